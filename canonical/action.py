@@ -1,0 +1,118 @@
+"""What every canonical action declares about itself, and the registry that discovers them; no action's own rules."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from canonical.datatypes import Element
+from canonical.errors import ConfigurationError, FieldError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from canonical.clinical_time import ClinicalTime
+    from canonical.envelope import Envelope
+
+
+class Action(Element):
+    """Base of all actions; a subclass adds its R4 fields and names its ``type`` and ``operation`` as literals."""
+
+    TYPE: ClassVar[str]
+
+    type: str
+    operation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRule:
+    """What one operation of an action needs from its envelope.
+
+    ``creates``: it makes a new resource; otherwise it needs a target with ``versionId`` or ``seen``.
+    ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates its root.
+    """
+
+    creates: bool = False
+    needs_seen: bool = False
+    takes_back: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldGroup:
+    """Fields that mean something only together; a machine never merges inside one."""
+
+    name: str
+    fields: tuple[str, ...]
+    significance: str
+    policy: str = "review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionSpec:
+    """One canonical action, declared once; schema, doors, policy look-up and conformance cases derive from it.
+
+    ``business_code`` (action → short text) is the code part of a derived idempotency key; ``clinical_time`` the time
+    the content speaks of; ``check`` returns what is wrong beyond the schema, given the envelope and now (UTC);
+    ``confirmations`` what is implausible and passes only when its author confirmed it.
+    ``asserted_author_allowed``: a backend app may name an author it did not log in. ``ai_needs_person``: content a model
+    wrote waits for a person before it is sent. ``retry_budget``: attempts before a person looks.
+    """
+
+    model: type[Action]
+    operations: Mapping[str, OperationRule]
+    field_groups: tuple[FieldGroup, ...]
+    business_code: Callable[[Any], str]
+    clinical_time: Callable[[Any], ClinicalTime | None]
+    check: Callable[[Envelope, datetime], list[FieldError]]
+    confirmations: Callable[[Envelope, datetime], list[FieldError]] = field(default=lambda _envelope, _now: [])
+    asserted_author_allowed: bool = True
+    ai_needs_person: bool = True
+    retry_budget: int = 8
+    receipt_note: str = ""
+
+    @property
+    def type(self) -> str:
+        """The action's stable name."""
+        return self.model.TYPE
+
+    def rule(self, action: Action) -> OperationRule:
+        """Return what the action's operation needs."""
+        return self.operations[action.operation]
+
+
+@cache
+def action_specs() -> Mapping[str, ActionSpec]:
+    """Return every action under ``canonical/actions`` by type: each module there declares one ``SPEC``.
+
+    Raises :class:`ConfigurationError` when a module has none or two claim one name.
+    """
+    package = importlib.import_module("canonical.actions")
+    specs: dict[str, ActionSpec] = {}
+    for found in pkgutil.iter_modules(package.__path__):
+        spec = getattr(importlib.import_module(f"canonical.actions.{found.name}"), "SPEC", None)
+        if not isinstance(spec, ActionSpec) or spec.type in specs:
+            msg = f"canonical/actions/{found.name}.py must declare one ActionSpec as SPEC, of a type no other module has"
+            raise ConfigurationError(msg)
+        specs[spec.type] = spec
+    return specs
+
+
+def spec_for(action: Mapping[str, Any] | Action) -> ActionSpec:
+    """Return the specification of an action, parsed or not yet.
+
+    Raises :class:`RefusedError` ``unknown-action`` naming the actions there are.
+    """
+    name = action.type if isinstance(action, Action) else action.get("type")
+    spec = action_specs().get(name) if isinstance(name, str) else None
+    if spec is None:
+        known = ", ".join(sorted(action_specs()))
+        raise RefusedError(
+            "unknown-action",
+            f"There is no such action. Known actions: {known}.",
+            errors=(FieldError(pointer="/action/type", code="unknown-action", detail=f"one of: {known}"),),
+        )
+    return spec

@@ -1,0 +1,78 @@
+"""A command: an accepted envelope with its place in a lane; not its row, which belongs to the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from canonical.action import ActionSpec, OperationRule, spec_for
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from canonical.envelope import Envelope
+    from canonical.lifecycle import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Governance:
+    """What the gate needs to know now: the consent pinned and in force, switches that are off, the approval given.
+
+    ``approval_digest`` is the digest of the command that a person approved; ``None`` when none was asked for or given.
+    """
+
+    consent_version: int
+    consent_version_now: int | None
+    consent_active: bool
+    consent_until: datetime | None = None
+    switches_off: tuple[str, ...] = ()
+    switches_known: bool = True
+    approval_required: bool = False
+    approval_digest: bytes | None = None
+    approval_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One accepted intent.
+
+    ``digest`` is the SHA-256 of the stored envelope; ``subject`` groups the commands about one resource; ``root`` is the
+    command that created the resource (itself for a create); ``lane_seq`` its place in the lane.
+    """
+
+    id: UUID
+    tenant: str
+    app: str
+    connection: str
+    lane_id: int
+    lane_seq: int
+    subject: str
+    root: UUID
+    state: State
+    attempts: int
+    envelope: Envelope
+    digest: bytes
+    governance: Governance
+    received_at: datetime
+    due_at: datetime
+    not_after: datetime | None
+    correlation_id: str
+    traceparent: str | None = None
+    mapping_version: str | None = None
+    target_reference: str | None = None
+    known_versions: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ActionSpec:
+        """The action's specification."""
+        return spec_for(self.envelope.action)
+
+    @property
+    def rule(self) -> OperationRule:
+        """What the action's operation needs."""
+        return self.spec.rule(self.envelope.action)
+
+    def evolve(self, **changes: object) -> Command:
+        """Return a copy with ``changes``."""
+        return replace(self, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,39 @@
+"""Append-only facts about a command; not log lines, and never clinical content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from canonical.lifecycle import State, Trigger, next_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One legal move with the event that records it.
+
+    ``reason`` is a stable code (``consent-revoked``), ``detail`` further facts without clinical content or identifiers.
+    """
+
+    trigger: Trigger
+    source: State
+    target: State
+    reason: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def move(state: State, trigger: Trigger, reason: str = "", **detail: Any) -> Move:
+    """Return the move that ``trigger`` makes from ``state``.
+
+    Raises :class:`canonical.errors.IllegalTransitionError` when the life cycle has none.
+    """
+    return Move(
+        trigger=trigger,
+        source=state,
+        target=next_state(state, trigger),
+        reason=reason or trigger.value.replace("_", "-"),
+        detail=detail,
+    )

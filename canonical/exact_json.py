@@ -1,0 +1,102 @@
+"""JSON whose decimals survive as they were written; not a general JSON toolkit.
+
+A clinical ``72.50`` states its precision. Every parser and writer of clinical content in this product is this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any, Self
+
+import simplejson
+
+#: FHIR resources nest a dozen levels; anything deeper is an attack on the parser.
+DEPTH_LIMIT = 60
+
+
+class WrittenDecimal(Decimal):
+    """A decimal that prints the text it was read from (``1e-3`` stays ``1e-3``)."""
+
+    _text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Keep ``text``, a JSON number with a fraction or an exponent."""
+        number = super().__new__(cls, text)
+        number._text = text
+        return number
+
+    def __str__(self) -> str:
+        """Return the number as it was written."""
+        return self._text
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Copy and pickle by the written text."""
+        return type(self), (self._text,)
+
+
+class InvalidJsonError(ValueError):
+    """The text is not JSON that can be accepted; the message never repeats any of it."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a member twice: two readers would see two different values."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        msg = "an object names the same member twice"
+        raise InvalidJsonError(msg)
+    return members
+
+
+def _check_depth(value: Any, depth: int = 0) -> None:
+    if depth > DEPTH_LIMIT:
+        msg = f"nested deeper than {DEPTH_LIMIT} levels"
+        raise InvalidJsonError(msg)
+    if isinstance(value, dict):
+        for item in value.values():
+            _check_depth(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_depth(item, depth + 1)
+
+
+def parse(raw: bytes | str) -> Any:
+    """Return the JSON value of ``raw`` (UTF-8) with every fraction as a :class:`WrittenDecimal`.
+
+    Raises :class:`InvalidJsonError` (malformed, not UTF-8, NaN or Infinity, a member named twice, too deep):
+    refuse the input.
+    """
+    try:
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        value = simplejson.loads(
+            text, parse_float=WrittenDecimal, object_pairs_hook=_unique, allow_nan=False
+        )
+    except InvalidJsonError:
+        raise
+    except (ValueError, RecursionError) as error:
+        where = f" at line {error.lineno}, column {error.colno}" if hasattr(error, "lineno") else ""
+        msg = f"not well-formed JSON in UTF-8{where}"
+        raise InvalidJsonError(msg) from None
+    _check_depth(value)
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON of ``value`` with members in their order and decimals as written."""
+    return simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """Return UTF-8 JSON in which member order and white space no longer matter, for digests.
+
+    RFC 8785 with one difference: numbers stay as written, since ``72.5`` and ``72.50`` are two clinical statements.
+    """
+    text = simplejson.dumps(
+        value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
+    )
+    return text.encode()
+
+
+def digest(value: Any) -> bytes:
+    """Return the SHA-256 of :func:`canonical_bytes`, 32 bytes."""
+    return hashlib.sha256(canonical_bytes(value)).digest()

@@ -1,0 +1,115 @@
+"""What people and apps see of a command: five statuses for ever, each with a sentence and the next step. All copy is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from canonical.lifecycle import State
+
+
+class Status(StrEnum):
+    """The public statuses; their meaning never changes."""
+
+    PENDING = "pending"
+    NEEDS_ATTENTION = "needsAttention"
+    IN_CHART = "inChart"
+    NOT_WRITTEN = "notWritten"
+    TAKEN_BACK = "takenBack"
+
+
+STATUS_OF: dict[State, Status] = {
+    State.RECEIVED: Status.PENDING,
+    State.AWAITING_APPROVAL: Status.NEEDS_ATTENTION,
+    State.READY: Status.PENDING,
+    State.SENDING: Status.PENDING,
+    State.UNKNOWN: Status.PENDING,
+    State.PENDING_REMOTE: Status.PENDING,
+    State.APPLIED: Status.PENDING,
+    State.VERIFIED: Status.IN_CHART,
+    State.INCOMPLETE: Status.NEEDS_ATTENTION,
+    State.CONFLICTED: Status.NEEDS_ATTENTION,
+    State.IN_REVIEW: Status.NEEDS_ATTENTION,
+    State.PARKED: Status.PENDING,
+    State.REJECTED: Status.NOT_WRITTEN,
+    State.WITHDRAWN: Status.NOT_WRITTEN,
+    State.EXPIRED: Status.NOT_WRITTEN,
+    State.SUPERSEDED: Status.NOT_WRITTEN,
+    State.COMPENSATED: Status.TAKEN_BACK,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One sentence on where a command is, and who must do what next."""
+
+    sentence: str
+    next: str
+
+
+_NOTHING = "Nothing to do."
+_WAIT = "Wait; we will tell you when it is in the chart."
+
+_BY_STATE: dict[State, Explanation] = {
+    State.RECEIVED: Explanation(sentence="We have it. It is not in the chart yet.", next=_WAIT),
+    State.AWAITING_APPROVAL: Explanation(
+        sentence="A person must approve this before it is sent.", next="A reviewer with the right licence decides."
+    ),
+    State.READY: Explanation(sentence="It is waiting to be sent. It is not in the chart yet.", next=_WAIT),
+    State.SENDING: Explanation(sentence="It is on its way to the EHR.", next=_WAIT),
+    State.UNKNOWN: Explanation(
+        sentence="We sent it and the EHR did not answer. We are finding out whether it is in the chart.",
+        next="Wait; do not enter it again by hand. We look in the chart before anything is sent again.",
+    ),
+    State.PENDING_REMOTE: Explanation(
+        sentence="The EHR took it and its own staff must accept it before it is in the chart.",
+        next="The clinic's staff accept it in the EHR.",
+    ),
+    State.APPLIED: Explanation(
+        sentence="The EHR says that it wrote it. We are reading it back to be sure.", next=_WAIT
+    ),
+    State.VERIFIED: Explanation(sentence="It is in the chart. We read it back and it is the same.", next=_NOTHING),
+    State.INCOMPLETE: Explanation(
+        sentence="Part of it is in the chart and part is not.", next="A reviewer decides about the rest."
+    ),
+    State.CONFLICTED: Explanation(
+        sentence="The chart changed after the author looked at it. Nothing was overwritten.",
+        next="A reviewer compares both and decides.",
+    ),
+    State.IN_REVIEW: Explanation(
+        sentence="A person must look at this before it can go on.", next="A reviewer decides; see the reason."
+    ),
+    State.PARKED: Explanation(
+        sentence="The EHR cannot take it now. It is kept and goes on by itself when the EHR can.", next=_WAIT
+    ),
+    State.REJECTED: Explanation(
+        sentence="It was not written.", next="If it is still right, send it again once the reason is dealt with."
+    ),
+    State.WITHDRAWN: Explanation(sentence="It was taken back before it was sent.", next=_NOTHING),
+    State.EXPIRED: Explanation(
+        sentence="Its deadline passed before it could be sent. It was not written.",
+        next="If it is still right, send it again with a new key.",
+    ),
+    State.SUPERSEDED: Explanation(sentence="A later entry replaced it before it was sent.", next=_NOTHING),
+    State.COMPENSATED: Explanation(sentence="It was in the chart and has been taken back.", next=_NOTHING),
+}
+
+_BY_REASON: dict[str, Explanation] = {
+    "consent-revoked": Explanation(
+        sentence="The consent ended before it was sent. It was not written.",
+        next="Ask for consent again, then send it anew with a new key.",
+    ),
+    "identity_mismatch": Explanation(
+        sentence="The patient named does not match the patient in the chart. Nothing was sent.",
+        next="A reviewer checks who was meant.",
+    ),
+    "not_ours_to_change": Explanation(
+        sentence="This is a prescriber's order. We may not change it. The prescription and the pharmacy were not changed.",
+        next="Ask the prescriber to change the order.",
+    ),
+}
+
+
+def explain(state: State, reason: str = "") -> Explanation:
+    """Return the sentence and next step for a command in ``state`` that got there for ``reason``."""
+    return _BY_REASON.get(reason, _BY_STATE[state])
