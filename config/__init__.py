@@ -1,0 +1,1 @@
+"""Settings, connections, policies as data, and the wiring; no behaviour of its own."""

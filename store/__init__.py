@@ -1,0 +1,1 @@
+"""Where it is remembered: tables, event log, repositories and migrations; knows no EHR."""
