@@ -1,0 +1,217 @@
+"""The test's side door: faults, seeds, a clinician's edits, the log; never part of what a real EHR offers."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox import request_log, written_json
+from sandbox.answers import Refusal
+from sandbox.chart import Chart, StoredVersion
+from sandbox.clients import Client, register
+from sandbox.ehr import Ehr
+from sandbox.faults import Rule
+from sandbox.resource_types import RESOURCE_TYPES
+from sandbox.validity import check_resource
+
+_RULES = TypeAdapter(list[Rule])
+
+
+class Edit(BaseModel):
+    """What a clinician does in the EHR itself: a resource as it should be now, or the reference of one to delete."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resource: dict[str, Any] | None = None
+    delete: str | None = None
+    source: str = "clinician"
+
+
+class Admin:
+    """The endpoints under `/admin`, behind their own secret. They meet no faults and are not in the request log."""
+
+    def __init__(self, ehr: Ehr, secret: str, at_start: Callable[[], Awaitable[None]]) -> None:
+        self._ehr = ehr
+        self._secret = secret
+        self._at_start = at_start
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"/admin/{path}", self._guarded(handler), methods=[method])
+            for method, path, handler in (
+                ("PUT", "faults", self.put_faults),
+                ("GET", "faults", self.get_faults),
+                ("DELETE", "faults", self.delete_faults),
+                ("GET", "requests", self.get_requests),
+                ("GET", "resources", self.get_resources),
+                ("GET", "history", self.get_history),
+                ("POST", "seed", self.post_seed),
+                ("POST", "edit", self.post_edit),
+                ("POST", "reset", self.post_reset),
+                ("POST", "clients", self.post_clients),
+                ("PATCH", "settings", self.patch_settings),
+                ("GET", "settings", self.get_settings),
+            )
+        ]
+
+    def _guarded(
+        self, handler: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(given.encode(), self._secret.encode()):
+                return JSONResponse({"error": "The admin secret is needed as a bearer token."}, 401)
+            try:
+                return await handler(request)
+            except ValidationError as error:
+                return JSONResponse({"error": error.errors(include_url=False, include_context=False)}, 422)
+            except written_json.MalformedJson as error:
+                return JSONResponse({"error": str(error)}, 400)
+            except Refusal as refusal:
+                return JSONResponse({"error": refusal.diagnostics}, refusal.status)
+
+        return endpoint
+
+    async def put_faults(self, request: Request) -> Response:
+        """Replace the rules by a list of rules, or `{"rules": […]}`."""
+        given = await _json(request)
+        rules = given.get("rules") if isinstance(given, dict) else given
+        self._ehr.faults.replace(_RULES.validate_python(rules))
+        return await self.get_faults(request)
+
+    async def get_faults(self, request: Request) -> Response:
+        return JSONResponse({"rules": self._ehr.faults.shown()})
+
+    async def delete_faults(self, request: Request) -> Response:
+        self._ehr.faults.replace([])
+        return Response(status_code=204)
+
+    async def get_requests(self, request: Request) -> Response:
+        """The log after `since` (an entry's id), complete up to now."""
+        last = _whole_number(request, "since")
+        entries = await self._ehr.database.write(lambda connection: request_log.since(connection, last))
+        return JSONResponse({"requests": entries})
+
+    async def get_resources(self, request: Request) -> Response:
+        """All current resources, of `type` or of every type."""
+        chart = self._ehr.chart(self._ehr.database.reader)
+        return _json_list("resources", [it.body for it in chart.resources(request.query_params.get("type"))])
+
+    async def get_history(self, request: Request) -> Response:
+        """Every version of `ref` (`Type/id`), oldest first."""
+        type, _, id = request.query_params.get("ref", "").partition("/")
+        chart = self._ehr.chart(self._ehr.database.reader)
+        return _json_list("versions", [_shown(version) for version in chart.history(type, id)])
+
+    async def post_seed(self, request: Request) -> Response:
+        """Store resources (a Bundle or a list) under their own ids as version 1."""
+        resources = _resources(await _json(request))
+        at = self._ehr.clock()
+        await self._ehr.database.write(lambda connection: _seed(self._ehr.chart(connection), resources, at))
+        return JSONResponse({"stored": len(resources)}, 201)
+
+    async def post_edit(self, request: Request) -> Response:
+        """Write a new version as a clinician would, past every precondition and fault."""
+        given = await _json(request)
+        is_bare = isinstance(given, dict) and "resourceType" in given
+        edit = Edit.model_validate({"resource": given} if is_bare else given)
+        at = self._ehr.clock()
+        stored = await self._ehr.database.write(
+            lambda connection: _edit(self._ehr.chart(connection), edit, at)
+        )
+        return _raw_json(_shown(stored), 200)
+
+    async def post_reset(self, request: Request) -> Response:
+        """Empty chart and log, forget faults, changed settings and clients that were not there at the start."""
+        await self._ehr.reset()
+        await self._at_start()
+        return Response(status_code=204)
+
+    async def post_clients(self, request: Request) -> Response:
+        """Register an OAuth client, or replace its registration."""
+        client = Client.model_validate(await _json(request))
+        await self._ehr.database.write(partial(register, client))
+        return JSONResponse({"client_id": client.client_id}, 201)
+
+    async def patch_settings(self, request: Request) -> Response:
+        await self._ehr.change_behaviour(_object(await _json(request)))
+        return await self.get_settings(request)
+
+    async def get_settings(self, request: Request) -> Response:
+        return JSONResponse(self._ehr.behaviour.model_dump(mode="json"))
+
+
+async def _json(request: Request) -> Any:
+    return written_json.loads(await request.body())
+
+
+def _object(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise Refusal(400, "structure", "Send a JSON object.")
+    return given
+
+
+def _resources(given: Any) -> list[dict[str, Any]]:
+    if isinstance(given, dict) and given.get("resourceType") == "Bundle":
+        given = [entry.get("resource") for entry in given.get("entry", [])]
+    if not isinstance(given, list):
+        raise Refusal(400, "structure", "Send a Bundle or a list of resources.")
+    return [_known(resource) for resource in given]
+
+
+def _known(given: Any) -> dict[str, Any]:
+    resource = _object(given)
+    if resource.get("resourceType") not in RESOURCE_TYPES or not isinstance(resource.get("id"), str):
+        raise Refusal(422, "invalid", "A resource needs an id and a type this server keeps.")
+    check_resource(resource, status=422)
+    return resource
+
+
+def _seed(chart: Chart, resources: list[dict[str, Any]], at: float) -> None:
+    for resource in resources:
+        if chart.current(resource["resourceType"], resource["id"]) is not None:
+            raise Refusal(409, "duplicate", f"{resource['resourceType']}/{resource['id']} exists already.")
+        chart.store(resource, id=resource["id"], at=at, source="seed")
+
+
+def _edit(chart: Chart, edit: Edit, at: float) -> StoredVersion:
+    if edit.delete is not None:
+        type, _, id = edit.delete.partition("/")
+        current = chart.current(type, id)
+        if current is None or current.deleted:
+            raise Refusal(404, "not-found", f"{edit.delete} is not in the chart.")
+        return chart.delete(current, at=at, source=edit.source)
+    resource = _known(edit.resource)
+    return chart.store(resource, id=resource["id"], at=at, source=edit.source)
+
+
+def _shown(stored: StoredVersion) -> str:
+    head = {
+        "reference": stored.reference,
+        "version": stored.version,
+        "deleted": stored.deleted,
+        "source": stored.source,
+        "at": stored.stored_at,
+    }
+    text = written_json.dumps(head)
+    return f'{text[:-1]},"resource":{stored.body or "null"}}}'
+
+
+def _json_list(name: str, texts: list[str]) -> Response:
+    return _raw_json(f'{{"{name}":[{",".join(texts)}]}}', 200)
+
+
+def _raw_json(text: str, status: int) -> Response:
+    return Response(text, status, media_type="application/json")
+
+
+def _whole_number(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "0")
+    if not text.isdecimal():
+        raise Refusal(400, "invalid", f"'{name}' is not a whole number.")
+    return int(text)

@@ -1,0 +1,99 @@
+"""What the server says of itself: the CapabilityStatement and the SMART and OpenID documents; not a promise it does not keep."""
+
+from typing import Any
+
+from sandbox.resource_types import COMMON_SEARCH, RESOURCE_TYPES, ResourceType
+from sandbox.settings import Behaviour
+
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+ASSERTION_ALGORITHMS = ["RS384", "ES384"]
+#: The day the statement last changed in substance.
+_DATE = "2026-11-22"
+
+
+def capability_statement(behaviour: Behaviour, *, base: str, token_endpoint: str) -> dict[str, Any]:
+    """An R4 CapabilityStatement of the behaviour in force.
+
+    Args:
+        behaviour: in force now.
+        base: FHIR base URL.
+        token_endpoint: URL of the OAuth token endpoint; named unless the server is open.
+    """
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "resource": [_resource(name, rules, behaviour) for name, rules in RESOURCE_TYPES.items()],
+    }
+    if not behaviour.open:
+        rest["security"] = _security(token_endpoint)
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        "software": {"name": "Writeback sandbox"},
+        "implementation": {
+            "description": "A FHIR R4 EHR for tests, with synthetic patients only.",
+            "url": base,
+        },
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [rest],
+    }
+
+
+def _security(token_endpoint: str) -> dict[str, Any]:
+    service = {
+        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+        "code": "SMART-on-FHIR",
+    }
+    return {
+        "extension": [{"url": OAUTH_URIS, "extension": [{"url": "token", "valueUri": token_endpoint}]}],
+        "service": [{"coding": [service], "text": "SMART Backend Services"}],
+    }
+
+
+def _resource(name: str, rules: ResourceType, behaviour: Behaviour) -> dict[str, Any]:
+    codes = ("read", "vread", "create", "update", "delete", "search-type")
+    search = {**COMMON_SEARCH, **{parameter: it.kind for parameter, it in rules.search.items()}}
+    return {
+        "type": name,
+        "interaction": [{"code": code} for code in codes],
+        "versioning": "versioned-update" if behaviour.missing_if_match == "reject" else "versioned",
+        "readHistory": True,
+        "updateCreate": behaviour.update_create,
+        "conditionalCreate": behaviour.if_none_exist == "honour",
+        "conditionalRead": "not-match",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "searchParam": [{"name": parameter, "type": kind} for parameter, kind in search.items()],
+    }
+
+
+def smart_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+    """The SMART App Launch 2 discovery document of a backend-services server."""
+    return {
+        "issuer": public_url,
+        "jwks_uri": f"{public_url}/oauth/jwks",
+        "token_endpoint": f"{public_url}/oauth/token",
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "grant_types_supported": ["client_credentials"],
+        "scopes_supported": scopes,
+        "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+    }
+
+
+def openid_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+    """The issuer's metadata, where OpenID Connect discovery and RFC 8414 look for it."""
+    return {
+        "issuer": public_url,
+        "jwks_uri": f"{public_url}/oauth/jwks",
+        "token_endpoint": f"{public_url}/oauth/token",
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "scopes_supported": scopes,
+    }

@@ -1,0 +1,175 @@
+"""The chart: every version of every resource, what is current, and what was current a while ago; not the rules of writing it."""
+
+import sqlite3
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from sandbox import written_json
+from sandbox.answers import instant
+from sandbox.search_index import index_dates, index_values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredVersion:
+    """One version of one resource. `body` is the JSON as it is served; it is empty for a deletion."""
+
+    type: str
+    id: str
+    ordinal: int
+    version: str
+    deleted: bool
+    body: str
+    source: str | None
+    stored_at: float
+
+    @classmethod
+    def from_row(cls, row: sqlite3.Row) -> Self:
+        return cls(
+            type=row["type"],
+            id=row["id"],
+            ordinal=row["ordinal"],
+            version=row["version"],
+            deleted=bool(row["deleted"]),
+            body=row["body"],
+            source=row["source"],
+            stored_at=row["stored_at"],
+        )
+
+    @property
+    def reference(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """The chart seen through one connection; `base` is the FHIR base URL its references are relative to."""
+
+    connection: sqlite3.Connection
+    base: str
+    version_ids: Literal["counter", "uuid"] = "counter"
+
+    def current(self, type: str, id: str, *, as_of: float | None = None) -> StoredVersion | None:
+        """The current version (a deletion included), or the one that was current at `as_of` (seconds since 1970)."""
+        if as_of is None:
+            row = self.connection.execute(
+                "SELECT * FROM versions WHERE type = ? AND id = ? AND superseded_at IS NULL", (type, id)
+            ).fetchone()
+        else:
+            row = self.connection.execute(
+                "SELECT * FROM versions WHERE type = ? AND id = ? AND stored_at <= ?"
+                " AND (superseded_at IS NULL OR superseded_at > ?) ORDER BY seq DESC",
+                (type, id, as_of, as_of),
+            ).fetchone()
+        return StoredVersion.from_row(row) if row else None
+
+    def version(self, type: str, id: str, version: str) -> StoredVersion | None:
+        row = self.connection.execute(
+            "SELECT * FROM versions WHERE type = ? AND id = ? AND version = ?", (type, id, version)
+        ).fetchone()
+        return StoredVersion.from_row(row) if row else None
+
+    def history(self, type: str, id: str) -> list[StoredVersion]:
+        """All versions, oldest first."""
+        rows = self.connection.execute(
+            "SELECT * FROM versions WHERE type = ? AND id = ? ORDER BY seq", (type, id)
+        )
+        return [StoredVersion.from_row(row) for row in rows]
+
+    def resources(self, type: str | None) -> list[StoredVersion]:
+        """Everything that is current and not deleted, in the order it was stored."""
+        rows = self.connection.execute(
+            "SELECT * FROM versions WHERE superseded_at IS NULL AND NOT deleted AND (? IS NULL OR type = ?)"
+            " ORDER BY seq",
+            (type, type),
+        )
+        return [StoredVersion.from_row(row) for row in rows]
+
+    def store(
+        self,
+        resource: dict[str, Any],
+        *,
+        id: str | None = None,
+        at: float,
+        source: str | None = None,
+    ) -> StoredVersion:
+        """Store the next version of a resource; without an id it is a new one.
+
+        Args:
+            resource: a checked FHIR resource; its id, meta.versionId and meta.lastUpdated are replaced.
+            id: logical id.
+            at: seconds since 1970.
+            source: who wrote it, where that is not a client of the FHIR interface.
+        """
+        type = resource["resourceType"]
+        id = id or str(uuid.uuid4())
+        ordinal, version = self._next_version(type, id)
+        meta = {**(resource.get("meta") or {}), "versionId": version, "lastUpdated": instant(at)}
+        rest = {name: value for name, value in resource.items() if name not in {"resourceType", "id", "meta"}}
+        body = written_json.dumps({"resourceType": type, "id": id, "meta": meta, **rest})
+        stored = StoredVersion(
+            type=type,
+            id=id,
+            ordinal=ordinal,
+            version=version,
+            deleted=False,
+            body=body,
+            source=source,
+            stored_at=at,
+        )
+        self._index(self._insert(stored), resource)
+        return stored
+
+    def delete(self, current: StoredVersion, *, at: float, source: str | None = None) -> StoredVersion:
+        ordinal, version = self._next_version(current.type, current.id)
+        stored = StoredVersion(
+            type=current.type,
+            id=current.id,
+            ordinal=ordinal,
+            version=version,
+            deleted=True,
+            body="",
+            source=source,
+            stored_at=at,
+        )
+        self._insert(stored)
+        return stored
+
+    def _next_version(self, type: str, id: str) -> tuple[int, str]:
+        (last,) = self.connection.execute(
+            "SELECT coalesce(max(ordinal), 0) FROM versions WHERE type = ? AND id = ?", (type, id)
+        ).fetchone()
+        return last + 1, str(last + 1) if self.version_ids == "counter" else str(uuid.uuid4())
+
+    def _insert(self, stored: StoredVersion) -> int:
+        self.connection.execute(
+            "UPDATE versions SET superseded_at = ? WHERE type = ? AND id = ? AND superseded_at IS NULL",
+            (stored.stored_at, stored.type, stored.id),
+        )
+        cursor = self.connection.execute(
+            "INSERT INTO versions (type, id, ordinal, version, deleted, body, source, stored_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                stored.type,
+                stored.id,
+                stored.ordinal,
+                stored.version,
+                stored.deleted,
+                stored.body,
+                stored.source,
+                stored.stored_at,
+            ),
+        )
+        assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
+        return cursor.lastrowid
+
+    def _index(self, seq: int, resource: dict[str, Any]) -> None:
+        type = resource["resourceType"]
+        self.connection.executemany(
+            "INSERT INTO search_values (seq, type, param, system, value) VALUES (?, ?, ?, ?, ?)",
+            [(seq, type, *value) for value in index_values(type, resource, base=self.base)],
+        )
+        self.connection.executemany(
+            "INSERT INTO search_dates (seq, type, param, low, high) VALUES (?, ?, ?, ?, ?)",
+            [(seq, type, *date) for date in index_dates(type, resource)],
+        )

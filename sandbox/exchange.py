@@ -1,0 +1,132 @@
+"""One FHIR request from arrival to its answer: understood, processed, logged; not which fault is played on it."""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+
+from starlette.types import Receive, Scope, Send
+
+from sandbox import request_log
+from sandbox.answers import Answer, Refusal
+from sandbox.ehr import Ehr
+from sandbox.interactions import WRITES, Call, check_body, perform
+
+
+@dataclass(kw_only=True)
+class Exchange:
+    """A request with the means to process it, log it and answer it.
+
+    Args:
+        arrived_at: seconds since 1970.
+        refused: why the request is refused before anything is looked at, if it is.
+        answered_by: what answers a request that is about no resource.
+    """
+
+    ehr: Ehr
+    scope: Scope
+    receive: Receive
+    send: Send
+    call: Call
+    method: str
+    path: str
+    query: str
+    arrived_at: float
+    client: str | None = None
+    refused: Refusal | None = None
+    answered_by: Callable[[Call], Awaitable[Answer]] | None = None
+    fault: str | None = None
+
+    async def process(self, *, sent: str | None = None, as_of: float | None = None) -> Answer:
+        """Do what is asked and log it in the same transaction.
+
+        Args:
+            sent: what the client will get, where that is not the answer: "dropped", "hung" or a status.
+            as_of: reads, searches and conditions see the chart as it was then.
+        """
+        try:
+            call = replace(self.call, as_of=as_of, now=self.ehr.clock())
+            return await self._process(call, sent)
+        except Refusal as refusal:
+            answer = refusal.answer()
+            await self.ehr.database.write(lambda connection: self._log(connection, sent, answer))
+            return answer
+
+    async def _process(self, call: Call, sent: str | None) -> Answer:
+        if self.refused is not None:
+            raise self.refused
+        if self.answered_by is not None:
+            return self._note(await self.answered_by(call), sent)
+        checked = replace(call, resource=check_body(call, self.ehr.behaviour))
+        if call.interaction not in WRITES:
+            chart = self.ehr.chart(self.ehr.database.reader)
+            return self._note(perform(checked, chart, self.ehr.behaviour), sent)
+        await asyncio.sleep(self.ehr.behaviour.commit_delay_s)
+        return await self.ehr.database.write(lambda connection: self._write(connection, checked, sent))
+
+    def _write(self, connection: sqlite3.Connection, call: Call, sent: str | None) -> Answer:
+        try:
+            answer = perform(call, self.ehr.chart(connection), self.ehr.behaviour)
+        except Refusal as refusal:
+            # An interaction refuses before it stores, so there is nothing to take back.
+            answer = refusal.answer()
+        self._log(connection, sent, answer)
+        return answer
+
+    def _note(self, answer: Answer, sent: str | None) -> Answer:
+        # A read does not wait for its line to be durable; the line is written in order all the same.
+        self.ehr.log_later(lambda connection: self._log(connection, sent, answer))
+        return answer
+
+    async def log_unprocessed(self, sent: str) -> int:
+        """Log a request that was not processed; returns the line's id."""
+        return await self.ehr.database.write(lambda connection: self._log(connection, sent, None))
+
+    async def complete_later(self, line: int) -> None:
+        """Process a request whose line is in the log already."""
+        checked = replace(self.call, now=self.ehr.clock(), resource=check_body(self.call, self.ehr.behaviour))
+
+        def write(connection: sqlite3.Connection) -> None:
+            answer = perform(checked, self.ehr.chart(connection), self.ehr.behaviour)
+            request_log.complete(
+                connection, line, answer=answer.status, reference=answer.reference, version=answer.version
+            )
+
+        await self.ehr.database.write(write)
+
+    def _log(self, connection: sqlite3.Connection, sent: str | None, answer: Answer | None) -> int:
+        entry = request_log.Entry(
+            at=self.arrived_at,
+            method=self.method,
+            path=self.path,
+            query=self.query,
+            interaction=self.call.interaction,
+            status=sent or (str(answer.status) if answer else "dropped"),
+            answer=answer.status if answer else None,
+            client=self.client,
+            headers={
+                name: value for name, value in self.call.headers.items() if name in request_log.KEPT_HEADERS
+            },
+            body_sha256=hashlib.sha256(self.call.body).hexdigest(),
+            reference=answer.reference if answer else None,
+            version=answer.version if answer else None,
+            fault=self.fault,
+        )
+        return request_log.add(connection, entry)
+
+    async def respond(self, answer: Answer) -> None:
+        body = answer.body.encode()
+        await self.start(answer, len(body))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def start(self, answer: Answer, length: int) -> None:
+        """Send the head of an answer; `length` is the bytes of body it promises."""
+        head = {"Date": formatdate(usegmt=True), **answer.headers}
+        if answer.status not in {204, 304}:
+            head["Content-Length"] = str(length)
+        if length:
+            head["Content-Type"] = answer.content_type
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": pairs})

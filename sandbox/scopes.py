@@ -1,0 +1,56 @@
+"""SMART scopes, told by what they permit; not who holds them.
+
+Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html; v1 words are read as v2 letters.
+"""
+
+import re
+from dataclasses import dataclass
+
+from sandbox.interactions import Interaction
+
+_SCOPE = re.compile(r"system/(?P<type>\*|[A-Z][A-Za-z]*)\.(?P<permission>\*|read|write|c?r?u?d?s?)")
+_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
+_LETTERS = {
+    Interaction.CREATE: "c",
+    Interaction.READ: "r",
+    Interaction.VREAD: "r",
+    Interaction.UPDATE: "u",
+    Interaction.DELETE: "d",
+    Interaction.SEARCH: "s",
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`type` is a resource type or `*`; `letters` are out of "cruds"."""
+
+    type: str
+    letters: frozenset[str]
+
+    def covers(self, other: "Scope") -> bool:
+        return self.type in {"*", other.type} and other.letters <= self.letters
+
+    def permits(self, interaction: Interaction, type: str) -> bool:
+        return self.type in {"*", type} and _LETTERS[interaction] in self.letters
+
+
+def parse_scope(text: str) -> Scope | None:
+    """A system scope of either version; None for anything else, a fine-grained one (`?…`) included."""
+    found = _SCOPE.fullmatch(text)
+    if found is None or not found["permission"]:
+        return None
+    return Scope(found["type"], frozenset(_V1.get(found["permission"], found["permission"])))
+
+
+def granted(asked: list[str], registered: list[str]) -> list[str]:
+    """The scopes asked for that registration covers, as they were spelled; a plain scope must be named exactly."""
+    held = [scope for scope in map(parse_scope, registered) if scope]
+    return [text for text in asked if text in registered or _is_covered(parse_scope(text), held)]
+
+
+def permits(scopes: list[str], interaction: Interaction, type: str) -> bool:
+    return any(scope.permits(interaction, type) for scope in map(parse_scope, scopes) if scope)
+
+
+def _is_covered(scope: Scope | None, held: list[Scope]) -> bool:
+    return scope is not None and any(one.covers(scope) for one in held)
