@@ -38,7 +38,9 @@ class Command:
     """One accepted intent.
 
     ``digest`` is the SHA-256 of the stored envelope; ``subject`` groups the commands about one resource; ``root`` is the
-    command that created the resource (itself for a create); ``lane_seq`` its place in the lane.
+    command that created the resource (itself for a create); ``lane_seq`` its place in the lane. ``attempts`` counts requests
+    and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before a claim.
+    ``known_versions`` are versions that our own earlier commands of the subject wrote and the author may build on.
     """
 
     id: UUID
@@ -51,6 +53,10 @@ class Command:
     root: UUID
     state: State
     attempts: int
+    spent: int = 0
+    stumbles: int = 0
+    event_seq: int = 1
+    takes_back: bool = False
     envelope: Envelope
     digest: bytes
     governance: Governance

@@ -1,1 +1,1 @@
-"""Where it is remembered: tables, event log, repositories and migrations; knows no EHR."""
+"""Where writes are remembered: tables, event log, guarded moves, migrations. Imports `canonical` only."""

@@ -1,0 +1,147 @@
+"""The claim: one commit that takes the lane, passes the gate on locked rows, and journals the attempt. Nothing is sent here.
+
+Lane and command rows are locked first, else a lane could be leased with no command (see ``docs/adr``). Consent, switches
+and connection are held ``FOR SHARE``: a revocation that commits first makes the claim match no row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from canonical.events import move
+from canonical.lifecycle import State, Trigger
+from store.database import rows
+from store.moves import TAIL, tail_parameters
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from canonical.command import Command
+    from canonical.ports import Operation
+
+_CLAIM = (
+    """
+WITH lk AS MATERIALIZED (
+  SELECT l.id AS lane_id, c.id AS command_id, c.switch_ids, k.id AS connection_id, k.lease
+    FROM lanes l
+    JOIN commands c ON c.lane_id = l.id
+    JOIN consents s ON s.id = c.consent_id
+    JOIN connections k ON k.id = c.connection_id
+   WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
+     AND pg_backend_pid() = %(pid)s
+     AND c.id = %(command)s AND c.state = 'ready' AND c.attempts = %(attempts_seen)s
+     AND c.due_at <= clock_timestamp()
+     AND (c.not_after IS NULL OR c.not_after > clock_timestamp())
+     AND s.version = c.consent_version AND s.active
+     AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())
+     AND k.not_before <= clock_timestamp()
+     AND (NOT c.approval_required
+          OR (c.approval_digest = c.envelope_digest AND c.approval_until > clock_timestamp()))
+     AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = l.id AND b.state IN ('sending', 'unknown'))
+  FOR UPDATE OF l, c FOR SHARE OF s, k),
+sw AS MATERIALIZED (
+  SELECT w.id FROM switches w, lk WHERE w.id = ANY (lk.switch_ids) AND w.is_on FOR SHARE OF w),
+sl AS MATERIALIZED (
+  SELECT s.connection_id, s.no FROM slots s, lk
+   WHERE s.connection_id = lk.connection_id AND s.until < clock_timestamp()
+   LIMIT 1 FOR UPDATE OF s SKIP LOCKED),
+ok AS MATERIALIZED (
+  SELECT lk.*, sl.no FROM lk, sl WHERE (SELECT count(*) FROM sw) = cardinality(lk.switch_ids)),
+ts AS (
+  UPDATE slots s SET until = clock_timestamp() + ok.lease, lane_id = ok.lane_id
+    FROM ok WHERE s.connection_id = ok.connection_id AND s.no = ok.no),
+ln AS (
+  UPDATE lanes l SET fence = l.fence + 1, lease_until = clock_timestamp() + ok.lease, stumbles = 0
+    FROM ok WHERE l.id = ok.lane_id
+  RETURNING l.fence),
+cm AS (
+  UPDATE commands c SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
+         attempts = c.attempts + 1, spent = c.spent + 1, stumbles = 0, event_seq = c.event_seq + 1
+    FROM ok WHERE c.id = ok.command_id
+  RETURNING c.id, c.tenant, c.app, c.event_seq, c.attempts, c.lane_id),
+pl AS (
+  INSERT INTO payloads (tenant, digest, content)
+  SELECT cm.tenant, %(body_digest)s, %(body)s FROM cm ON CONFLICT DO NOTHING),
+op AS (
+  INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
+                          if_none_exist, mapping_version, reference)
+  SELECT cm.id, %(seq)s, cm.tenant, 'sent', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s, %(if_match)s,
+         %(if_none_exist)s, %(mapping_version)s, %(reference)s
+    FROM cm
+  ON CONFLICT (command_id, seq) DO UPDATE SET state = 'sent', body_digest = excluded.body_digest,
+         if_match = excluded.if_match, mapping_version = excluded.mapping_version, reference = excluded.reference),
+at AS (
+  INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, body_digest, precondition,
+                        mapping_version, request_id)
+  SELECT cm.tenant, cm.id, %(seq)s, cm.lane_id, 'send', cm.attempts, ln.fence, %(body_digest)s, %(precondition)s,
+         %(mapping_version)s, %(request_id)s
+    FROM cm, ln
+  RETURNING id, n, fence),
+"""
+    + TAIL.replace("%(event_attempt)s::int", "cm.attempts").replace("%(event_fence)s::bigint", "(SELECT fence FROM ln)")
+    + "SELECT at.id AS attempt_id, at.n, at.fence FROM at"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A committed claim: the only permission to send; ``fence`` and ``n`` must be given back on settle."""
+
+    lane_id: int
+    command_id: UUID
+    operation_seq: int
+    attempt_id: int
+    n: int
+    fence: int
+    request_id: UUID
+
+
+def claim(
+    session: psycopg.Connection[Any], command: Command, operation: Operation, *, fence_seen: int, pid: int, actor: str
+) -> Claim | None:
+    """Commit the claim of ``command`` on the session that holds its lane's lock; ``None``: do not send.
+
+    ``fence_seen`` is the lane's fence as looked up under the lock, ``pid`` the backend seen when locking. A raised
+    ``psycopg.OperationalError`` leaves it unknown whether the claim was committed: do not send either.
+    """
+    request_id = uuid4()
+    body_digest = hashlib.sha256(operation.body).digest()
+    precondition = (operation.if_match and f"If-Match {operation.if_match}") or (
+        "If-None-Exist" if operation.if_none_exist else None
+    )
+    detail = {"rebased": True} if operation.rebased else {}
+    parameters = tail_parameters(move(State.READY, Trigger.CLAIMED, **detail), actor=actor) | {
+        "lane": command.lane_id,
+        "command": command.id,
+        "fence_seen": fence_seen,
+        "attempts_seen": command.attempts,
+        "pid": pid,
+        "body": operation.body,
+        "body_digest": body_digest,
+        "seq": operation.seq,
+        "interaction": operation.interaction.value,
+        "resource_type": operation.resource_type,
+        "mark": operation.mark,
+        "if_match": operation.if_match,
+        "if_none_exist": operation.if_none_exist,
+        "mapping_version": operation.mapping_version,
+        "reference": operation.reference,
+        "precondition": precondition,
+        "request_id": request_id,
+    }
+    found = rows(session, _CLAIM, parameters)
+    if not found:
+        return None
+    row = found[0]
+    return Claim(
+        lane_id=command.lane_id,
+        command_id=command.id,
+        operation_seq=operation.seq,
+        attempt_id=row["attempt_id"],
+        n=row["n"],
+        fence=row["fence"],
+        request_id=request_id,
+    )

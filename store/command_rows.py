@@ -1,0 +1,81 @@
+"""From rows to a :class:`canonical.command.Command`: the one select list, and the only place that reads envelopes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canonical import exact_json
+from canonical.command import Command, Governance
+from canonical.envelope import envelope_from
+from canonical.lifecycle import State
+
+#: Needs ``commands c`` and :data:`COMMAND_JOINS`.
+COMMAND_COLUMNS = """
+c.id, c.tenant, c.app, k.name AS connection, c.lane_id, c.lane_seq, c.subject, c.root, c.state, c.state_reason,
+c.state_since, c.event_seq, c.attempts, c.spent, c.stumbles, c.received_at, c.due_at, c.not_after, c.correlation_id,
+c.traceparent, c.envelope_digest, c.takes_back, c.consent_version, c.approval_required, c.approval_digest,
+c.approval_until, c.author_assurance, c.possible_duplicate_of, c.action_type, c.operation, p.content AS envelope,
+s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS consent_until,
+(SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
+(SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
+coalesce(c.target_reference, (SELECT o.reference FROM operations o WHERE o.command_id = c.root AND c.root <> c.id
+                               ORDER BY o.seq LIMIT 1)) AS known_target,
+ARRAY(SELECT o.version_written FROM commands e JOIN operations o ON o.command_id = e.id
+       WHERE e.lane_id = c.lane_id AND e.subject = c.subject AND e.lane_seq < c.lane_seq
+         AND e.state IN ('verified', 'compensated') AND o.version_written IS NOT NULL
+         AND (e.id = ANY (c.after) OR e.id = c.target_command
+              OR (e.app = c.app AND e.author_digest = c.author_digest))) AS known_versions,
+(SELECT o.mapping_version FROM operations o WHERE o.command_id = c.id ORDER BY o.seq LIMIT 1) AS mapping_version
+"""
+
+COMMAND_JOINS = """
+JOIN connections k ON k.id = c.connection_id
+JOIN payloads p ON p.tenant = c.tenant AND p.digest = c.envelope_digest
+LEFT JOIN consents s ON s.id = c.consent_id
+"""
+
+
+def command_from(row: dict[str, Any]) -> Command:
+    """Return the command of one row of :data:`COMMAND_COLUMNS`."""
+    return Command(
+        id=row["id"],
+        tenant=row["tenant"],
+        app=row["app"],
+        connection=row["connection"],
+        lane_id=row["lane_id"],
+        lane_seq=row["lane_seq"],
+        subject=row["subject"],
+        root=row["root"],
+        state=State(row["state"]),
+        attempts=row["attempts"],
+        spent=row["spent"],
+        stumbles=row["stumbles"],
+        event_seq=row["event_seq"],
+        takes_back=row["takes_back"],
+        envelope=envelope_from(exact_json.parse(bytes(row["envelope"]))),
+        digest=bytes(row["envelope_digest"]),
+        governance=_governance(row),
+        received_at=row["received_at"],
+        due_at=row["due_at"],
+        not_after=row["not_after"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        mapping_version=row["mapping_version"],
+        target_reference=row["known_target"],
+        known_versions=tuple(row["known_versions"]),
+    )
+
+
+def _governance(row: dict[str, Any]) -> Governance:
+    digest = row["approval_digest"]
+    return Governance(
+        consent_version=row["consent_version"],
+        consent_version_now=row["consent_version_now"],
+        consent_active=bool(row["consent_active"]),
+        consent_until=row["consent_until"],
+        switches_off=tuple(row["switches_off"] or ()),
+        switches_known=bool(row["switches_known"]),
+        approval_required=row["approval_required"],
+        approval_digest=bytes(digest) if digest is not None else None,
+        approval_until=row["approval_until"],
+    )

@@ -1,0 +1,120 @@
+"""The one way to write a state: a guarded UPDATE with its event, callbacks and case in the same statement.
+
+Not the claim and the settle, which add the lane's fence (``claims.py``, ``settles.py``) and reuse the tail from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from canonical import exact_json
+from canonical.events import move
+from canonical.lifecycle import TRANSITIONS, Trigger
+from canonical.status import STATUS_OF
+from store.database import rows
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    import psycopg
+
+    from canonical.events import Move
+
+#: How soon a person should look, by kind of case: 1 is now.
+SEVERITY = {
+    "identity_mismatch": 1,
+    "wrong_patient": 1,
+    "possible_duplicate": 1,
+    "proof_failed": 1,
+    "cannot_tell": 1,
+    "deceased": 2,
+    "merged_patient": 2,
+    "conflict": 2,
+    "not_ours_to_change": 2,
+    "gone": 2,
+    "poison": 2,
+    "awaiting_approval": 3,
+}
+SEVERITY_DEFAULT = 3
+
+#: Follows a CTE ``cm`` that returns the moved command's id, tenant, app and new event_seq.
+TAIL = """
+ev AS (
+  INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor, attempt, fence, detail)
+  SELECT cm.tenant, cm.id, cm.event_seq, %(trigger)s, %(source)s, %(target)s, %(reason)s, %(actor)s,
+         %(event_attempt)s::int, %(event_fence)s::bigint, %(event_detail)s::jsonb
+    FROM cm),
+cb AS (
+  INSERT INTO callbacks (tenant, endpoint_id, command_id, sequence, status, state, reason)
+  SELECT cm.tenant, e.id, cm.id, cm.event_seq, %(status)s, %(target)s, %(reason)s
+    FROM cm JOIN endpoints e ON e.tenant = cm.tenant AND e.app = cm.app AND e.disabled_at IS NULL
+   WHERE %(status_changed)s),
+ca AS (
+  INSERT INTO cases (tenant, command_id, kind, severity)
+  SELECT cm.tenant, cm.id, %(case_kind)s, %(case_severity)s::smallint
+    FROM cm WHERE %(case_kind)s::text IS NOT NULL
+  ON CONFLICT DO NOTHING)
+"""
+
+_MOVE = (
+    """
+WITH cm AS (
+  UPDATE commands SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
+         event_seq = event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp())
+   WHERE id = %(command)s AND state = %(source)s
+     AND (%(expected_seq)s::int IS NULL OR event_seq = %(expected_seq)s::int)
+  RETURNING id, tenant, app, event_seq),
+"""
+    + TAIL
+    + "SELECT event_seq FROM cm"
+)
+
+
+def tail_parameters(
+    move: Move, *, actor: str, case: str | None = None, attempt: int | None = None, fence: int | None = None
+) -> dict[str, Any]:
+    """Return the parameters of :data:`TAIL` for ``move`` made by ``actor`` (a process or person, never a patient)."""
+    return {
+        "trigger": move.trigger.value,
+        "source": move.source.value,
+        "target": move.target.value,
+        "reason": move.reason,
+        "actor": actor,
+        "event_attempt": attempt,
+        "event_fence": fence,
+        "event_detail": exact_json.dumps(dict(move.detail)),
+        "status": STATUS_OF[move.target].value,
+        "status_changed": STATUS_OF[move.target] is not STATUS_OF[move.source],
+        "case_kind": case,
+        "case_severity": SEVERITY.get(case or "", SEVERITY_DEFAULT),
+    }
+
+
+def apply_move(
+    connection: psycopg.Connection[Any],
+    command: UUID,
+    move: Move,
+    *,
+    actor: str,
+    case: str | None = None,
+    due_at: datetime | None = None,
+    expected_seq: int | None = None,
+) -> bool:
+    """Make ``move`` if the command is still in its source state; ``False`` says that somebody else moved it.
+
+    ``due_at`` (UTC) is when the target state is next looked at, now by default; ``expected_seq`` also demands that no
+    event came in between. Moves into or out of ``sending`` and ``unknown`` do not go through here.
+    """
+    parameters = tail_parameters(move, actor=actor, case=case) | {
+        "command": command,
+        "due_at": due_at,
+        "expected_seq": expected_seq,
+    }
+    return bool(rows(connection, _MOVE, parameters))
+
+
+def take_back_root(connection: psycopg.Connection[Any], root: UUID, *, actor: str) -> bool:
+    """Mark the command whose write a proven retraction took out of the chart, from whichever state allows it."""
+    sources = [state for state, trigger in TRANSITIONS if trigger is Trigger.TAKEN_BACK]
+    return any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)

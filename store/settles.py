@@ -1,0 +1,168 @@
+"""The settle: one commit of what an attempt came to, valid only under the claim's fence and attempt number."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from canonical.outcome import Outcome
+from store.database import rows
+from store.moves import TAIL, tail_parameters, take_back_root
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    import psycopg
+
+    from canonical.events import Move
+    from canonical.outcome import Settlement
+    from store.claims import Claim
+
+#: Guard and effects of a settle, for sends and probes alike: both hold the lane.
+_SETTLE = (
+    """
+WITH lk AS MATERIALIZED (
+  SELECT l.id AS lane_id, c.id AS command_id, k.id AS connection_id, k.quarantine, c.root
+    FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
+   WHERE l.id = %(lane)s AND l.fence = %(fence)s AND c.id = %(command)s
+     AND c.state = %(source)s AND c.attempts = %(n)s
+  FOR UPDATE OF l, c),
+ln AS (
+  UPDATE lanes l SET lease_until = '-infinity',
+         quarantine_until = CASE WHEN %(target)s = 'unknown' THEN clock_timestamp() + lk.quarantine
+                                 ELSE l.quarantine_until END
+    FROM lk WHERE l.id = lk.lane_id),
+sl AS (
+  UPDATE slots s SET until = '-infinity', lane_id = NULL FROM lk
+   WHERE s.connection_id = lk.connection_id AND s.lane_id = lk.lane_id),
+cm AS (
+  UPDATE commands c SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
+         event_seq = c.event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp()),
+         spent = c.spent - CASE WHEN %(refund)s THEN 1 ELSE 0 END
+    FROM lk WHERE c.id = lk.command_id
+  RETURNING c.id, c.tenant, c.app, c.event_seq, c.lane_id, c.connection_id, c.subject, c.root),
+pl AS (
+  INSERT INTO payloads (tenant, digest, content)
+  SELECT cm.tenant, %(answer_digest)s, %(answer)s FROM cm WHERE %(answer_digest)s::bytea IS NOT NULL
+  ON CONFLICT DO NOTHING),
+op AS (
+  UPDATE operations o SET state = %(target)s, reference = coalesce(%(reference)s, o.reference),
+         version_written = coalesce(%(version)s, o.version_written)
+    FROM cm WHERE o.command_id = cm.id AND o.seq = %(operation_seq)s),
+at AS (
+  UPDATE attempts a SET settled_at = clock_timestamp(), outcome = %(outcome)s, status = %(http_status)s,
+         vendor_code = %(vendor_code)s, detail = %(outcome_detail)s, reference = %(reference)s, version = %(version)s,
+         answer_digest = %(answer_digest)s
+    FROM cm WHERE a.id = %(attempt_id)s),
+li AS (
+  INSERT INTO links (connection_id, reference, tenant, root, version)
+  SELECT cm.connection_id, %(reference)s, cm.tenant, cm.root, %(version)s
+    FROM cm WHERE %(reference)s::text IS NOT NULL
+  ON CONFLICT (connection_id, reference) DO UPDATE
+         SET version = coalesce(excluded.version, links.version), changed_at = clock_timestamp()),
+sb AS (
+  UPDATE commands f SET subject = cm.subject, root = cm.root FROM cm
+   WHERE %(reference)s::text IS NOT NULL AND f.lane_id = cm.lane_id AND f.id <> cm.id
+     AND f.subject = 'ref:' || %(reference)s::text),
+kn AS (
+  UPDATE connections k SET failures = CASE WHEN %(not_before)s::timestamptz IS NULL THEN 0 ELSE k.failures + 1 END,
+         not_before = coalesce(greatest(k.not_before, %(not_before)s::timestamptz), k.not_before),
+         closed_reason = %(closed_reason)s
+    FROM cm WHERE k.id = cm.connection_id
+     AND (%(not_before)s::timestamptz IS NOT NULL OR (%(reached)s AND k.failures > 0))),
+"""
+    + TAIL
+    + "SELECT cm.event_seq, cm.root FROM cm"
+)
+
+_LATE = """
+WITH a AS (
+  UPDATE attempts SET late_outcome = %(outcome)s, late_status = %(http_status)s, late_at = clock_timestamp()
+   WHERE id = %(attempt_id)s RETURNING id, tenant, command_id, n)
+INSERT INTO cases (tenant, command_id, kind, severity)
+SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a
+ WHERE %(success)s AND EXISTS (SELECT 1 FROM attempts o
+        WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n)
+ON CONFLICT DO NOTHING
+"""
+_SETTLED_ALREADY = "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND settled_at IS NOT NULL"
+
+_SUCCESS = frozenset({Outcome.APPLIED, Outcome.APPLIED_UNVERIFIED, Outcome.ALREADY_AT_TARGET, Outcome.PENDING_REMOTE})
+#: The EHR answered something of its own: the connection works.
+_REACHED = frozenset(Outcome) - {Outcome.UNKNOWN, Outcome.UNAVAILABLE, Outcome.AUTH, Outcome.THROTTLED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settle:
+    """What to store of an attempt: the move it makes and what follows from it.
+
+    ``refund`` gives the attempt back to the command's budget; ``not_before`` (UTC) closes the connection until then;
+    ``journal`` is what the attempt's row says instead of the outcome (a probe's verdict); ``root`` is the command that this
+    one, now proven, took out of the chart.
+    """
+
+    move: Move
+    settlement: Settlement
+    case: str | None = None
+    due_at: datetime | None = None
+    refund: bool = False
+    not_before: datetime | None = None
+    closed_reason: str | None = None
+    journal: str | None = None
+    root: UUID | None = None
+
+
+def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, actor: str) -> bool:
+    """Store ``outcome`` under ``claim``'s fence and attempt; ``False``: the claim is no longer ours, nothing was moved.
+
+    May be repeated on any connection with the same claim. After ``False``, :func:`record_late` keeps the answer.
+    """
+    settlement = outcome.settlement
+    answer = settlement.body or None
+    parameters = tail_parameters(outcome.move, actor=actor, case=outcome.case, attempt=claim.n, fence=claim.fence) | {
+        "lane": claim.lane_id,
+        "command": claim.command_id,
+        "operation_seq": claim.operation_seq,
+        "attempt_id": claim.attempt_id,
+        "fence": claim.fence,
+        "n": claim.n,
+        "due_at": outcome.due_at,
+        "refund": outcome.refund,
+        "answer": answer,
+        "answer_digest": hashlib.sha256(answer).digest() if answer else None,
+        "reference": settlement.reference,
+        "version": settlement.version,
+        "outcome": outcome.journal or settlement.outcome.value,
+        "http_status": settlement.status,
+        "vendor_code": settlement.vendor_code,
+        "outcome_detail": settlement.detail,
+        "not_before": outcome.not_before,
+        "closed_reason": outcome.closed_reason,
+        "reached": settlement.outcome in _REACHED,
+    }
+    # One statement is one commit; only a retraction needs a second statement in the same transaction.
+    with session.transaction() if outcome.root else nullcontext():
+        if rows(session, _SETTLE, parameters):
+            if outcome.root:
+                take_back_root(session, outcome.root, actor=actor)
+            return True
+    # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells.
+    repeated = {"attempt_id": claim.attempt_id, "outcome": parameters["outcome"]}
+    return bool(rows(session, _SETTLED_ALREADY, repeated))
+
+
+def record_late(session: psycopg.Connection[Any], claim: Claim, settlement: Settlement) -> None:
+    """Keep the answer that came after the claim was lost; a late success beside a later attempt opens a case."""
+    rows(
+        session,
+        _LATE,
+        {
+            "attempt_id": claim.attempt_id,
+            "outcome": settlement.outcome.value,
+            "http_status": settlement.status,
+            "success": settlement.outcome in _SUCCESS,
+        },
+    )
