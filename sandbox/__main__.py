@@ -1,4 +1,4 @@
-"""`python -m sandbox`: serve an EHR, or put synthetic patients into one; not part of the `writeback` command."""
+"""`python -m sandbox`: serve an EHR, or fill one with synthetic patients; not the `writeback` command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
+from sandbox import written_json
 from sandbox.server import SandboxSettings, serve
 
 app = typer.Typer(add_completion=False, help="A FHIR R4 EHR for tests.", pretty_exceptions_enable=False)
@@ -17,6 +18,7 @@ def sandbox(
     data_dir: Annotated[Path, typer.Option(help="Folder of its files.")] = Path("sandbox-data"),
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
+    *,
     open: Annotated[bool, typer.Option("--open", help="Ask for no token under /fhir (tests only).")] = False,
     admin_token: Annotated[
         str | None, typer.Option(envvar="SANDBOX_ADMIN_TOKEN", help="Secret of /admin.")
@@ -37,6 +39,31 @@ def sandbox(
                 clients_file=clients_file,
             )
         )
+
+
+@app.command()
+def seed(
+    url: Annotated[str, typer.Option(help="Address of a running sandbox, without /fhir.")],
+    admin_token: Annotated[str, typer.Option(envvar="SANDBOX_ADMIN_TOKEN", help="Its admin secret.")],
+    count: Annotated[int, typer.Option(min=1, help="Number of patients.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same patients.")] = 7,
+) -> None:
+    """Put synthetic patients into a running sandbox."""
+    # Only this command needs them, and they take a second to load.
+    import httpx
+
+    from sandbox.patients import synthetic_bundle
+
+    answer = httpx.post(
+        f"{url.rstrip('/')}/admin/seed",
+        content=written_json.dumps(synthetic_bundle(seed, count)),
+        headers={"Authorization": f"Bearer {admin_token}"},
+        timeout=60,
+    )
+    if not answer.is_success:
+        typer.echo(f"Nothing was stored: {answer.status_code} {answer.text}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{answer.json()['stored']} resources stored.")
 
 
 if __name__ == "__main__":

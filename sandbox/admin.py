@@ -23,7 +23,7 @@ _RULES = TypeAdapter(list[Rule])
 
 
 class Edit(BaseModel):
-    """What a clinician does in the EHR itself: a resource as it should be now, or the reference of one to delete."""
+    """What a clinician does in the EHR: a resource as it is to be, or the reference of one to delete."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class Edit(BaseModel):
 
 
 class Admin:
-    """The endpoints under `/admin`, behind their own secret. They meet no faults and are not in the request log."""
+    """The endpoints under `/admin`, behind their own secret; they meet no faults and are not logged."""
 
     def __init__(self, ehr: Ehr, secret: str, at_start: Callable[[], Awaitable[None]]) -> None:
         self._ehr = ehr
@@ -104,9 +104,9 @@ class Admin:
 
     async def get_history(self, request: Request) -> Response:
         """Every version of `ref` (`Type/id`), oldest first."""
-        type, _, id = request.query_params.get("ref", "").partition("/")
+        resource_type, _, resource_id = request.query_params.get("ref", "").partition("/")
         chart = self._ehr.chart(self._ehr.database.reader)
-        return _json_list("versions", [_shown(version) for version in chart.history(type, id)])
+        return _json_list("versions", [_shown(it) for it in chart.history(resource_type, resource_id)])
 
     async def post_seed(self, request: Request) -> Response:
         """Store resources (a Bundle or a list) under their own ids as version 1."""
@@ -127,7 +127,7 @@ class Admin:
         return _raw_json(_shown(stored), 200)
 
     async def post_reset(self, request: Request) -> Response:
-        """Empty chart and log, forget faults, changed settings and clients that were not there at the start."""
+        """Empty chart and log; forget faults, changed settings and clients registered since the start."""
         await self._ehr.reset()
         await self._at_start()
         return Response(status_code=204)
@@ -181,8 +181,8 @@ def _seed(chart: Chart, resources: list[dict[str, Any]], at: float) -> None:
 
 def _edit(chart: Chart, edit: Edit, at: float) -> StoredVersion:
     if edit.delete is not None:
-        type, _, id = edit.delete.partition("/")
-        current = chart.current(type, id)
+        resource_type, _, resource_id = edit.delete.partition("/")
+        current = chart.current(resource_type, resource_id)
         if current is None or current.deleted:
             raise Refusal(404, "not-found", f"{edit.delete} is not in the chart.")
         return chart.delete(current, at=at, source=edit.source)

@@ -1,4 +1,4 @@
-"""What the server says of itself: the CapabilityStatement and the SMART and OpenID documents; not a promise it does not keep."""
+"""What the server says of itself, true to what it does; not a list of what it might do one day."""
 
 from typing import Any
 

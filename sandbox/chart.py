@@ -1,4 +1,4 @@
-"""The chart: every version of every resource, what is current, and what was current a while ago; not the rules of writing it."""
+"""The chart: every version of every resource, current now or a while ago; not the rules of writing it."""
 
 import sqlite3
 import uuid
@@ -50,7 +50,7 @@ class Chart:
     version_ids: Literal["counter", "uuid"] = "counter"
 
     def current(self, type: str, id: str, *, as_of: float | None = None) -> StoredVersion | None:
-        """The current version (a deletion included), or the one that was current at `as_of` (seconds since 1970)."""
+        """The current version, a deletion included; with `as_of` (seconds since 1970) that of then."""
         if as_of is None:
             row = self.connection.execute(
                 "SELECT * FROM versions WHERE type = ? AND id = ? AND superseded_at IS NULL", (type, id)
@@ -101,15 +101,14 @@ class Chart:
             at: seconds since 1970.
             source: who wrote it, where that is not a client of the FHIR interface.
         """
-        type = resource["resourceType"]
-        id = id or str(uuid.uuid4())
-        ordinal, version = self._next_version(type, id)
+        resource_type, resource_id = resource["resourceType"], id or str(uuid.uuid4())
+        ordinal, version = self._next_version(resource_type, resource_id)
         meta = {**(resource.get("meta") or {}), "versionId": version, "lastUpdated": instant(at)}
         rest = {name: value for name, value in resource.items() if name not in {"resourceType", "id", "meta"}}
-        body = written_json.dumps({"resourceType": type, "id": id, "meta": meta, **rest})
+        body = written_json.dumps({"resourceType": resource_type, "id": resource_id, "meta": meta, **rest})
         stored = StoredVersion(
-            type=type,
-            id=id,
+            type=resource_type,
+            id=resource_id,
             ordinal=ordinal,
             version=version,
             deleted=False,
@@ -164,12 +163,12 @@ class Chart:
         return cursor.lastrowid
 
     def _index(self, seq: int, resource: dict[str, Any]) -> None:
-        type = resource["resourceType"]
+        name = resource["resourceType"]
         self.connection.executemany(
             "INSERT INTO search_values (seq, type, param, system, value) VALUES (?, ?, ?, ?, ?)",
-            [(seq, type, *value) for value in index_values(type, resource, base=self.base)],
+            [(seq, name, *value) for value in index_values(name, resource, base=self.base)],
         )
         self.connection.executemany(
             "INSERT INTO search_dates (seq, type, param, low, high) VALUES (?, ?, ?, ?, ?)",
-            [(seq, type, *date) for date in index_dates(type, resource)],
+            [(seq, name, *date) for date in index_dates(name, resource)],
         )

@@ -1,4 +1,4 @@
-"""Registered OAuth clients: who may ask for tokens, for whom, and what the tokens will say; not the tokens."""
+"""Registered OAuth clients: who may get tokens, for which server, saying what; not the tokens."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""One SQLite file: its schema, one writing thread that commits many writes at once, one reading connection; not what a row means."""
+"""One SQLite file: its schema, one thread that writes, one connection that reads; not what a row means."""
 
 import asyncio
 import queue
@@ -28,13 +28,15 @@ CREATE TABLE IF NOT EXISTS search_values (
 );
 CREATE INDEX IF NOT EXISTS search_values_by_value ON search_values (type, param, value, system);
 CREATE TABLE IF NOT EXISTS search_dates (
-    seq INTEGER NOT NULL, type TEXT NOT NULL, param TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL
+    seq INTEGER NOT NULL, type TEXT NOT NULL, param TEXT NOT NULL,
+    low INTEGER NOT NULL, high INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS search_dates_by_low ON search_dates (type, param, low);
 CREATE INDEX IF NOT EXISTS search_dates_by_seq ON search_dates (seq);
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL, interaction TEXT NOT NULL,
+    at REAL NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
+    interaction TEXT NOT NULL,
     status TEXT NOT NULL, answer INTEGER, client TEXT, headers TEXT NOT NULL, body_sha256 TEXT NOT NULL,
     reference TEXT, version TEXT, fault TEXT
 );
@@ -66,7 +68,7 @@ _Outcome = tuple[object, Exception | None]
 
 
 class Database:
-    """The sandbox's file. A write is on the disk when `write` returns; writes are serialised, each atomic in itself."""
+    """The sandbox's file: a write is on the disk when `write` returns; each is atomic, one after another."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,7 +1,6 @@
 """How each fault is played on an exchange; not which request meets it."""
 
 import time
-from asyncio import TimeoutError as Elapsed
 from asyncio import sleep, timeout
 from collections.abc import Awaitable, Callable
 
@@ -101,7 +100,7 @@ async def stale(exchange: Exchange, parameters: Parameters) -> None:
     await exchange.respond(await exchange.process(as_of=exchange.ehr.clock() - parameters.seconds))
 
 
-async def duplicate_delivery(exchange: Exchange, parameters: Parameters) -> None:
+async def duplicate_delivery(exchange: Exchange, _: Parameters) -> None:
     await exchange.process(sent=DROPPED)
     await exchange.respond(await exchange.process())
 
@@ -114,7 +113,7 @@ async def hang(exchange: Exchange, parameters: Parameters) -> None:
     try:
         async with timeout(parameters.seconds):
             await gone(exchange.receive)
-    except Elapsed:
+    except TimeoutError:
         await drop(exchange.scope, exchange.receive, reset=parameters.reset)
 
 

@@ -1,4 +1,4 @@
-"""One FHIR request from arrival to its answer: understood, processed, logged; not which fault is played on it."""
+"""One request on its way to an answer: processed, logged, sent; not which fault is played on it."""
 
 import asyncio
 import hashlib

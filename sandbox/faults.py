@@ -1,4 +1,4 @@
-"""Which request meets which fault: rules, their draw and their counts; not how a fault is played on the wire."""
+"""Which request meets which fault: rules, their draw, their counts; not how a fault is played."""
 
 import random
 import re
@@ -41,7 +41,8 @@ class Fault(StrEnum):
     STALE_SEARCH = "stale_search"
     #: The request is processed twice, as by a proxy that retries; the client gets the second answer.
     DUPLICATE_DELIVERY = "duplicate_delivery"
-    #: No answer, the connection stays open for `seconds` or until the client ends it; committed where `commit` is set.
+    #: No answer; the connection stays open for `seconds` or until the client ends it; committed where
+    #: `commit` is set.
     HANG = "hang"
 
 
@@ -76,7 +77,10 @@ class Parameters(BaseModel):
 
 
 class Match(BaseModel):
-    """Which requests a rule is for; a field left out matches all. Regular expressions are searched, not anchored."""
+    """Which requests a rule is for; a field left out matches all.
+
+    `path` and `headers` are regular expressions that are searched for, not anchored.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -123,8 +127,8 @@ class Facts:
 class Rule(BaseModel):
     """A fault, the requests it is for, and how often it comes.
 
-    At most one of `probability` (0-1, drawn from `seed`), `nth` (which matching requests, the first is 1) and `times`
-    (the first so many) is given; with none it comes every time. `max_times` ends the rule after so many.
+    At most one of `probability` (0-1, drawn from `seed`), `nth` (which matching requests, the first is 1) and
+    `times` (the first so many) is given; with none it comes every time. `max_times` ends the rule.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -201,7 +205,7 @@ class Rule(BaseModel):
 
 
 class FaultBook:
-    """The rules in force, in order: a request meets the first that fires, and the later ones are not asked."""
+    """The rules in force, in order: a request meets the first that fires; later ones are not asked."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []

@@ -72,9 +72,9 @@ def check_body(call: Call, behaviour: Behaviour) -> dict[str, Any] | None:
     if call.interaction not in {Interaction.CREATE, Interaction.UPDATE}:
         return None
     check_content_type(call.headers.get("content-type"))
-    id = call.id if call.interaction is Interaction.UPDATE else None
-    resource = parse_resource(call.body, type=call.type, id=id)
-    if id is None:
+    is_update = call.interaction is Interaction.UPDATE
+    resource = parse_resource(call.body, type=call.type, id=call.id if is_update else None)
+    if not is_update:
         # The id of a create is the server's to give; an unfit one is no reason to refuse.
         resource.pop("id", None)
     check_resource(resource, status=behaviour.invalid_status)
@@ -135,7 +135,7 @@ def delete(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
     )
 
 
-def read(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
+def read(call: Call, chart: Chart, _behaviour: Behaviour) -> Answer:
     current = chart.current(call.type, call.id, as_of=call.as_of)
     if current is None:
         raise Refusal(404, "not-found", "There is no such resource.")
@@ -146,7 +146,7 @@ def read(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
     return _served(current)
 
 
-def vread(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
+def vread(call: Call, chart: Chart, _behaviour: Behaviour) -> Answer:
     stored = chart.version(call.type, call.id, call.version)
     if stored is None:
         raise Refusal(404, "not-found", "There is no such version.")

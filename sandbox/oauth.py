@@ -1,6 +1,6 @@
-"""The token endpoint: client credentials proven by a signed assertion, access tokens as JWT; not who may do what with them.
+"""The token endpoint: clients proven by a signed assertion, access tokens as JWT; not what tokens may do.
 
-Sources: RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068, and SMART Backend Services (hl7.org/fhir/smart-app-launch).
+Sources: RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068; SMART Backend Services (hl7.org/fhir/smart-app-launch).
 """
 
 import json

@@ -47,9 +47,9 @@ class Entry:
 def add(connection: sqlite3.Connection, entry: Entry) -> int:
     row = {**asdict(entry), "headers": json.dumps(entry.headers)}
     cursor = connection.execute(
-        "INSERT INTO requests (at, method, path, query, interaction, status, answer, client, headers, body_sha256,"
-        " reference, version, fault) VALUES (:at, :method, :path, :query, :interaction, :status, :answer, :client,"
-        " :headers, :body_sha256, :reference, :version, :fault)",
+        "INSERT INTO requests (at, method, path, query, interaction, status, answer, client, headers,"
+        " body_sha256, reference, version, fault) VALUES (:at, :method, :path, :query, :interaction, :status,"
+        " :answer, :client, :headers, :body_sha256, :reference, :version, :fault)",
         row,
     )
     assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one

@@ -1,4 +1,4 @@
-"""The resource types this EHR keeps, their search parameters and value sets, as data; not their element definitions."""
+"""The types this EHR keeps, with search parameters and value sets, as data; not their definitions."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -49,7 +49,7 @@ def _codes(text: str) -> frozenset[str]:
 _IDENTIFIER = {"identifier": _token("identifier")}
 _OF_PATIENT = {"patient": _reference("subject"), "subject": _reference("subject")}
 
-# Search parameters: https://hl7.org/fhir/R4/searchparameter-registry.html; value sets: the required bindings of R4 4.0.1.
+# Source: https://hl7.org/fhir/R4/searchparameter-registry.html and the required bindings of R4 4.0.1.
 RESOURCE_TYPES: dict[str, ResourceType] = {
     "Patient": ResourceType(
         search={

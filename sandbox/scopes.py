@@ -1,6 +1,6 @@
 """SMART scopes, told by what they permit; not who holds them.
 
-Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html; v1 words are read as v2 letters.
+Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html (v1 words read as v2).
 """
 
 import re
@@ -43,7 +43,7 @@ def parse_scope(text: str) -> Scope | None:
 
 
 def granted(asked: list[str], registered: list[str]) -> list[str]:
-    """The scopes asked for that registration covers, as they were spelled; a plain scope must be named exactly."""
+    """The scopes asked for that the registered ones cover, as spelled; other scopes must be named exactly."""
     held = [scope for scope in map(parse_scope, registered) if scope]
     return [text for text in asked if text in registered or _is_covered(parse_scope(text), held)]
 

@@ -148,7 +148,7 @@ def _clause(type: str, name: str, kind: Kind, value: str, base: str) -> Clause:
     if not all(alternatives):
         raise Refusal(400, "invalid", f"'{name}' has an empty value.")
     if name == "_id":
-        return _any([Clause("v.id = ?", (id,)) for id in alternatives])
+        return _any([Clause("v.id = ?", (value,)) for value in alternatives])
     if name == "_lastUpdated":
         return _any([_last_updated(part) for part in alternatives])
     build = _BUILDERS[kind]
@@ -173,7 +173,7 @@ def _indexed(table: str, condition: str, arguments: tuple[object, ...]) -> Claus
     )
 
 
-def _token(type: str, name: str, value: str, base: str) -> Clause:
+def _token(type: str, name: str, value: str, _base: str) -> Clause:
     parts = [part.replace("\\|", "|") for part in re.split(r"(?<!\\)\|", value, maxsplit=1)]
     if len(parts) == 1:
         return _indexed("search_values", "value = ?", (type, name, parts[0]))
@@ -191,12 +191,12 @@ def _reference(type: str, name: str, value: str, base: str) -> Clause:
     return _indexed("search_values", "value = ?", (type, name, target))
 
 
-def _string(type: str, name: str, value: str, base: str) -> Clause:
+def _string(type: str, name: str, value: str, _base: str) -> Clause:
     start = value.casefold()
     return _indexed("search_values", "substr(value, 1, ?) = ?", (type, name, len(start), start))
 
 
-def _date(type: str, name: str, value: str, base: str) -> Clause:
+def _date(type: str, name: str, value: str, _base: str) -> Clause:
     condition, bounds = _date_condition(value, low="low", high="high")
     return _indexed("search_dates", condition, (type, name, *bounds))
 

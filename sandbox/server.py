@@ -64,7 +64,7 @@ def make_app(settings: SandboxSettings, *, public_url: str | None = None) -> Sta
                 await ehr.database.write(partial(register, client))
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         ehr.open()
         await register_clients()
         yield
@@ -93,7 +93,7 @@ def _documents(ehr: Ehr, access: Access) -> list[Route]:
 
 
 def _document(content: object) -> Callable[[Request], Response]:
-    def endpoint(request: Request) -> Response:
+    def endpoint(_request: Request) -> Response:
         return JSONResponse(content, headers={"Cache-Control": "max-age=60"})
 
     return endpoint

@@ -1,4 +1,4 @@
-"""What the sandbox is told at start and may be told later; not where settings are read from an environment."""
+"""What the sandbox is told at start and may be told later; reads no environment."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
 class Behaviour(BaseModel):
-    """How this EHR differs from the next one; every field may be changed while it runs (`PATCH /admin/settings`)."""
+    """How this EHR differs from the next; each field may change while it runs (`PATCH /admin/settings`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -60,17 +60,17 @@ def check_resource(resource: dict[str, Any], *, status: int) -> None:
     Raises:
         Refusal: `status`, with the element that breaks it and never its value.
     """
-    type = resource["resourceType"]
+    name = resource["resourceType"]
     try:
-        get_fhir_model_class(type).model_validate(resource)
+        get_fhir_model_class(name).model_validate(resource)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join([type, *(str(part) for part in first["loc"])])
+        path = ".".join([name, *(str(part) for part in first["loc"])])
         code = "required" if first["type"].endswith("missing") else "structure"
         # A message of the validator may quote the value; its kind does not.
         raise Refusal(status, code, f"{path}: {first['type']}.", expression=path) from None
-    _check_bindings(type, resource, status)
-    _check_numbers(resource, type, status)
+    _check_bindings(name, resource, status)
+    _check_numbers(resource, name, status)
 
 
 def _check_bindings(type: str, resource: dict[str, Any], status: int) -> None:

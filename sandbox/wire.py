@@ -1,4 +1,4 @@
-"""Connections that can be cut in the middle of an answer, which HTTP servers rightly do not offer; not HTTP itself."""
+"""Connections that can be cut in mid-answer, which HTTP servers rightly do not offer; not HTTP itself."""
 
 import asyncio
 import socket
@@ -30,7 +30,9 @@ def transport_of(scope: Scope) -> asyncio.Transport:
     """
     transport = scope.get("state", {}).get(_TRANSPORT)
     if not isinstance(transport, asyncio.Transport):
-        raise RuntimeError("Only a served sandbox can drop connections; start it with serve().")
+        raise RuntimeError(  # noqa: TRY004 - the caller gave no wrong type, the server is a wrong one
+            "Only a served sandbox can drop connections; start it with serve()."
+        )
     return transport
 
 

@@ -33,7 +33,7 @@ def _written_int(text: str) -> int | WrittenDecimal:
     return WrittenDecimal(text) if text == "-0" else int(text)
 
 
-def _no_constant(text: str) -> Any:
+def _no_constant(_text: str) -> Any:
     raise MalformedJson("NaN and Infinity are not JSON.")
 
 
