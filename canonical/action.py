@@ -68,7 +68,9 @@ class ActionSpec:
     business_code: Callable[[Any], str]
     clinical_time: Callable[[Any], ClinicalTime | None]
     check: Callable[[Envelope, datetime], list[FieldError]]
-    confirmations: Callable[[Envelope, datetime], list[FieldError]] = field(default=lambda _envelope, _now: [])
+    confirmations: Callable[[Envelope, datetime], list[FieldError]] = field(
+        default=lambda _envelope, _now: []
+    )
     asserted_author_allowed: bool = True
     ai_needs_person: bool = True
     retry_budget: int = 8

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
@@ -31,7 +37,7 @@ def _offset(zone: str) -> timezone:
         return UTC
     hours, minutes = int(zone[1:3]), int(zone[4:6])
     offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
-    if minutes > 59 or abs(offset) > _OFFSET_LIMIT:  # noqa: PLR2004 - minutes in an hour
+    if minutes > 59 or abs(offset) > _OFFSET_LIMIT:
         msg = "offset beyond 14 hours"
         raise ValueError(msg)
     return timezone(offset)
@@ -42,7 +48,13 @@ def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:
     year, month, day = int(found["year"]), int(found["month"] or 1), int(found["day"] or 1)
     if found["hour"] is not None:
         start = datetime(
-            year, month, day, int(found["hour"]), int(found["minute"]), int(found["second"]), tzinfo=_offset(found["zone"])
+            year,
+            month,
+            day,
+            int(found["hour"]),
+            int(found["minute"]),
+            int(found["second"]),
+            tzinfo=_offset(found["zone"]),
         )
         fraction = found["fraction"] or ""
         start += timedelta(seconds=float(fraction or 0))
@@ -118,14 +130,20 @@ class ClinicalTime:
             return cls(value)
         except ValueError:
             raise PydanticCustomError(
-                "clinical_time", "not a FHIR dateTime: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset"
+                "clinical_time",
+                "not a FHIR dateTime: YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with an offset",
             ) from None
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         """Validate from text, dump to the same text."""
         return core_schema.no_info_plain_validator_function(
-            cls._parse, serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema())
+            cls._parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                str, return_schema=core_schema.str_schema()
+            ),
         )
 
     @classmethod
@@ -133,7 +151,11 @@ class ClinicalTime:
         cls, _schema: core_schema.CoreSchema, _handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Describe it as FHIR does."""
-        return {"type": "string", "format": "fhir-dateTime", "pattern": f"^{_PATTERN.pattern.replace('?P<', '?<')}$"}
+        return {
+            "type": "string",
+            "format": "fhir-dateTime",
+            "pattern": f"^{_PATTERN.pattern.replace('?P<', '?<')}$",
+        }
 
 
 def _instant(value: ClinicalTime) -> ClinicalTime:
@@ -156,4 +178,6 @@ def _utc(value: Any) -> datetime:
 #: A clinical time with a time of day and an offset.
 ClinicalInstant = Annotated[ClinicalTime, AfterValidator(_instant)]
 #: A system time: aware, kept in UTC.
-SystemTime = Annotated[datetime, BeforeValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time"})]
+SystemTime = Annotated[
+    datetime, BeforeValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time"})
+]

@@ -8,7 +8,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -35,7 +43,9 @@ class Element(BaseModel):
             for name, item in value.items():
                 if item == []:
                     raise PydanticCustomError(
-                        "empty_list", "'{name}' is an empty list: leave it out, or send null to clear it", {"name": str(name)}
+                        "empty_list",
+                        "'{name}' is an empty list: leave it out, or send null to clear it",
+                        {"name": str(name)},
                     )
         return value
 

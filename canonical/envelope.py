@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID  # noqa: TC003 - model fields are resolved at run time
+from uuid import UUID
 
 from pydantic import Field, SerializeAsAny, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from canonical import exact_json
 from canonical.action import Action, spec_for
-from canonical.clinical_time import ClinicalTime, SystemTime  # noqa: TC001 - model fields
+from canonical.clinical_time import SystemTime
 from canonical.datatypes import Coding, Element, Identifier, LiteralReference, Reference, Text, Uri
 from canonical.errors import FieldError, RefusedError
 
@@ -50,7 +50,9 @@ class Target(Element):
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:
         if (self.reference is None) == (self.command is None):
-            raise PydanticCustomError("target_name", "name the target by 'reference' or by 'command', not both")
+            raise PydanticCustomError(
+                "target_name", "name the target by 'reference' or by 'command', not both"
+            )
         return self
 
 
@@ -59,7 +61,9 @@ class Author(Element):
 
     identifier: Identifier | None = None
     reference: LiteralReference | None = None
-    role: Literal["nurse", "physician", "pharmacist", "prescriber", "patient", "relatedPerson", "device", "other"]
+    role: Literal[
+        "nurse", "physician", "pharmacist", "prescriber", "patient", "relatedPerson", "device", "other"
+    ]
     authority: Reference | None = None
 
 
@@ -135,7 +139,9 @@ def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
 def field_errors(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
     """Return what ``error`` found as pointers, codes and sentences that never repeat a value."""
     return tuple(
-        FieldError(pointer=_pointer(item["loc"], prefix), code=item["type"].replace("_", "-"), detail=item["msg"])
+        FieldError(
+            pointer=_pointer(item["loc"], prefix), code=item["type"].replace("_", "-"), detail=item["msg"]
+        )
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     )
 
@@ -163,7 +169,9 @@ def envelope_from(value: Any) -> Envelope:
                 action = spec_for(action).model.model_validate(action, by_alias=True, by_name=False)
             except ValidationError as error:
                 raise RefusedError(
-                    "invalid-field", "The action has fields that cannot be accepted.", errors=field_errors(error, "/action")
+                    "invalid-field",
+                    "The action has fields that cannot be accepted.",
+                    errors=field_errors(error, "/action"),
                 ) from None
         checked = {**value, "action": action} if action is not None else value
         return Envelope.model_validate(checked, by_alias=True, by_name=False)

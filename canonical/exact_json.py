@@ -6,13 +6,16 @@ A clinical ``72.50`` states its precision. Every parser and writer of clinical c
 from __future__ import annotations
 
 import hashlib
-from decimal import Decimal
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 import simplejson
 
 #: FHIR resources nest a dozen levels; anything deeper is an attack on the parser.
 DEPTH_LIMIT = 60
+#: Half of a surrogate pair has no UTF-8; FHIR allows no control character but tab and line ends in a string.
+_NOT_TEXT = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 class WrittenDecimal(Decimal):
@@ -48,42 +51,54 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _check_depth(value: Any, depth: int = 0) -> None:
+def _check_text(text: str) -> None:
+    if _NOT_TEXT.search(text):
+        msg = "not text that could be kept: a string holds a control character or half a surrogate pair"
+        raise InvalidJsonError(msg)
+
+
+def _check(value: Any, depth: int = 0) -> None:
     if depth > DEPTH_LIMIT:
         msg = f"nested deeper than {DEPTH_LIMIT} levels"
         raise InvalidJsonError(msg)
-    if isinstance(value, dict):
-        for item in value.values():
-            _check_depth(item, depth + 1)
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check_text(name)
+            _check(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            _check_depth(item, depth + 1)
+            _check(item, depth + 1)
 
 
 def parse(raw: bytes | str) -> Any:
     """Return the JSON value of ``raw`` (UTF-8) with every fraction as a :class:`WrittenDecimal`.
 
-    Raises :class:`InvalidJsonError` (malformed, not UTF-8, NaN or Infinity, a member named twice, too deep):
-    refuse the input.
+    Raises :class:`InvalidJsonError` (malformed, not UTF-8, NaN or Infinity, a member named twice, too deep,
+    a string with control characters): refuse the input.
     """
     try:
         text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
-        value = simplejson.loads(
-            text, parse_float=WrittenDecimal, object_pairs_hook=_unique, allow_nan=False
-        )
+        value = simplejson.loads(text, parse_float=WrittenDecimal, object_pairs_hook=_unique, allow_nan=False)
     except InvalidJsonError:
         raise
-    except (ValueError, RecursionError) as error:
-        where = f" at line {error.lineno}, column {error.colno}" if hasattr(error, "lineno") else ""
-        msg = f"not well-formed JSON in UTF-8{where}"
+    except simplejson.JSONDecodeError as error:
+        msg = f"not well-formed JSON at line {error.lineno}, column {error.colno}"
         raise InvalidJsonError(msg) from None
-    _check_depth(value)
+    except (ValueError, RecursionError, InvalidOperation):
+        msg = "not well-formed JSON in UTF-8"
+        raise InvalidJsonError(msg) from None
+    _check(value)
     return value
 
 
 def dumps(value: Any) -> str:
     """Return compact JSON of ``value`` with members in their order and decimals as written."""
-    return simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text: str = simplejson.dumps(
+        value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -91,7 +106,7 @@ def canonical_bytes(value: Any) -> bytes:
 
     RFC 8785 with one difference: numbers stay as written, since ``72.5`` and ``72.50`` are two clinical statements.
     """
-    text = simplejson.dumps(
+    text: str = simplejson.dumps(
         value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
     )
     return text.encode()

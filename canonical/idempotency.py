@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9._:\-]{8,128}")
 #: What a second request under the same key must repeat. Correlation, app version, reason and times of sending may differ.
-FINGERPRINTED = ("connection", "action", "patient", "encounter", "target", "author", "onBehalfOf", "consent", "ai")
+FINGERPRINTED = (
+    "connection",
+    "action",
+    "patient",
+    "encounter",
+    "target",
+    "author",
+    "onBehalfOf",
+    "consent",
+    "ai",
+)
 
 
 def check_key(key: str) -> str:
@@ -25,7 +35,8 @@ def check_key(key: str) -> str:
     """
     if KEY_PATTERN.fullmatch(key) is None:
         raise RefusedError(
-            "invalid-idempotency-key", "Idempotency-Key must be 8 to 128 characters of A-Z a-z 0-9 . _ : and -."
+            "invalid-idempotency-key",
+            "Idempotency-Key must be 8 to 128 characters of A-Z a-z 0-9 . _ : and -.",
         )
     return key
 
@@ -41,7 +52,9 @@ def derived_key(envelope: Envelope, app: str) -> str:
         raise RefusedError(
             "idempotency-key-required",
             "Send an Idempotency-Key header, or source.eventId so that a key can be derived.",
-            errors=(FieldError(pointer="/source/eventId", code="required", detail="needed when no key is sent"),),
+            errors=(
+                FieldError(pointer="/source/eventId", code="required", detail="needed when no key is sent"),
+            ),
         )
     action = envelope.action
     parts = (app, event, action.type, action.operation, spec_for(action).business_code(action))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta  # noqa: TC003 - dataclass fields are resolved at run time
+from datetime import timedelta
 from enum import StrEnum
 
 

@@ -42,7 +42,11 @@ def mismatches(patient: Mapping[str, Any], identity: PatientIdentity) -> list[st
     if identity.family is not None and not _same_family(patient, identity.family):
         wrong.append("family")
     number = identity.identifier
-    if number is not None and number.value is not None and not _has_identifier(patient, number.system, number.value):
+    if (
+        number is not None
+        and number.value is not None
+        and not _has_identifier(patient, number.system, number.value)
+    ):
         wrong.append("identifier")
     return wrong
 
@@ -58,7 +62,9 @@ def check_patient(
         raise NeedsPersonError("identity_mismatch", "The chart has no such patient.")
     links = patient.get("link", [])
     if patient.get("active") is False or any(item.get("type") == "replaced-by" for item in links):
-        raise NeedsPersonError("merged_patient", "The chart says that this patient's record was merged or closed.")
+        raise NeedsPersonError(
+            "merged_patient", "The chart says that this patient's record was merged or closed."
+        )
     wrong = mismatches(patient, identity)
     if wrong:
         raise NeedsPersonError("identity_mismatch", f"The chart's patient differs in: {', '.join(wrong)}.")
@@ -66,10 +72,13 @@ def check_patient(
 
 
 def _check_alive(patient: Mapping[str, Any], clinical_time: ClinicalTime | None) -> None:
-    from canonical.clinical_time import ClinicalTime as Time
 
     if patient.get("deceasedBoolean") is True:
         raise NeedsPersonError("deceased", "The chart says that this patient has died.")
     died = patient.get("deceasedDateTime")
-    if isinstance(died, str) and (clinical_time is None or clinical_time.interval[1] > ClinicalTime(died).interval[1]):
-        raise NeedsPersonError("deceased", "The chart says that this patient died before the time of this entry.")
+    if isinstance(died, str) and (
+        clinical_time is None or clinical_time.interval[1] > ClinicalTime(died).interval[1]
+    ):
+        raise NeedsPersonError(
+            "deceased", "The chart says that this patient died before the time of this entry."
+        )

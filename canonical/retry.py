@@ -86,4 +86,6 @@ def decide(
         return CloseConnection(not_before=now + wait, reason=CLOSES_CONNECTION[outcome])
     if outcome in PASSES_BY_ITSELF and attempts < budget:
         return TryAgain(due_at=now + backoff.delay(attempts, random))
-    return Stop(reason="attempts-exhausted" if outcome in PASSES_BY_ITSELF else outcome.value.replace("_", "-"))
+    return Stop(
+        reason="attempts-exhausted" if outcome in PASSES_BY_ITSELF else outcome.value.replace("_", "-")
+    )

@@ -53,7 +53,8 @@ _WAIT = "Wait; we will tell you when it is in the chart."
 _BY_STATE: dict[State, Explanation] = {
     State.RECEIVED: Explanation(sentence="We have it. It is not in the chart yet.", next=_WAIT),
     State.AWAITING_APPROVAL: Explanation(
-        sentence="A person must approve this before it is sent.", next="A reviewer with the right licence decides."
+        sentence="A person must approve this before it is sent.",
+        next="A reviewer with the right licence decides.",
     ),
     State.READY: Explanation(sentence="It is waiting to be sent. It is not in the chart yet.", next=_WAIT),
     State.SENDING: Explanation(sentence="It is on its way to the EHR.", next=_WAIT),
@@ -68,7 +69,9 @@ _BY_STATE: dict[State, Explanation] = {
     State.APPLIED: Explanation(
         sentence="The EHR says that it wrote it. We are reading it back to be sure.", next=_WAIT
     ),
-    State.VERIFIED: Explanation(sentence="It is in the chart. We read it back and it is the same.", next=_NOTHING),
+    State.VERIFIED: Explanation(
+        sentence="It is in the chart. We read it back and it is the same.", next=_NOTHING
+    ),
     State.INCOMPLETE: Explanation(
         sentence="Part of it is in the chart and part is not.", next="A reviewer decides about the rest."
     ),
@@ -83,7 +86,8 @@ _BY_STATE: dict[State, Explanation] = {
         sentence="The EHR cannot take it now. It is kept and goes on by itself when the EHR can.", next=_WAIT
     ),
     State.REJECTED: Explanation(
-        sentence="It was not written.", next="If it is still right, send it again once the reason is dealt with."
+        sentence="It was not written.",
+        next="If it is still right, send it again once the reason is dealt with.",
     ),
     State.WITHDRAWN: Explanation(sentence="It was taken back before it was sent.", next=_NOTHING),
     State.EXPIRED: Explanation(
