@@ -1,0 +1,57 @@
+"""Real servers for the tests: one PostgreSQL and one Valkey a session, an empty database a test; no fakes."""
+
+import shutil
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy.engine import make_url
+
+from processes.free_port import free_port as find_free_port
+from processes.postgres import PostgresServer
+from processes.valkey import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One durable server, on its socket (`url`) and on a TCP port that a proxy can stand before (`tcp_url`)."""
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), port=find_free_port())
+    with server:
+        yield server
+    shutil.rmtree(server.cluster.files)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: ValkeyServer) -> str:
+    """A Valkey with nothing in it; it was started again if the test before killed it."""
+    valkey_server.start()
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+    return valkey_server.url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """SQLAlchemy URL of a database of the test's own, without any table, owned by the user `writeback`."""
+    postgres_server.start()
+    name = f"test_{uuid4().hex}"
+    admin = make_url(postgres_server.admin_url).set(drivername="postgresql").render_as_string()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" OWNER writeback'.encode())
+    yield make_url(postgres_server.url).set(database=name).render_as_string(hide_password=False)
+    postgres_server.start()  # the test may have killed it
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture
+def free_port() -> int:
+    return find_free_port()
