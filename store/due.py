@@ -1,0 +1,76 @@
+"""What is due now, for dispatch, the sweeps and the poller: partial indexes only, no state is changed here but stumbles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID  # noqa: TC003 - return types
+
+from store.database import rows
+from store.lane_sessions import ELIGIBLE
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: One minute of waiting weighs as much as one step of priority.
+_DUE_LANES = f"""
+SELECT c.lane_id FROM commands c
+  JOIN lanes l ON l.id = c.lane_id JOIN connections k ON k.id = c.connection_id
+ WHERE {ELIGIBLE} AND l.lease_until < clock_timestamp() AND k.not_before <= clock_timestamp()
+   AND (%(idle)s::interval IS NULL OR c.due_at < clock_timestamp() - %(idle)s::interval)
+ GROUP BY c.lane_id
+ ORDER BY max(c.priority + extract(epoch FROM clock_timestamp() - c.due_at) / 60) DESC, min(c.due_at) LIMIT %(limit)s
+"""  # noqa: S608 - composed from our own constants
+
+_STUCK_LANES = """
+SELECT c.lane_id, c.state FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN connections k ON k.id = c.connection_id
+ WHERE c.state IN ('sending', 'unknown') AND l.lease_until < clock_timestamp()
+   AND (c.state = 'sending' OR (l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()))
+ ORDER BY c.state_since LIMIT %(limit)s
+"""
+_STUMBLE = "UPDATE lanes SET stumbles = stumbles + 1 WHERE id = ANY (%(lanes)s) AND lease_until < clock_timestamp()"
+_UNPROVEN = """
+SELECT id FROM commands WHERE state = 'applied' AND due_at <= clock_timestamp() ORDER BY due_at LIMIT %(limit)s
+"""
+_PARKED = """
+SELECT c.id FROM commands c JOIN connections k ON k.id = c.connection_id
+ WHERE c.state = 'parked' AND k.not_before <= clock_timestamp()
+   AND (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids) AND w.is_on) = cardinality(c.switch_ids)
+ ORDER BY c.state_since LIMIT %(limit)s
+"""
+_PAST_DEADLINE = """
+SELECT id, state FROM commands
+ WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= clock_timestamp() ORDER BY not_after LIMIT %(limit)s
+"""
+
+
+def due_lanes(
+    connection: psycopg.Connection[Any], *, limit: int, idle: Any = None
+) -> list[int]:
+    """Return up to ``limit`` lanes with something to send, most urgent first; ``idle`` (timedelta): only those due that long."""
+    return [row["lane_id"] for row in rows(connection, _DUE_LANES, {"limit": limit, "idle": idle})]
+
+
+def stuck_lanes(connection: psycopg.Connection[Any], *, limit: int) -> list[int]:
+    """Return lanes whose claim expired, or whose unknown write may be probed now."""
+    return [row["lane_id"] for row in rows(connection, _STUCK_LANES, {"limit": limit})]
+
+
+def count_stumble(connection: psycopg.Connection[Any], lanes: list[int]) -> None:
+    """Note that a sweep found these lanes due and idle once more; a claim sets the count back to none."""
+    if lanes:
+        rows(connection, _STUMBLE, {"lanes": lanes})
+
+
+def unproven(connection: psycopg.Connection[Any], *, limit: int) -> list[UUID]:
+    """Return applied commands whose proof is due."""
+    return [row["id"] for row in rows(connection, _UNPROVEN, {"limit": limit})]
+
+
+def parked_with_cause_ended(connection: psycopg.Connection[Any], *, limit: int) -> list[UUID]:
+    """Return parked commands whose connection is open and whose switches are on again."""
+    return [row["id"] for row in rows(connection, _PARKED, {"limit": limit})]
+
+
+def past_deadline(connection: psycopg.Connection[Any], *, limit: int) -> list[tuple[UUID, str]]:
+    """Return unsent commands, with their state, whose deadline passed."""
+    return [(row["id"], row["state"]) for row in rows(connection, _PAST_DEADLINE, {"limit": limit})]
