@@ -16,6 +16,7 @@ from pydantic import (
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainSerializer,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError, core_schema
@@ -30,6 +31,7 @@ _PATTERN = re.compile(
 #: A partial date names no zone; somewhere on earth it begins this much earlier and ends this much later.
 _ZONE_SPREAD = timedelta(hours=14)
 _OFFSET_LIMIT = timedelta(hours=14)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def _offset(zone: str) -> timezone:
@@ -41,6 +43,14 @@ def _offset(zone: str) -> timezone:
         msg = "offset beyond 14 hours"
         raise ValueError(msg)
     return timezone(offset)
+
+
+def _shifted(instant: datetime, by: timedelta) -> datetime:
+    """Return ``instant + by``, held within what a ``datetime`` can say: ``9999-12-31`` is a usual "no end"."""
+    try:
+        return instant + by
+    except OverflowError:
+        return _FIRST if by < timedelta(0) else _LAST
 
 
 def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:
@@ -57,9 +67,9 @@ def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:
             tzinfo=_offset(found["zone"]),
         )
         fraction = found["fraction"] or ""
-        start += timedelta(seconds=float(fraction or 0))
+        start = _shifted(start, timedelta(seconds=float(fraction or 0)))
         precision = timedelta(seconds=1) if not fraction else timedelta(seconds=10 ** -(len(fraction) - 1))
-        return start, start + precision
+        return start, _shifted(start, precision)
     start = datetime(year, month, day, tzinfo=UTC)
     if found["month"] is None:
         end = datetime(year, 12, 31, tzinfo=UTC)
@@ -67,7 +77,7 @@ def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:
         end = datetime(year, month, calendar.monthrange(year, month)[1], tzinfo=UTC)
     else:
         end = start
-    return start - _ZONE_SPREAD, end + timedelta(days=1) + _ZONE_SPREAD
+    return _shifted(start, -_ZONE_SPREAD), _shifted(end, timedelta(days=1) + _ZONE_SPREAD)
 
 
 @dataclass(frozen=True)
@@ -172,12 +182,20 @@ def _utc(value: Any) -> datetime:
         value = parsed.interval[0]
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise PydanticCustomError("aware_time", "a date and time with an offset is required")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError(
+            "aware_time", "a date and time between the years 1 and 9999 is required"
+        ) from None
 
 
 #: A clinical time with a time of day and an offset.
 ClinicalInstant = Annotated[ClinicalTime, AfterValidator(_instant)]
 #: A system time: aware, kept in UTC.
 SystemTime = Annotated[
-    datetime, BeforeValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time"})
+    datetime,
+    BeforeValidator(_utc),
+    PlainSerializer(datetime.isoformat, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

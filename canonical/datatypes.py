@@ -6,7 +6,7 @@ Source: HL7 FHIR R4 (4.0.1), data types. Elements that no action uses are refuse
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,17 +14,34 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from canonical.clinical_time import ClinicalTime
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+#: FHIR asks for 18 digits; far beyond that no clinical number lies, and arithmetic on it would only cost memory.
+_DIGITS_LIMIT = 20
+
+
+def refused_members(title: str, code: str, detail: str, names: Iterable[str]) -> ValidationError:
+    """Return the error that refuses the members ``names`` of one object, each at its pointer."""
+    # Every caller passes literals; only the shared signature hides it.
+    problem = PydanticCustomError(code, detail)  # type: ignore[arg-type]
+    return ValidationError.from_exception_data(
+        title, [InitErrorDetails(type=problem, loc=(name,), input=None) for name in names], hide_input=True
+    )
+
 
 class Element(BaseModel):
-    """Base of every canonical structure: frozen, camelCase outside, unknown members refused, ``null`` kept apart from absent."""
+    """Base of every canonical structure: frozen, camelCase outside, ``null`` kept apart from absent."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,13 +57,10 @@ class Element(BaseModel):
     def _no_empty_lists(cls, value: Any) -> Any:
         """Refuse ``[]``: absent means leave alone, ``null`` means clear, and an empty list means neither."""
         if isinstance(value, dict):
-            for name, item in value.items():
-                if item == []:
-                    raise PydanticCustomError(
-                        "empty_list",
-                        "'{name}' is an empty list: leave it out, or send null to clear it",
-                        {"name": str(name)},
-                    )
+            empty = [str(name) for name, item in value.items() if item == []]
+            if empty:
+                detail = "an empty list says nothing: leave it out, or send null to clear it"
+                raise refused_members(cls.__name__, "empty_list", detail, empty)
         return value
 
     def as_json(self) -> dict[str, Any]:
@@ -54,13 +68,32 @@ class Element(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-def _exact(value: Any) -> Any:
+class DataType(Element):
+    """Base of the R4 data types: never without content (invariant ele-1), and no ``null`` inside one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_something(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            if not value:
+                raise PydanticCustomError("empty_element", "an element needs at least one member")
+            nulls = [str(name) for name, item in value.items() if item is None]
+            if nulls:
+                detail = "null stands only for a whole field of an action: leave this member out"
+                raise refused_members(cls.__name__, "null_member", detail, nulls)
+        return value
+
+
+def _exact(value: Any) -> Decimal:
     """Accept a JSON number only: text, booleans and binary floats cannot state a clinical decimal."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise PydanticCustomError("decimal_number", "a JSON number is required")
     if isinstance(value, Decimal) and not value.is_finite():
         raise PydanticCustomError("decimal_number", "a finite number is required")
-    return value
+    number = Decimal(value) if isinstance(value, int) else value
+    if number and max(abs(number.adjusted()), len(number.as_tuple().digits)) > _DIGITS_LIMIT:
+        raise PydanticCustomError("decimal_number", "a number of at most 20 digits is required")
+    return number
 
 
 class _Written:
@@ -68,8 +101,6 @@ class _Written:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
-        from pydantic_core import core_schema
-
         return core_schema.no_info_plain_validator_function(_exact)
 
 
@@ -91,15 +122,18 @@ def _strict_int(value: Any) -> Any:
 
 Boolean = Annotated[bool, BeforeValidator(_strict_bool)]
 PositiveInt = Annotated[int, BeforeValidator(_strict_int), Field(gt=0)]
+UnsignedInt = Annotated[int, BeforeValidator(_strict_int), Field(ge=0)]
 #: A FHIR ``string``/``markdown``: never empty, never only white space.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=r"\S")]
 Code = Annotated[str, StringConstraints(pattern=r"^\S+( \S+)*$", max_length=200)]
 Uri = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1_000)]
 #: A literal reference ``Type/id``; absolute and contained references are refused.
-LiteralReference = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-.]{1,64}$")]
+LiteralReference = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-][A-Za-z0-9\-.]{0,63}$")
+]
 
 
-class Coding(Element):
+class Coding(DataType):
     """``Coding``."""
 
     system: Uri | None = None
@@ -109,24 +143,18 @@ class Coding(Element):
     user_selected: Boolean | None = None
 
 
-class CodeableConcept(Element):
+class CodeableConcept(DataType):
     """``CodeableConcept``; ``text`` is what the author saw."""
 
     coding: tuple[Coding, ...] | None = None
     text: Text | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.coding and self.text is None:
-            raise PydanticCustomError("concept_empty", "a concept needs a coding or a text")
-        return self
 
     def code_in(self, system: str) -> str | None:
         """Return the first code from ``system`` (URI), if any."""
         return next((c.code for c in self.coding or () if c.system == system and c.code), None)
 
 
-class Identifier(Element):
+class Identifier(DataType):
     """``Identifier``."""
 
     use: Literal["usual", "official", "temp", "secondary", "old"] | None = None
@@ -135,7 +163,7 @@ class Identifier(Element):
     value: Text | None = None
 
 
-class Reference(Element):
+class Reference(DataType):
     """``Reference`` to a resource of the same EHR, or to somebody by identifier."""
 
     reference: LiteralReference | None = None
@@ -144,7 +172,7 @@ class Reference(Element):
     display: Text | None = None
 
 
-class Period(Element):
+class Period(DataType):
     """``Period``; both ends clinical times."""
 
     start: ClinicalTime | None = None
@@ -157,7 +185,7 @@ class Period(Element):
         return self
 
 
-class Quantity(Element):
+class Quantity(DataType):
     """``Quantity``; ``unit`` is what was displayed, ``code`` the UCUM unit."""
 
     value: ExactDecimal | None = None
@@ -166,22 +194,46 @@ class Quantity(Element):
     system: Uri | None = None
     code: Code | None = None
 
+    @model_validator(mode="after")
+    def _code_has_system(self) -> Self:
+        if self.code is not None and self.system is None:
+            raise PydanticCustomError(
+                "quantity_system", "a unit code needs the system it is from (invariant qty-3)"
+            )
+        return self
 
-class Range(Element):
+
+class Range(DataType):
     """``Range``."""
 
     low: Quantity | None = None
     high: Quantity | None = None
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        low = self.low.value if self.low else None
+        high = self.high.value if self.high else None
+        if low is not None and high is not None and low > high:
+            raise PydanticCustomError("range_order", "the range's low is above its high (invariant rng-2)")
+        return self
 
-class Ratio(Element):
+
+class Ratio(DataType):
     """``Ratio``."""
 
     numerator: Quantity | None = None
     denominator: Quantity | None = None
 
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if self.numerator is None or self.denominator is None:
+            raise PydanticCustomError(
+                "ratio_half", "a ratio needs numerator and denominator (invariant rat-1)"
+            )
+        return self
 
-class Annotation(Element):
+
+class Annotation(DataType):
     """``Annotation``; the text is never cut."""
 
     author_reference: Reference | None = None

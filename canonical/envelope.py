@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, SerializeAsAny, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from canonical import exact_json
@@ -14,15 +24,34 @@ from canonical.clinical_time import SystemTime
 from canonical.datatypes import Coding, Element, Identifier, LiteralReference, Reference, Text, Uri
 from canonical.errors import FieldError, RefusedError
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION: Literal["1"] = "1"
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}$")]
-FullDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+def _calendar_date(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("full_date", "no such day in the calendar") from None
+    return value
+
+
+def _command_id(value: Any) -> Any:
+    """Parse without repeating any character of what was sent, which the library's own message does."""
+    try:
+        return value if isinstance(value, UUID) else UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise PydanticCustomError("command_id", "the id of a command is a UUID") from None
+
+
+FullDate = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_calendar_date)]
+CommandId = Annotated[UUID, BeforeValidator(_command_id), PlainSerializer(str, return_type=str)]
 
 
 class PatientIdentity(Element):
     """The patient by the EHR's id *and* by a second identifier, so that a wrong id cannot pass for the right person."""
 
-    reference: Annotated[str, StringConstraints(pattern=r"^Patient/[A-Za-z0-9\-.]{1,64}$")]
+    reference: Annotated[str, StringConstraints(pattern=r"^Patient/[A-Za-z0-9\-][A-Za-z0-9\-.]{0,63}$")]
     identifier: Identifier | None = None
     birth_date: FullDate | None = None
     family: Text | None = None
@@ -42,7 +71,7 @@ class Target(Element):
     """What the action changes, and what its author saw of it."""
 
     reference: LiteralReference | None = None
-    command: UUID | None = None
+    command: CommandId | None = None
     version_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     seen_at: SystemTime | None = None
     seen: dict[str, Any] | None = None
@@ -126,7 +155,7 @@ class Envelope(Element):
     security_label: tuple[Coding, ...] | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
-    after: Annotated[tuple[UUID, ...], Field(max_length=20)] | None = None
+    after: Annotated[tuple[CommandId, ...], Field(max_length=20)] | None = None
     not_after: SystemTime | None = None
     correlation_id: Token | None = None
 
