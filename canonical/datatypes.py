@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-#: FHIR asks for 18 digits; far beyond that no clinical number lies, and arithmetic on it would only cost memory.
+#: FHIR asks for 18 digits; no clinical number lies far beyond, and arithmetic on one would only cost memory.
 _DIGITS_LIMIT = 20
 
 
 def refused_members(title: str, code: str, detail: str, names: Iterable[str]) -> ValidationError:
     """Return the error that refuses the members ``names`` of one object, each at its pointer."""
-    # Every caller passes literals; only the shared signature hides it.
-    problem = PydanticCustomError(code, detail)  # type: ignore[arg-type]
+    problem = PydanticCustomError(code, detail)
     return ValidationError.from_exception_data(
         title, [InitErrorDetails(type=problem, loc=(name,), input=None) for name in names], hide_input=True
     )

@@ -13,24 +13,38 @@ if TYPE_CHECKING:
 
     from canonical.envelope import PatientIdentity
 
+#: Combining Diacritical Marks (U+0300 to U+036F): the accents of Latin, Greek and Cyrillic letters.
+_ACCENTS = frozenset(chr(point) for point in range(0x300, 0x370))
+
+
+def _members(patient: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a repeating element; an EHR may leave it out, or send null."""
+    return [item for item in patient.get(name) or () if isinstance(item, dict)]
+
+
+def _counts(letter: str) -> bool:
+    """Whether ``letter`` tells names apart: marks outside the Latin accents are vowels or sounds of their script."""
+    return letter.isalnum() or (unicodedata.category(letter).startswith("M") and letter not in _ACCENTS)
+
 
 def folded(name: str) -> str:
     """Return ``name`` without case, accents, hyphens, apostrophes and spaces."""
     plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in plain if letter.isalnum())
+    return "".join(letter for letter in plain if _counts(letter))
 
 
 def _same_family(patient: Mapping[str, Any], family: str) -> bool:
     """Whether any of the chart's names, previous ones included, has this family name."""
-    names = (name.get("family") for name in patient.get("name", []) if isinstance(name, dict))
-    return folded(family) in {folded(name) for name in names if isinstance(name, str)}
+    names = (name.get("family") for name in _members(patient, "name"))
+    wanted = folded(family)
+    # A name of signs only folds to nothing, and nothing must not equal nothing.
+    return bool(wanted) and wanted in {folded(name) for name in names if isinstance(name, str)}
 
 
 def _has_identifier(patient: Mapping[str, Any], system: str | None, value: str) -> bool:
     return any(
         item.get("value") == value and (system is None or item.get("system") == system)
-        for item in patient.get("identifier", [])
-        if isinstance(item, dict)
+        for item in _members(patient, "identifier")
     )
 
 
@@ -60,8 +74,8 @@ def check_patient(
     """
     if patient is None:
         raise NeedsPersonError("identity_mismatch", "The chart has no such patient.")
-    links = patient.get("link", [])
-    if patient.get("active") is False or any(item.get("type") == "replaced-by" for item in links):
+    replaced = any(item.get("type") == "replaced-by" for item in _members(patient, "link"))
+    if patient.get("active") is False or replaced:
         raise NeedsPersonError(
             "merged_patient", "The chart says that this patient's record was merged or closed."
         )
@@ -71,14 +85,21 @@ def check_patient(
     _check_alive(patient, clinical_time)
 
 
+def _may_be_after(clinical_time: ClinicalTime | None, died: Any) -> bool:
+    """Whether the entry may speak of a time after ``died``; what cannot be read counts as after."""
+    try:
+        death = ClinicalTime(died)
+    except (TypeError, ValueError):
+        return True
+    return clinical_time is None or clinical_time.interval[1] > death.interval[1]
+
+
 def _check_alive(patient: Mapping[str, Any], clinical_time: ClinicalTime | None) -> None:
 
     if patient.get("deceasedBoolean") is True:
         raise NeedsPersonError("deceased", "The chart says that this patient has died.")
     died = patient.get("deceasedDateTime")
-    if isinstance(died, str) and (
-        clinical_time is None or clinical_time.interval[1] > ClinicalTime(died).interval[1]
-    ):
+    if died is not None and _may_be_after(clinical_time, died):
         raise NeedsPersonError(
             "deceased", "The chart says that this patient died before the time of this entry."
         )
