@@ -100,7 +100,13 @@ class Claim:
 
 
 def claim(
-    session: psycopg.Connection[Any], command: Command, operation: Operation, *, fence_seen: int, pid: int, actor: str
+    session: psycopg.Connection[Any],
+    command: Command,
+    operation: Operation,
+    *,
+    fence_seen: int,
+    pid: int,
+    actor: str,
 ) -> Claim | None:
     """Commit the claim of ``command`` on the session that holds its lane's lock; ``None``: do not send.
 

@@ -70,7 +70,9 @@ def find_connection(engine: Engine, *, tenant: str, name: str) -> ConnectionRow 
     """Return the tenant's connection ``name``, if there is one."""
     with transaction(engine) as connection:
         found = rows(
-            connection, "SELECT id FROM connections WHERE tenant = %(t)s AND name = %(n)s", {"t": tenant, "n": name}
+            connection,
+            "SELECT id FROM connections WHERE tenant = %(t)s AND name = %(n)s",
+            {"t": tenant, "n": name},
         )
     return ConnectionRow(id=found[0]["id"], tenant=tenant, name=name) if found else None
 
@@ -102,5 +104,7 @@ def flip_switch(engine: Engine, *, tenant: str, kind: str, key: str, on: bool, r
     """Turn one switch on or off; effective with the next claim. ``kind``: service, tenant, connection, app or action."""
     with transaction(engine) as connection:
         rows(
-            connection, _FLIP, {"tenant": tenant, "kind": kind, "key": key, "on": on, "reason": reason, "by": by}
+            connection,
+            _FLIP,
+            {"tenant": tenant, "kind": kind, "key": key, "on": on, "reason": reason, "by": by},
         )

@@ -28,7 +28,11 @@ CONNECT_ARGS: dict[str, Any] = {
     "options": "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=15s -c timezone=UTC",
 }
 #: Without these an accepted command or a claim may vanish in a crash.
-DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": ("on", "remote_apply", "remote_write")}
+DURABLE = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": ("on", "remote_apply", "remote_write"),
+}
 
 
 def open_engine(url: str, *, pool_size: int = 8) -> Engine:

@@ -43,9 +43,7 @@ SELECT id, state FROM commands
 """
 
 
-def due_lanes(
-    connection: psycopg.Connection[Any], *, limit: int, idle: Any = None
-) -> list[int]:
+def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: Any = None) -> list[int]:
     """Return up to ``limit`` lanes with something to send, most urgent first; ``idle`` (timedelta): only those due that long."""
     return [row["lane_id"] for row in rows(connection, _DUE_LANES, {"limit": limit, "idle": idle})]
 

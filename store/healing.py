@@ -79,7 +79,14 @@ _COMMAND = f"SELECT {COMMAND_COLUMNS} FROM commands c {COMMAND_JOINS} WHERE c.id
 
 
 def expire_claim(
-    session: psycopg.Connection[Any], *, lane_id: int, command: UUID, attempts: int, fence_seen: int, pid: int, actor: str
+    session: psycopg.Connection[Any],
+    *,
+    lane_id: int,
+    command: UUID,
+    attempts: int,
+    fence_seen: int,
+    pid: int,
+    actor: str,
 ) -> bool:
     """Move a ``sending`` command whose lease ended to ``unknown`` under a new fence, and start the quarantine now."""
     parameters = tail_parameters(move(State.SENDING, Trigger.LEASE_EXPIRED), actor=actor, attempt=attempts) | {
@@ -93,7 +100,14 @@ def expire_claim(
 
 
 def claim_probe(
-    session: psycopg.Connection[Any], *, lane_id: int, command: UUID, attempts: int, fence_seen: int, pid: int, seq: int
+    session: psycopg.Connection[Any],
+    *,
+    lane_id: int,
+    command: UUID,
+    attempts: int,
+    fence_seen: int,
+    pid: int,
+    seq: int,
 ) -> Claim | None:
     """Take the lane for a probe and journal it, after the quarantine; ``None``: not now, or not ours."""
     request_id = uuid4()

@@ -172,9 +172,7 @@ def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
         "received_detail": _json(new.received_detail),
     }
     if rows(connection, _INSERT, parameters):
-        return Accepted(
-            command_id=new.id, replayed=False, lane_id=lane["id"], possible_duplicate_of=duplicate_of
-        )
+        return Accepted(command_id=new.id, replayed=False, lane_id=lane["id"], possible_duplicate_of=duplicate_of)
     # Another request with this key committed between our look and our insert; its row is visible now.
     winner = _replay(connection, new)
     assert winner is not None  # noqa: S101 - the unique key says that there is one

@@ -88,7 +88,9 @@ SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a
         WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n)
 ON CONFLICT DO NOTHING
 """
-_SETTLED_ALREADY = "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND settled_at IS NOT NULL"
+_SETTLED_ALREADY = (
+    "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND settled_at IS NOT NULL"
+)
 
 _SUCCESS = frozenset({Outcome.APPLIED, Outcome.APPLIED_UNVERIFIED, Outcome.ALREADY_AT_TARGET, Outcome.PENDING_REMOTE})
 #: The EHR answered something of its own: the connection works.

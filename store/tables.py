@@ -203,7 +203,11 @@ commands = Table(
     Index("ix_commands_in_flight", "lane_id", postgresql_where=text("state IN ('sending', 'unknown')")),
     Index("ix_commands_unproven", "due_at", postgresql_where=text("state = 'applied'")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
-    Index("ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")),
+    Index(
+        "ix_commands_deadline",
+        "not_after",
+        postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')"),
+    ),
     Index("ix_commands_subject", "lane_id", "subject", "lane_seq"),
     Index("ix_commands_correlation", "tenant", "correlation_id"),
     Index("ix_commands_duplicate", "tenant", "duplicate_key", postgresql_where=text("duplicate_key IS NOT NULL")),
@@ -370,7 +374,12 @@ refused_messages = Table(
     Column("message_digest", LargeBinary),
     _time("refused_at", nullable=False, default=NOW),
     Index("ix_refused_messages_at", "tenant", "refused_at"),
-    Index("uq_refused_messages_message", "message_digest", unique=True, postgresql_where=text("message_digest IS NOT NULL")),
+    Index(
+        "uq_refused_messages_message",
+        "message_digest",
+        unique=True,
+        postgresql_where=text("message_digest IS NOT NULL"),
+    ),
 )
 
 #: Last success of each sweep, by name: the liveness that matters.

@@ -1,0 +1,1 @@
+"""One file per step, never edited after it was released."""
