@@ -20,9 +20,7 @@ def sandbox(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
     *,
     open: Annotated[bool, typer.Option("--open", help="Ask for no token under /fhir (tests only).")] = False,
-    admin_token: Annotated[
-        str | None, typer.Option(envvar="SANDBOX_ADMIN_TOKEN", help="Secret of /admin.")
-    ] = None,
+    admin_token: Annotated[str | None, typer.Option(envvar="SANDBOX_ADMIN_TOKEN", help="Secret of /admin.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Address others reach it by.")] = None,
     clients_file: Annotated[Path | None, typer.Option(help="JSON list of OAuth clients.")] = None,
 ) -> None:

@@ -59,9 +59,7 @@ class Admin:
             )
         ]
 
-    def _guarded(
-        self, handler: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _guarded(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode(), self._secret.encode()):
@@ -121,9 +119,7 @@ class Admin:
         is_bare = isinstance(given, dict) and "resourceType" in given
         edit = Edit.model_validate({"resource": given} if is_bare else given)
         at = self._ehr.clock()
-        stored = await self._ehr.database.write(
-            lambda connection: _edit(self._ehr.chart(connection), edit, at)
-        )
+        stored = await self._ehr.database.write(lambda connection: _edit(self._ehr.chart(connection), edit, at))
         return _raw_json(_shown(stored), 200)
 
     async def post_reset(self, request: Request) -> Response:

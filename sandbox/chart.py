@@ -71,9 +71,7 @@ class Chart:
 
     def history(self, type: str, id: str) -> list[StoredVersion]:
         """All versions, oldest first."""
-        rows = self.connection.execute(
-            "SELECT * FROM versions WHERE type = ? AND id = ? ORDER BY seq", (type, id)
-        )
+        rows = self.connection.execute("SELECT * FROM versions WHERE type = ? AND id = ? ORDER BY seq", (type, id))
         return [StoredVersion.from_row(row) for row in rows]
 
     def resources(self, type: str | None) -> list[StoredVersion]:

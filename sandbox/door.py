@@ -73,9 +73,7 @@ class Door:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise Refusal(
-                    413, "too-costly", f"A body has at most {limit} bytes.", headers={"Connection": "close"}
-                )
+                raise Refusal(413, "too-costly", f"A body has at most {limit} bytes.", headers={"Connection": "close"})
         return bytes(body)
 
 
@@ -90,6 +88,7 @@ class FhirDoor(Door):
         exchange.call = replace(exchange.call, **_target(exchange.method, exchange.path))
         if exchange.call.interaction is Interaction.CAPABILITIES:
             exchange.answered_by = self._capabilities
+        _check_accept(exchange.call.headers.get("accept", "*/*"))
         exchange.client = self._access.client_of(exchange.call)
         exchange.call = replace(exchange.call, body=await self.body(request))
         if exchange.call.interaction is Interaction.SEARCH:
@@ -144,6 +143,12 @@ def _target(method: str, path: str) -> dict[str, Any]:
         "id": found["id"] or "",
         "version": found["version"] or "",
     }
+
+
+def _check_accept(accept: str) -> None:
+    wanted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    if not wanted & {"*/*", "application/*", "application/fhir+json", "application/json"}:
+        raise Refusal(406, "not-supported", "Only application/fhir+json can be had here.")
 
 
 def _asked(method: str, verbs: dict[str, Interaction]) -> Interaction:

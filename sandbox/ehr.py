@@ -29,9 +29,7 @@ class Ehr:
         public_url: scheme, host and port it is reached by, no slash at the end.
     """
 
-    def __init__(
-        self, settings: SandboxSettings, *, public_url: str, clock: Callable[[], float] = clock_ms
-    ) -> None:
+    def __init__(self, settings: SandboxSettings, *, public_url: str, clock: Callable[[], float] = clock_ms) -> None:
         self.settings = settings
         self.public_url = public_url
         self.clock = clock
@@ -76,9 +74,7 @@ class Ehr:
         self._behave(changes)
         rows = [(name, json.dumps(value)) for name, value in changes.items()]
         await self.database.write(
-            lambda connection: connection.executemany(
-                "REPLACE INTO settings (name, value) VALUES (?, ?)", rows
-            )
+            lambda connection: connection.executemany("REPLACE INTO settings (name, value) VALUES (?, ?)", rows)
         )
 
     def _behave(self, changes: dict[str, Any]) -> None:
@@ -98,7 +94,7 @@ class Ehr:
 
     def log_later(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Write something nobody waits for, in turn with the other writes; it outlives a stop, not a kill."""
-        self._posted = self.database.post(work)
+        _ = self.database.post(work)
 
     def do_later(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

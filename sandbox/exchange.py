@@ -67,11 +67,7 @@ class Exchange:
         return await self.ehr.database.write(lambda connection: self._write(connection, checked, sent))
 
     def _write(self, connection: sqlite3.Connection, call: Call, sent: str | None) -> Answer:
-        try:
-            answer = perform(call, self.ehr.chart(connection), self.ehr.behaviour)
-        except Refusal as refusal:
-            # An interaction refuses before it stores, so there is nothing to take back.
-            answer = refusal.answer()
+        answer = self._answer(connection, call)
         self._log(connection, sent, answer)
         return answer
 
@@ -86,15 +82,22 @@ class Exchange:
 
     async def complete_later(self, line: int) -> None:
         """Process a request whose line is in the log already."""
-        checked = replace(self.call, now=self.ehr.clock(), resource=check_body(self.call, self.ehr.behaviour))
 
         def write(connection: sqlite3.Connection) -> None:
-            answer = perform(checked, self.ehr.chart(connection), self.ehr.behaviour)
+            answer = self._answer(connection, replace(self.call, now=self.ehr.clock()))
             request_log.complete(
                 connection, line, answer=answer.status, reference=answer.reference, version=answer.version
             )
 
         await self.ehr.database.write(write)
+
+    def _answer(self, connection: sqlite3.Connection, call: Call) -> Answer:
+        # Body checks and interactions refuse before anything is stored, so there is nothing to take back.
+        try:
+            resource = call.resource or check_body(call, self.ehr.behaviour)
+            return perform(replace(call, resource=resource), self.ehr.chart(connection), self.ehr.behaviour)
+        except Refusal as refusal:
+            return refusal.answer()
 
     def _log(self, connection: sqlite3.Connection, sent: str | None, answer: Answer | None) -> int:
         entry = request_log.Entry(
@@ -106,9 +109,7 @@ class Exchange:
             status=sent or (str(answer.status) if answer else "dropped"),
             answer=answer.status if answer else None,
             client=self.client,
-            headers={
-                name: value for name, value in self.call.headers.items() if name in request_log.KEPT_HEADERS
-            },
+            headers={name: value for name, value in self.call.headers.items() if name in request_log.KEPT_HEADERS},
             body_sha256=hashlib.sha256(self.call.body).hexdigest(),
             reference=answer.reference if answer else None,
             version=answer.version if answer else None,

@@ -183,10 +183,7 @@ class Rule(BaseModel):
             and match.type in {None, facts.type}
             and match.client in {None, facts.client}
             and (match.path is None or re.search(match.path, facts.path) is not None)
-            and all(
-                re.search(expression, facts.headers.get(name, ""))
-                for name, expression in match.headers.items()
-            )
+            and all(re.search(expression, facts.headers.get(name, "")) for name, expression in match.headers.items())
         )
 
     def _is_for(self, interaction: Interaction) -> bool:
@@ -212,8 +209,7 @@ class FaultBook:
 
     def replace(self, rules: list[Rule]) -> None:
         self._rules = [
-            rule.model_copy(update={"id": rule.id or f"rule-{number}"})
-            for number, rule in enumerate(rules, 1)
+            rule.model_copy(update={"id": rule.id or f"rule-{number}"}) for number, rule in enumerate(rules, 1)
         ]
 
     def choose(self, facts: Facts) -> Rule | None:

@@ -105,9 +105,7 @@ def update(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
     check_if_match(call.headers, current, behaviour)
     if not behaviour.update_create:
         if current is None:
-            raise Refusal(
-                405, "not-supported", "There is no such resource, and clients do not choose ids here."
-            )
+            raise Refusal(405, "not-supported", "There is no such resource, and clients do not choose ids here.")
         if current.deleted:
             raise Refusal(410, "deleted", "The resource was deleted.")
     resource = call.checked_resource()
@@ -169,9 +167,7 @@ def search(call: Call, chart: Chart, behaviour: Behaviour) -> Answer:
 
 def _content(resource: dict[str, Any]) -> str:
     meta = {
-        name: value
-        for name, value in (resource.get("meta") or {}).items()
-        if name not in {"versionId", "lastUpdated"}
+        name: value for name, value in (resource.get("meta") or {}).items() if name not in {"versionId", "lastUpdated"}
     }
     return written_json.dumps(
         {

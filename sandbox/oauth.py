@@ -69,9 +69,7 @@ class TokenEndpoint:
         if form.get("grant_type") != "client_credentials":
             raise TokenRefused("unsupported_grant_type", "Only client_credentials is possible here.")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
-            raise TokenRefused(
-                "invalid_client", "A client_assertion (private_key_jwt) is needed.", status=401
-            )
+            raise TokenRefused("invalid_client", "A client_assertion (private_key_jwt) is needed.", status=401)
         client, claims = self._authenticate(form["client_assertion"])
         audience, scopes, extra = self._grant(client, form)
         await self._use_once(client, claims)
@@ -86,13 +84,9 @@ class TokenEndpoint:
             self._assertion_rules(client).validate(claims)
         except (JoseError, ValueError) as error:
             reason = getattr(error, "description", None) or type(error).__name__
-            raise TokenRefused(
-                "invalid_client", f"The assertion does not hold: {reason}", status=401
-            ) from None
+            raise TokenRefused("invalid_client", f"The assertion does not hold: {reason}", status=401) from None
         if claims["exp"] > self.ehr.clock() + ASSERTION_LIFE_S + LEEWAY_S:
-            raise TokenRefused(
-                "invalid_client", "The assertion's exp is more than five minutes ahead.", status=401
-            )
+            raise TokenRefused("invalid_client", "The assertion's exp is more than five minutes ahead.", status=401)
         return client, claims
 
     def _assertion_rules(self, client: Client) -> jwt.JWTClaimsRegistry:
@@ -135,9 +129,7 @@ class TokenEndpoint:
         if not await self.ehr.database.write(remember):
             raise TokenRefused("invalid_client", "This assertion was used before (jti).", status=401)
 
-    def _response(
-        self, client: Client, audience: str, scopes: list[str], extra: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _response(self, client: Client, audience: str, scopes: list[str], extra: dict[str, Any]) -> dict[str, Any]:
         now, life = int(self.ehr.clock()), self.ehr.behaviour.token_ttl_s
         claims = {
             **extra,

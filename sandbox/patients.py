@@ -1,4 +1,4 @@
-"""Synthetic patients with a little history, made by `carebundle` and made to fit a chart; never real people."""
+"""Synthetic patients with a little history, made by `carebundle` and fitted to a chart; never real people."""
 
 import re
 import uuid
@@ -18,7 +18,7 @@ _NAMESPACE = uuid.UUID("5f0c9b0e-2c0e-4b6f-9a55-6f8c4f6e3a11")
 def synthetic_bundle(seed: int, count: int) -> dict[str, Any]:
     """Patients with their encounters, observations, conditions and medications, as a collection Bundle.
 
-    The same seed and count give the same Bundle. Every resource has an id and every reference is a relative one
+    The same seed and count give the same Bundle. Every resource has an id, every reference is a relative one
     into the Bundle. A patient's medications appear twice, as charts have them: as the prescriber's
     MedicationRequest and as the MedicationStatement of what is taken.
 

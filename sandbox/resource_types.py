@@ -73,9 +73,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             "class": _token("class"),
         },
         bindings={
-            "status": _codes(
-                "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown"
-            )
+            "status": _codes("planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown")
         },
         subject="subject",
     ),
@@ -90,9 +88,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             "encounter": _reference("encounter"),
         },
         bindings={
-            "status": _codes(
-                "registered preliminary final amended corrected cancelled entered-in-error unknown"
-            )
+            "status": _codes("registered preliminary final amended corrected cancelled entered-in-error unknown")
         },
         subject="subject",
         encounter="encounter",
@@ -107,9 +103,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             "effective": _date("effectiveDateTime", "effectivePeriod"),
             "context": _reference("context"),
         },
-        bindings={
-            "status": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken")
-        },
+        bindings={"status": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken")},
         subject="subject",
         encounter="context",
     ),
@@ -126,9 +120,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
         },
         bindings={
             "status": _codes("active on-hold cancelled completed entered-in-error stopped draft unknown"),
-            "intent": _codes(
-                "proposal plan order original-order reflex-order filler-order instance-order option"
-            ),
+            "intent": _codes("proposal plan order original-order reflex-order filler-order instance-order option"),
         },
         subject="subject",
         encounter="encounter",
@@ -163,9 +155,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
         bindings={"status": _codes("current superseded entered-in-error")},
         subject="subject",
     ),
-    "Communication": ResourceType(
-        search={**_IDENTIFIER, **_OF_PATIENT, "status": _token("status")}, subject="subject"
-    ),
+    "Communication": ResourceType(search={**_IDENTIFIER, **_OF_PATIENT, "status": _token("status")}, subject="subject"),
     "Provenance": ResourceType(search={"target": _reference("target"), "recorded": _date("recorded")}),
 }
 

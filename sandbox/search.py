@@ -53,9 +53,7 @@ class Search:
         visible = (
             Clause("v.superseded_at IS NULL", ())
             if as_of is None
-            else Clause(
-                "v.stored_at <= ? AND (v.superseded_at IS NULL OR v.superseded_at > ?)", (as_of, as_of)
-            )
+            else Clause("v.stored_at <= ? AND (v.superseded_at IS NULL OR v.superseded_at > ?)", (as_of, as_of))
         )
         conditions = [Clause("v.type = ? AND NOT v.deleted", (self.type,)), visible, *self.clauses]
         where = " AND ".join(clause.sql for clause in conditions)
@@ -91,9 +89,7 @@ def parse_search(
                 clauses.append(_clause(type, name, kind, value, base))
             elif strict or behaviour.unknown_search == "reject":
                 raise Refusal(400, "not-supported", f"{type} cannot be searched by '{name}'.")
-    return Search(
-        type=type, pairs=tuple(pairs), clauses=tuple(clauses), order=order, count=count, offset=offset
-    )
+    return Search(type=type, pairs=tuple(pairs), clauses=tuple(clauses), order=order, count=count, offset=offset)
 
 
 def searchset(search: Search, total: int, found: list[StoredVersion], *, base: str) -> str:

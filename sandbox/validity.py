@@ -23,9 +23,7 @@ def check_content_type(content_type: str | None) -> None:
     media, *parameters = [part.strip().lower() for part in (content_type or "").split(";")]
     if media not in _JSON_TYPES:
         raise Refusal(415, "not-supported", "Send application/fhir+json.")
-    charsets = [
-        parameter.partition("=")[2].strip('"') for parameter in parameters if parameter.startswith("charset=")
-    ]
+    charsets = [parameter.partition("=")[2].strip('"') for parameter in parameters if parameter.startswith("charset=")]
     if any(charset not in {"utf-8", "utf8"} for charset in charsets):
         raise Refusal(415, "not-supported", "Send UTF-8.")
 
@@ -77,9 +75,7 @@ def _check_bindings(type: str, resource: dict[str, Any], status: int) -> None:
     for element, codes in RESOURCE_TYPES[type].bindings.items():
         if element in resource and resource[element] not in codes:
             path = f"{type}.{element}"
-            raise Refusal(
-                status, "code-invalid", f"{path} is not one of {', '.join(sorted(codes))}.", expression=path
-            )
+            raise Refusal(status, "code-invalid", f"{path} is not one of {', '.join(sorted(codes))}.", expression=path)
 
 
 def _check_numbers(element: Any, path: str, status: int) -> None:
