@@ -8,9 +8,7 @@ from datetime import timedelta
 LOOK_AGAIN = timedelta(milliseconds=10)
 
 
-def wait_until(
-    condition: Callable[[], bool], *, within: timedelta, look_again: timedelta = LOOK_AGAIN
-) -> bool:
+def wait_until(condition: Callable[[], bool], *, within: timedelta, look_again: timedelta = LOOK_AGAIN) -> bool:
     """Look until `condition()` is true or the time is over.
 
     Returns:

@@ -28,9 +28,7 @@ def private_directory(path: Path, *, owner: int | None = None) -> Path:
         os.chown(path, owner, -1)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != owner:
-        raise ProcessTrouble(
-            f"{path} is not a directory of ours. Nothing was put there; remove it or use another."
-        )
+        raise ProcessTrouble(f"{path} is not a directory of ours. Nothing was put there; remove it or use another.")
     path.chmod(0o700)
     return path
 

@@ -26,9 +26,7 @@ class EmbeddedServers:
         redis_url: URL of an existing Redis or Valkey.
     """
 
-    def __init__(
-        self, data_dir: Path, *, database_url: str | None = None, redis_url: str | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, *, database_url: str | None = None, redis_url: str | None = None) -> None:
         self._data_dir = data_dir.absolute()
         self._lock = DataDirectoryLock(self._data_dir)
         self._database = database_url or PostgresServer(self._data_dir / "postgres")

@@ -21,9 +21,7 @@ def processes_in(directory: Path) -> frozenset[int]:
     except FileNotFoundError:
         return frozenset()
     return frozenset(
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _works_in(entry, there)
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _works_in(entry, there)
     )
 
 
@@ -36,9 +34,7 @@ def end_leftovers(directory: Path, *, ask: signal.Signals, grace: timedelta) -> 
     if _gone(directory, ask, within=grace) or _gone(directory, signal.SIGKILL, within=KILLED_WITHIN):
         return
     left = ", ".join(str(pid) for pid in sorted(processes_in(directory)))
-    raise DataDirectoryInUse(
-        f"{directory} is still used by processes {left}, which do not end. End them first."
-    )
+    raise DataDirectoryInUse(f"{directory} is still used by processes {left}, which do not end. End them first.")
 
 
 def _gone(directory: Path, request: signal.Signals, *, within: timedelta) -> bool:

@@ -98,6 +98,4 @@ class PostgresCluster:
         made = subprocess.run(leashed(order), check=False, capture_output=True, cwd=self.files)
         if made.returncode != 0:
             reason = made.stderr.decode("utf-8", "replace").strip()
-            raise DidNotStart(
-                f"PostgreSQL's data directory could not be made: {reason}. Nothing was stored yet."
-            )
+            raise DidNotStart(f"PostgreSQL's data directory could not be made: {reason}. Nothing was stored yet.")

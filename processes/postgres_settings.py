@@ -12,7 +12,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "shared_buffers": "64MB",
         "max_connections": "120",
         # A worker whose host vanished must lose its session, and with it its lane lock, within half a minute
-        # and not after the two hours of TCP's default; but no session is ended for idling: it may hold a lane.
+        # and not after the two hours of TCP's default; no session is ended for idling: it may hold a lane.
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",

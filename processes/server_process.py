@@ -52,9 +52,7 @@ class ServerProcess:
             ended = self._popen.poll()
             self.kill()
             how = "was not ready in time" if ended is None else f"ended at once with status {ended}"
-            raise DidNotStart(
-                f"{self._name} {how}: {self._last_words()}. Its data is untouched; see {self.log_path}."
-            )
+            raise DidNotStart(f"{self._name} {how}: {self._last_words()}. Its data is untouched; see {self.log_path}.")
 
     def end(self, steps: Sequence[tuple[signal.Signals, timedelta]]) -> None:
         """Ask it to end by each signal in turn, give each its time, and kill it after the last."""
