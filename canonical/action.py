@@ -33,7 +33,8 @@ class OperationRule:
     """What one operation of an action needs from its envelope.
 
     ``creates``: it makes a new resource; otherwise it needs a target with ``versionId`` or ``seen``.
-    ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates its root.
+    ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
+    its root.
     """
 
     creates: bool = False
@@ -52,14 +53,32 @@ class FieldGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something about accepted content that a person should look at: a case to open, never a refusal.
+
+    ``kind`` names the case, ``severity`` is ``low``, ``medium`` or ``high``. ``holds``: nothing is sent before the
+    person decided; otherwise it is written at once and the case stands beside it. Findings with the same ``series``
+    (not empty) belong to one case. ``pointer`` and ``detail`` as in :class:`canonical.errors.FieldError`.
+    """
+
+    kind: str
+    severity: str
+    holds: bool
+    pointer: str
+    detail: str
+    series: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionSpec:
     """One canonical action, declared once; schema, doors, policy look-up and conformance cases derive from it.
 
     ``business_code`` (action → short text) is the code part of a derived idempotency key; ``clinical_time`` the time
     the content speaks of; ``check`` returns what is wrong beyond the schema, given the envelope and now (UTC);
-    ``confirmations`` what is implausible and passes only when its author confirmed it.
-    ``asserted_author_allowed``: a backend app may name an author it did not log in. ``ai_needs_person``: content a model
-    wrote waits for a person before it is sent. ``retry_budget``: attempts before a person looks.
+    ``confirmations`` what is implausible and passes only when its author confirmed it; ``findings`` what a person must
+    or should look at; ``marks`` short facts for event and page (``critical``, ``late``) that hold nothing up.
+    ``asserted_author_allowed``: a backend app may name an author it did not log in. ``ai_needs_person``: content that a
+    model wrote waits for a person before it is sent. ``retry_budget``: attempts before a person looks.
     """
 
     model: type[Action]
@@ -68,9 +87,9 @@ class ActionSpec:
     business_code: Callable[[Any], str]
     clinical_time: Callable[[Any], ClinicalTime | None]
     check: Callable[[Envelope, datetime], list[FieldError]]
-    confirmations: Callable[[Envelope, datetime], list[FieldError]] = field(
-        default=lambda _envelope, _now: []
-    )
+    confirmations: Callable[[Envelope, datetime], list[FieldError]] = field(default=lambda _envelope, _now: [])
+    findings: Callable[[Envelope, datetime], list[Finding]] = field(default=lambda _envelope, _now: [])
+    marks: Callable[[Envelope, datetime], tuple[str, ...]] = field(default=lambda _envelope, _now: ())
     asserted_author_allowed: bool = True
     ai_needs_person: bool = True
     retry_budget: int = 8
@@ -97,7 +116,9 @@ def action_specs() -> Mapping[str, ActionSpec]:
     for found in pkgutil.iter_modules(package.__path__):
         spec = getattr(importlib.import_module(f"canonical.actions.{found.name}"), "SPEC", None)
         if not isinstance(spec, ActionSpec) or spec.type in specs:
-            msg = f"canonical/actions/{found.name}.py must declare one ActionSpec as SPEC, of a type no other module has"
+            msg = (
+                f"canonical/actions/{found.name}.py must declare one ActionSpec as SPEC, of a type no other module has"
+            )
             raise ConfigurationError(msg)
         specs[spec.type] = spec
     return specs

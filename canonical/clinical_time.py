@@ -145,15 +145,11 @@ class ClinicalTime:
             ) from None
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, _source: Any, _handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Validate from text, dump to the same text."""
         return core_schema.no_info_plain_validator_function(
             cls._parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema()
-            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
         )
 
     @classmethod
@@ -185,9 +181,7 @@ def _utc(value: Any) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise PydanticCustomError(
-            "aware_time", "a date and time between the years 1 and 9999 is required"
-        ) from None
+        raise PydanticCustomError("aware_time", "a date and time between the years 1 and 9999 is required") from None
 
 
 #: A clinical time with a time of day and an offset.

@@ -37,9 +37,10 @@ class Governance:
 class Command:
     """One accepted intent.
 
-    ``digest`` is the SHA-256 of the stored envelope; ``subject`` groups the commands about one resource; ``root`` is the
-    command that created the resource (itself for a create); ``lane_seq`` its place in the lane. ``attempts`` counts requests
-    and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before a claim.
+    ``digest`` is the SHA-256 of the stored envelope; ``subject`` groups the commands about one resource; ``root`` is
+    the command that created the resource (itself for a create); ``lane_seq`` its place in the lane. ``attempts`` counts
+    requests and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before
+    a claim.
     ``known_versions`` are versions that our own earlier commands of the subject wrote and the author may build on.
     """
 

@@ -127,9 +127,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern
 Code = Annotated[str, StringConstraints(pattern=r"^\S+( \S+)*$", max_length=200)]
 Uri = Annotated[str, StringConstraints(pattern=r"^\S+$", max_length=1_000)]
 #: A literal reference ``Type/id``; absolute and contained references are refused.
-LiteralReference = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-][A-Za-z0-9\-.]{0,63}$")
-]
+LiteralReference = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-][A-Za-z0-9\-.]{0,63}$")]
 
 
 class Coding(DataType):
@@ -196,9 +194,7 @@ class Quantity(DataType):
     @model_validator(mode="after")
     def _code_has_system(self) -> Self:
         if self.code is not None and self.system is None:
-            raise PydanticCustomError(
-                "quantity_system", "a unit code needs the system it is from (invariant qty-3)"
-            )
+            raise PydanticCustomError("quantity_system", "a unit code needs the system it is from (invariant qty-3)")
         return self
 
 
@@ -226,9 +222,7 @@ class Ratio(DataType):
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
         if self.numerator is None or self.denominator is None:
-            raise PydanticCustomError(
-                "ratio_half", "a ratio needs numerator and denominator (invariant rat-1)"
-            )
+            raise PydanticCustomError("ratio_half", "a ratio needs numerator and denominator (invariant rat-1)")
         return self
 
 

@@ -74,7 +74,7 @@ class DoseAndRate(Element):
 
 
 class Dosage(Element):
-    """``Dosage``; ``text`` is the SIG as it was written, never generated from the structure nor the structure from it."""
+    """``Dosage``; ``text`` is the SIG as it was written, never generated from the structure nor it from the text."""
 
     sequence: PositiveInt | None = None
     text: Text

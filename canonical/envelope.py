@@ -1,4 +1,4 @@
-"""What travels around an action: who, for whom, on what consent, against which version. Not how it is stored or sent."""
+"""What travels around an action: who, for whom, on what consent, against which version; not how it is stored."""
 
 from __future__ import annotations
 
@@ -79,9 +79,7 @@ class Target(Element):
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:
         if (self.reference is None) == (self.command is None):
-            raise PydanticCustomError(
-                "target_name", "name the target by 'reference' or by 'command', not both"
-            )
+            raise PydanticCustomError("target_name", "name the target by 'reference' or by 'command', not both")
         return self
 
 
@@ -90,9 +88,7 @@ class Author(Element):
 
     identifier: Identifier | None = None
     reference: LiteralReference | None = None
-    role: Literal[
-        "nurse", "physician", "pharmacist", "prescriber", "patient", "relatedPerson", "device", "other"
-    ]
+    role: Literal["nurse", "physician", "pharmacist", "prescriber", "patient", "relatedPerson", "device", "other"]
     authority: Reference | None = None
 
 
@@ -168,9 +164,7 @@ def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
 def field_errors(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
     """Return what ``error`` found as pointers, codes and sentences that never repeat a value."""
     return tuple(
-        FieldError(
-            pointer=_pointer(item["loc"], prefix), code=item["type"].replace("_", "-"), detail=item["msg"]
-        )
+        FieldError(pointer=_pointer(item["loc"], prefix), code=item["type"].replace("_", "-"), detail=item["msg"])
         for item in error.errors(include_url=False, include_context=False, include_input=False)
     )
 

@@ -1,4 +1,4 @@
-"""Errors, named by what happens next; not problem documents (``api/problems.py`` maps them) and never clinical content."""
+"""Errors, named by what happens next; not problem documents (``api/problems.py``) and never clinical content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class IllegalTransitionError(WritebackError):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One thing wrong with one field: RFC 6901 ``pointer`` into the body, stable ``code``, ``detail`` without the value."""
+    """One thing wrong with one field: RFC 6901 ``pointer``, stable ``code``, ``detail`` that never repeats the value."""
 
     pointer: str
     code: str
@@ -42,9 +42,7 @@ class RefusedError(WritebackError):
     ``never``, ``afterConsent``, ``afterApproval``, ``afterConfirmation``, ``later``.
     """
 
-    def __init__(
-        self, code: str, message: str, *, errors: tuple[FieldError, ...] = (), retry: str = "never"
-    ) -> None:
+    def __init__(self, code: str, message: str, *, errors: tuple[FieldError, ...] = (), retry: str = "never") -> None:
         """Carry the reason and the fields it concerns."""
         super().__init__(message)
         self.code, self.errors, self.retry = code, errors, retry

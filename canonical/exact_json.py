@@ -95,9 +95,7 @@ def parse(raw: bytes | str) -> Any:
 
 def dumps(value: Any) -> str:
     """Return compact JSON of ``value`` with members in their order and decimals as written."""
-    text: str = simplejson.dumps(
-        value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text: str = simplejson.dumps(value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text
 
 

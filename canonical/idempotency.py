@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from canonical.envelope import Envelope
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9._:\-]{8,128}")
-#: What a second request under the same key must repeat. Correlation, app version, reason and times of sending may differ.
+#: What a second request under the same key must repeat. Correlation, app version, reason, times of sending may differ.
 FINGERPRINTED = (
     "connection",
     "action",
@@ -52,9 +52,7 @@ def derived_key(envelope: Envelope, app: str) -> str:
         raise RefusedError(
             "idempotency-key-required",
             "Send an Idempotency-Key header, or source.eventId so that a key can be derived.",
-            errors=(
-                FieldError(pointer="/source/eventId", code="required", detail="needed when no key is sent"),
-            ),
+            errors=(FieldError(pointer="/source/eventId", code="required", detail="needed when no key is sent"),),
         )
     action = envelope.action
     parts = (app, event, action.type, action.operation, spec_for(action).business_code(action))
@@ -63,7 +61,7 @@ def derived_key(envelope: Envelope, app: str) -> str:
 
 def key_hash(tenant: str, app: str, key: str) -> bytes:
     """Return the SHA-256 under which a key is stored and locked, 32 bytes; scope is tenant and app."""
-    return hashlib.sha256("\x1f".join((tenant, app, key)).encode()).digest()
+    return hashlib.sha256(f"{tenant}\x1f{app}\x1f{key}".encode()).digest()
 
 
 def fingerprint(envelope: Envelope) -> bytes:

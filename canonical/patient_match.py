@@ -56,11 +56,7 @@ def mismatches(patient: Mapping[str, Any], identity: PatientIdentity) -> list[st
     if identity.family is not None and not _same_family(patient, identity.family):
         wrong.append("family")
     number = identity.identifier
-    if (
-        number is not None
-        and number.value is not None
-        and not _has_identifier(patient, number.system, number.value)
-    ):
+    if number is not None and number.value is not None and not _has_identifier(patient, number.system, number.value):
         wrong.append("identifier")
     return wrong
 
@@ -76,9 +72,7 @@ def check_patient(
         raise NeedsPersonError("identity_mismatch", "The chart has no such patient.")
     replaced = any(item.get("type") == "replaced-by" for item in _members(patient, "link"))
     if patient.get("active") is False or replaced:
-        raise NeedsPersonError(
-            "merged_patient", "The chart says that this patient's record was merged or closed."
-        )
+        raise NeedsPersonError("merged_patient", "The chart says that this patient's record was merged or closed.")
     wrong = mismatches(patient, identity)
     if wrong:
         raise NeedsPersonError("identity_mismatch", f"The chart's patient differs in: {', '.join(wrong)}.")
@@ -100,6 +94,4 @@ def _check_alive(patient: Mapping[str, Any], clinical_time: ClinicalTime | None)
         raise NeedsPersonError("deceased", "The chart says that this patient has died.")
     died = patient.get("deceasedDateTime")
     if died is not None and _may_be_after(clinical_time, died):
-        raise NeedsPersonError(
-            "deceased", "The chart says that this patient died before the time of this entry."
-        )
+        raise NeedsPersonError("deceased", "The chart says that this patient died before the time of this entry.")

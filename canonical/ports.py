@@ -1,4 +1,4 @@
-"""The port between the core and an EHR: what every adapter must offer. No transport and no vendor's way of doing things."""
+"""The port between the core and an EHR: what every adapter must offer; no transport, no vendor's way of doing it."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Proof(StrEnum):
 class Capabilities:
     """What an adapter declares of its EHR, as data.
 
-    ``interactions``: (resource type, interaction) pairs that mean there what they say. ``actions``: (action type, operation)
-    pairs it can express. ``conditional_create``: ``If-None-Exist`` is honoured. ``slowest_commit`` how long after we gave
-    up a write may still land, ``search_lag`` how long after that a search may miss it.
+    ``interactions``: (resource type, interaction) pairs that mean there what they say. ``actions``: (action type,
+    operation) pairs it can express. ``conditional_create``: ``If-None-Exist`` is honoured. ``slowest_commit`` how long
+    after we gave up a write may still land, ``search_lag`` how long after that a search may miss it.
     """
 
     interactions: frozenset[tuple[str, Interaction]]
@@ -64,9 +64,9 @@ class Capabilities:
 class Operation:
     """One interaction that a command needs, complete: sent as it stands, on every attempt.
 
-    ``body`` is the JSON that leaves (UTF-8 bytes); ``mark`` our business identifier in it; ``if_match`` the author's opaque
-    version; ``if_none_exist`` a search without the leading ``?``; ``rebased`` says that the version came from our own read
-    after ``seen`` was found unchanged, which the event must tell.
+    ``body`` is the JSON that leaves (UTF-8 bytes); ``mark`` our business identifier in it; ``if_match`` the author's
+    opaque version; ``if_none_exist`` a search without the leading ``?``; ``rebased`` says that the version came from
+    our own read after ``seen`` was found unchanged, which the event must tell.
     """
 
     seq: int = 1
@@ -111,7 +111,8 @@ class Check:
 class Timings:
     """How long one connection may take: the client's own limit for one request and what the EHR declares.
 
-    The sum of ``request``, ``slowest_commit`` and ``search_lag`` plus ``margin`` is the quarantine; the lease outlasts a request.
+    The sum of ``request``, ``slowest_commit`` and ``search_lag`` plus ``margin`` is the quarantine; the lease outlasts
+    a request.
     """
 
     request: timedelta = timedelta(seconds=30)
@@ -135,8 +136,8 @@ class Timings:
 class Ehr(Protocol):
     """One connection's EHR: its adapter and the wire to it. Thread-safe; holds no state of any command.
 
-    ``fetch`` and ``probe`` raise :class:`canonical.errors.EhrUnavailableError` when the EHR cannot be read; ``send`` never
-    raises for what happens on the wire: every failure there is a :class:`canonical.outcome.Settlement`.
+    ``fetch`` and ``probe`` raise :class:`canonical.errors.EhrUnavailableError` when the EHR cannot be read; ``send``
+    never raises for what happens on the wire: every failure there is a :class:`canonical.outcome.Settlement`.
     """
 
     key: str
@@ -149,10 +150,10 @@ class Ehr(Protocol):
         ...
 
     def plan(self, command: Command, current: Fetched | None) -> Sequence[Operation]:
-        """Return the operations of ``command``, validated; ``current`` is its target as read just now (updates only). Pure.
+        """Return the operations of ``command``, validated; ``current`` is its target as read just now (updates only).
 
-        Raises ``TargetMovedError`` (not as the author saw it), ``NeedsPersonError`` (wrong subject, not ours to change, gone…),
-        ``UnsupportedActionError``, ``InvalidPayloadError``.
+        Pure. Raises ``TargetMovedError`` (not as the author saw it), ``NeedsPersonError`` (wrong subject, not ours to
+        change, gone…), ``UnsupportedActionError``, ``InvalidPayloadError``.
         """
         ...
 
@@ -165,7 +166,10 @@ class Ehr(Protocol):
         ...
 
     def differences(self, operation: Operation, stored: Resource) -> tuple[str, ...]:
-        """Return the canonical fields in which ``stored`` differs from what ``operation`` wrote, after declared normalisation. Pure."""
+        """Return the canonical fields in which ``stored`` differs from what ``operation`` wrote.
+
+        Pure; what the adapter declares as normalisation does not count.
+        """
         ...
 
     def project(self, resource: Resource) -> Projection:
@@ -189,8 +193,8 @@ class Ehr(Protocol):
 class ConnectionSettings:
     """One EHR endpoint of one tenant, as configured.
 
-    ``auth`` is ``{"kind": "none"}`` (tests only) or ``{"kind": "private_key_jwt", "token_url", "client_id", "key_file", "alg",
-    "scope"}``. ``options`` are the adapter's own settings. ``max_in_flight`` bounds concurrent requests.
+    ``auth`` is ``{"kind": "none"}`` (tests only) or ``{"kind": "private_key_jwt", "token_url", "client_id", "key_file",
+    "alg", "scope"}``. ``options`` are the adapter's own settings. ``max_in_flight`` bounds concurrent requests.
     """
 
     tenant: str

@@ -77,8 +77,8 @@ def decide(
 ) -> Decision:
     """Return what follows an outcome that left the chart as it was.
 
-    ``attempts`` counts this command's requests, ``failures`` the connection's failures in a row, ``budget`` the attempts
-    allowed; ``retry_after`` is the EHR's wish. ``unknown`` never comes here: it is probed.
+    ``attempts`` counts this command's requests, ``failures`` the connection's failures in a row, ``budget`` the
+    attempts allowed; ``retry_after`` is the EHR's wish. ``unknown`` never comes here: it is probed.
     """
     if outcome in CLOSES_CONNECTION:
         wish = min(retry_after, backoff.retry_after_cap) if retry_after is not None else timedelta(0)
@@ -86,6 +86,4 @@ def decide(
         return CloseConnection(not_before=now + wait, reason=CLOSES_CONNECTION[outcome])
     if outcome in PASSES_BY_ITSELF and attempts < budget:
         return TryAgain(due_at=now + backoff.delay(attempts, random))
-    return Stop(
-        reason="attempts-exhausted" if outcome in PASSES_BY_ITSELF else outcome.value.replace("_", "-")
-    )
+    return Stop(reason="attempts-exhausted" if outcome in PASSES_BY_ITSELF else outcome.value.replace("_", "-"))

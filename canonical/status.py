@@ -1,4 +1,4 @@
-"""What people and apps see of a command: five statuses for ever, each with a sentence and the next step. All copy is here."""
+"""What people and apps see of a command: five statuses for ever, with sentence and next step. All copy is here."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ _BY_STATE: dict[State, Explanation] = {
     State.APPLIED: Explanation(
         sentence="The EHR says that it wrote it. We are reading it back to be sure.", next=_WAIT
     ),
-    State.VERIFIED: Explanation(
-        sentence="It is in the chart. We read it back and it is the same.", next=_NOTHING
-    ),
+    State.VERIFIED: Explanation(sentence="It is in the chart. We read it back and it is the same.", next=_NOTHING),
     State.INCOMPLETE: Explanation(
         sentence="Part of it is in the chart and part is not.", next="A reviewer decides about the rest."
     ),
@@ -108,7 +106,8 @@ _BY_REASON: dict[str, Explanation] = {
         next="A reviewer checks who was meant.",
     ),
     "not_ours_to_change": Explanation(
-        sentence="This is a prescriber's order. We may not change it. The prescription and the pharmacy were not changed.",
+        sentence="This is a prescriber's order; we may not change it. The prescription and the pharmacy "
+        "were not changed.",
         next="Ask the prescriber to change the order.",
     ),
 }

@@ -1,4 +1,4 @@
-"""A change to the documented medication list. It never prescribes: no order, no prescription, no pharmacy is touched."""
+"""A change to the documented medication list. It never prescribes: no order and no pharmacy is touched."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ class MedicationChange(Action):
     operation: Literal["start", "changeDose", "hold", "resume", "stop", "notTaking", "correct", "retract"]
     category: Literal["inpatient", "outpatient", "community", "discharge"] | None = None
     medication: CodeableConcept
-    medication_term_type: (
-        Literal["SCD", "SBD", "GPCK", "BPCK", "SCDF", "SBDF", "BN", "IN", "MIN", "PIN"] | None
-    ) = None
+    medication_term_type: Literal["SCD", "SBD", "GPCK", "BPCK", "SCDF", "SBDF", "BN", "IN", "MIN", "PIN"] | None = None
     ingredient: tuple[CodeableConcept, ...] | None = None
     form: CodeableConcept | None = None
     strength: Ratio | None = None

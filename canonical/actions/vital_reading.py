@@ -1,4 +1,4 @@
-"""A vital sign as somebody measured it: recorded, corrected or retracted. Never computed, never converted, never an alarm.
+"""A vital sign as somebody measured it: recorded, corrected, retracted; never computed or converted, and no alarm.
 
 Source: US Core vital signs profiles on HL7 FHIR R4 (4.0.1) ``Observation``.
 """
@@ -72,7 +72,7 @@ class VitalDevice(Element):
 
 
 class Oxygen(Element):
-    """What the patient breathed while the saturation was read: ``roomAir`` true, or ``flow`` (L/min), ``concentration`` (%)."""
+    """What was breathed while the saturation was read: ``roomAir`` true, or ``flow`` (L/min), ``concentration`` (%)."""
 
     room_air: Boolean | None = None
     flow: Quantity | None = None
