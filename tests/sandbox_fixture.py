@@ -41,7 +41,15 @@ class RunningSandbox:
 
     def start(self) -> Self:
         """Start on the same data folder, and on the same port as before."""
-        command = [sys.executable, "-m", "sandbox", "--data-dir", str(self.data_dir), "--port", str(self._port)]
+        command = [
+            sys.executable,
+            "-m",
+            "sandbox",
+            "--data-dir",
+            str(self.data_dir),
+            "--port",
+            str(self._port),
+        ]
         self._process = subprocess.Popen(
             [*command, *self._arguments],
             stdout=subprocess.PIPE,

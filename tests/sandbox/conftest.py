@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.sandbox_fixture import RunningSandbox, sandbox, sandbox_server
+
+__all__ = ["sandbox", "sandbox_server"]
+
+
+@pytest.fixture
+def fhir(sandbox: RunningSandbox) -> Iterator[httpx.Client]:  # noqa: F811 - the fixture it asks for
+    """A client of the empty sandbox's FHIR interface; the chart holds Patient/p1 and Patient/p2."""
+    sandbox.seed([{"resourceType": "Patient", "id": "p1"}, {"resourceType": "Patient", "id": "p2"}])
+    with httpx.Client(
+        base_url=f"{sandbox.url}/", headers={"Content-Type": "application/fhir+json"}, timeout=10
+    ) as client:
+        yield client
