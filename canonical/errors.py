@@ -28,7 +28,7 @@ class IllegalTransitionError(WritebackError):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One thing wrong with one field: RFC 6901 ``pointer``, stable ``code``, ``detail`` that never repeats the value."""
+    """One thing wrong with a field: RFC 6901 ``pointer``, stable ``code``, ``detail`` that never repeats the value."""
 
     pointer: str
     code: str

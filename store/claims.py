@@ -7,11 +7,11 @@ and connection are held ``FOR SHARE``: a revocation that commits first makes the
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from canonical.events import move
+from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from store.database import rows
 from store.moves import TAIL, tail_parameters
@@ -86,19 +86,6 @@ at AS (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A committed claim: the only permission to send; ``fence`` and ``n`` must be given back on settle."""
-
-    lane_id: int
-    command_id: UUID
-    operation_seq: int
-    attempt_id: int
-    n: int
-    fence: int
-    request_id: UUID
-
-
 def claim(
     session: psycopg.Connection[Any],
     command: Command,
@@ -118,8 +105,7 @@ def claim(
     precondition = (operation.if_match and f"If-Match {operation.if_match}") or (
         "If-None-Exist" if operation.if_none_exist else None
     )
-    detail = {"rebased": True} if operation.rebased else {}
-    parameters = tail_parameters(move(State.READY, Trigger.CLAIMED, **detail), actor=actor) | {
+    parameters = tail_parameters(move(State.READY, Trigger.CLAIMED, rebased=operation.rebased), actor=actor) | {
         "lane": command.lane_id,
         "command": command.id,
         "fence_seen": fence_seen,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003 - return types
 
 from store.database import rows
-from store.lane_sessions import ELIGIBLE
+from store.lane_views import ELIGIBLE
 
 if TYPE_CHECKING:
     import psycopg

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from canonical.events import move
+from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from canonical.ports import Interaction, Operation
-from store.claims import Claim
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
 from store.database import rows
 from store.moves import TAIL, tail_parameters

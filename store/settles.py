@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from canonical.lanes import Claim, Settle
 from canonical.outcome import Outcome
 from store.database import rows
 from store.moves import TAIL, tail_parameters, take_back_root
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
-
     import psycopg
 
-    from canonical.events import Move
     from canonical.outcome import Settlement
-    from store.claims import Claim
 
 #: Guard and effects of a settle, for sends and probes alike: both hold the lane.
 _SETTLE = (
@@ -95,26 +90,6 @@ _SETTLED_ALREADY = (
 _SUCCESS = frozenset({Outcome.APPLIED, Outcome.APPLIED_UNVERIFIED, Outcome.ALREADY_AT_TARGET, Outcome.PENDING_REMOTE})
 #: The EHR answered something of its own: the connection works.
 _REACHED = frozenset(Outcome) - {Outcome.UNKNOWN, Outcome.UNAVAILABLE, Outcome.AUTH, Outcome.THROTTLED}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settle:
-    """What to store of an attempt: the move it makes and what follows from it.
-
-    ``refund`` gives the attempt back to the command's budget; ``not_before`` (UTC) closes the connection until then;
-    ``journal`` is what the attempt's row says instead of the outcome (a probe's verdict); ``root`` is the command that this
-    one, now proven, took out of the chart.
-    """
-
-    move: Move
-    settlement: Settlement
-    case: str | None = None
-    due_at: datetime | None = None
-    refund: bool = False
-    not_before: datetime | None = None
-    closed_reason: str | None = None
-    journal: str | None = None
-    root: UUID | None = None
 
 
 def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, actor: str) -> bool:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TextClause,
     UniqueConstraint,
     Uuid,
     text,
@@ -45,7 +46,7 @@ LONG_AGO = text("'-infinity'")
 NOW = text("clock_timestamp()")
 
 
-def _time(name: str, *, nullable: bool = True, default: object = None) -> Column[object]:
+def _time(name: str, *, nullable: bool = True, default: TextClause | None = None) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
 
 

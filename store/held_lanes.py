@@ -1,0 +1,196 @@
+"""Holding a lane: the session advisory lock on a connection outside any pool, kept for one turn.
+
+The lock keeps a paused holder's claim and dies with a killed one; the lease and fence of the lane row do the rest. Nobody
+terminates the session of a holder whose process is not proven dead: that would make two senders.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from canonical.command import Command
+from canonical.errors import StoreUnavailableError
+from canonical.events import Move
+from canonical.lanes import Claim, LaneView, Settle
+from canonical.outcome import Settlement
+from canonical.ports import Operation
+from store import claims, healing, settles
+from store.database import open_session, rows
+from store.lane_views import LANE, LOCK, NEXT, view_from
+from store.moves import apply_move
+
+Result = TypeVar("Result")
+
+_CLOSE = """
+UPDATE connections SET failures = failures + 1, not_before = greatest(not_before, %(until)s), closed_reason = %(reason)s
+ WHERE tenant = %(tenant)s AND name = %(name)s
+"""
+_STUMBLE = "UPDATE commands SET stumbles = stumbles + 1 WHERE id = %(id)s AND state = 'ready' RETURNING stumbles"
+#: A settle is worth waiting for: seconds between its repetitions while PostgreSQL restarts or fails over.
+_SETTLE_AGAIN = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
+
+
+class HeldPostgresLane:
+    """One lane under our session lock; see :class:`canonical.lanes.HeldLane`."""
+
+    def __init__(self, session: psycopg.Connection[Any], *, view: LaneView, pid: int, actor: str, url: str) -> None:
+        """Wrap the session that holds the lock; ``pid`` is its backend as seen when locking."""
+        self.view = view
+        self._session, self._pid, self._actor, self._url = session, pid, actor, url
+
+    def look_again(self) -> LaneView:
+        parameters = {"lane": self.view.lane_id}
+        with self._session.pipeline():
+            lane = self._session.execute(LANE, parameters)
+            following = self._session.execute(NEXT.encode(), parameters)
+        row = lane.fetchone()
+        assert row is not None  # noqa: S101 - lanes are never deleted, and we hold this one
+        self.view = view_from(self.view.lane_id, row, following.fetchone())
+        return self.view
+
+    def claim(self, command: Command, operation: Operation) -> Claim | None:
+        try:
+            return claims.claim(
+                self._session, command, operation, fence_seen=self.view.fence, pid=self._pid, actor=self._actor
+            )
+        except psycopg.OperationalError as error:
+            raise StoreUnavailableError("it is unknown whether the claim was stored; nothing was sent") from error
+
+    def settle(self, claim: Claim, outcome: Settle) -> bool:
+        try:
+            return settles.settle(self._session, claim, outcome, actor=self._actor)
+        except psycopg.OperationalError:
+            return self._elsewhere(lambda session: settles.settle(session, claim, outcome, actor=self._actor))
+
+    def record_late(self, claim: Claim, settlement: Settlement) -> None:
+        try:
+            settles.record_late(self._session, claim, settlement)
+        except psycopg.OperationalError:
+            self._elsewhere(lambda session: settles.record_late(session, claim, settlement))
+
+    def _elsewhere(self, store: Callable[[psycopg.Connection[Any]], Result]) -> Result:
+        """Store on another connection: fence and attempt make the repetition safe, whoever holds the lane by now."""
+        last: psycopg.OperationalError | None = None
+        for wait in _SETTLE_AGAIN:
+            threading.Event().wait(wait)
+            try:
+                with open_session(self._url) as session:
+                    return store(session)
+            except psycopg.OperationalError as error:
+                last = error
+        raise StoreUnavailableError("the outcome could not be stored; a probe will find it out") from last
+
+    def expire(self) -> bool:
+        view = self.view
+        assert view.in_flight is not None  # noqa: S101 - asked only for what is in flight
+        return healing.expire_claim(
+            self._session,
+            lane_id=view.lane_id,
+            command=view.in_flight,
+            attempts=view.in_flight_attempts,
+            fence_seen=view.fence,
+            pid=self._pid,
+            actor=self._actor,
+        )
+
+    def claim_probe(self) -> Claim | None:
+        view = self.view
+        assert view.in_flight is not None  # noqa: S101 - asked only for what is in flight
+        return healing.claim_probe(
+            self._session,
+            lane_id=view.lane_id,
+            command=view.in_flight,
+            attempts=view.in_flight_attempts,
+            fence_seen=view.fence,
+            pid=self._pid,
+            seq=1,
+        )
+
+    def release_probe(self, claim: Claim, *, wait: timedelta, detail: str) -> None:
+        healing.release_probe(self._session, claim, wait=wait, detail=detail)
+
+    def stored_operations(self, command: UUID) -> list[Operation]:
+        return healing.stored_operations(self._session, command)
+
+    def load(self, command: UUID) -> Command:
+        return healing.load_command(self._session, command)
+
+    def move(self, command: Command, step: Move, *, case: str | None = None) -> bool:
+        return apply_move(self._session, command.id, step, actor=self._actor, case=case)
+
+    def close_connection(self, *, until: datetime, reason: str) -> None:
+        names = {"tenant": self.view.tenant, "name": self.view.connection}
+        rows(self._session, _CLOSE, names | {"until": until, "reason": reason})
+
+    def count_stumble(self, command: Command) -> int:
+        found = rows(self._session, _STUMBLE, {"id": command.id})
+        return found[0]["stumbles"] if found else 0
+
+
+class PostgresLanes:
+    """The lanes, held through dedicated connections that are lent to one turn at a time; see :class:`canonical.lanes.Lanes`.
+
+    ``url`` must reach PostgreSQL itself, not a transaction pooler; ``actor`` names this process in events.
+    """
+
+    def __init__(self, url: str, *, actor: str) -> None:
+        """Open nothing yet."""
+        self._url, self._actor = url, actor
+        self._idle: list[psycopg.Connection[Any]] = []
+
+    @contextmanager
+    def hold(self, lane_id: int) -> Iterator[HeldPostgresLane | None]:
+        session = self._take()
+        try:
+            yield self._lock_and_look(session, lane_id)
+            # A session lock is re-entrant and survives ROLLBACK: nothing may be left when the next lane comes.
+            session.execute("SELECT pg_advisory_unlock_all()")
+        except psycopg.OperationalError as error:
+            session.close()
+            raise StoreUnavailableError from error
+        except BaseException:
+            session.close()
+            raise
+        self._idle.append(session)
+
+    def _lock_and_look(self, session: psycopg.Connection[Any], lane_id: int) -> HeldPostgresLane | None:
+        """Take the lock and look, in one round trip but two statements: one would take its snapshot before the lock."""
+        parameters = {"lane": lane_id}
+        with session.pipeline():
+            lock = session.execute(LOCK, parameters)
+            lane = session.execute(LANE, parameters)
+            following = session.execute(NEXT.encode(), parameters)
+        held, row = lock.fetchone(), lane.fetchone()
+        if held is None or not held["locked"] or row is None:
+            return None
+        view = view_from(lane_id, row, following.fetchone())
+        return HeldPostgresLane(session, view=view, pid=held["pid"], actor=self._actor, url=self._url)
+
+    def _take(self) -> psycopg.Connection[Any]:
+        while True:
+            try:
+                session = self._idle.pop()
+            except IndexError:
+                break
+            try:
+                session.execute("SELECT pg_advisory_unlock_all()")
+            except psycopg.Error:
+                session.close()
+            else:
+                return session
+        try:
+            return open_session(self._url)
+        except psycopg.OperationalError as error:
+            raise StoreUnavailableError from error
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()

@@ -1,0 +1,72 @@
+"""Looking at a lane: what is in flight in it and what comes next. Not holding it (``held_lanes.py``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canonical.lanes import LaneView
+from canonical.lifecycle import ENDED_WITHOUT_EFFECT, OPEN, State
+from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
+
+
+def _listed(states: frozenset[State]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+#: What makes a ready command ``c`` the next of its lane: due, nothing of the lane in flight, nothing open before it.
+ELIGIBLE = f"""
+c.state = 'ready' AND c.due_at <= clock_timestamp()
+AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.state IN ('sending', 'unknown'))
+AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.subject = c.subject
+                   AND b.lane_seq < c.lane_seq AND b.state IN ({_listed(OPEN)}))
+AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.id = ANY (c.after) AND b.state IN ({_listed(OPEN)}))
+"""  # noqa: S608 - the states are ours
+
+LOCK = "SELECT pg_try_advisory_lock(%(lane)s) AS locked, pg_backend_pid() AS pid"
+
+LANE = """
+SELECT l.fence, l.stumbles, l.lease_until < clock_timestamp() AS lease_free,
+       l.quarantine_until <= clock_timestamp() AS quarantine_over, k.name AS connection, k.tenant, k.failures,
+       k.not_before <= clock_timestamp() AS connection_open,
+       b.id AS in_flight, b.state AS in_flight_state, b.attempts AS in_flight_attempts, clock_timestamp() AS now
+  FROM lanes l JOIN connections k ON k.id = l.connection_id
+  LEFT JOIN LATERAL (SELECT id, state, attempts FROM commands
+                      WHERE lane_id = l.id AND state IN ('sending', 'unknown') LIMIT 1) b ON true
+ WHERE l.id = %(lane)s
+"""
+
+NEXT = f"""
+SELECT {COMMAND_COLUMNS},
+       EXISTS (SELECT 1 FROM commands b
+                WHERE ((b.lane_id = c.lane_id AND b.subject = c.subject AND b.lane_seq < c.lane_seq)
+                       OR b.id = ANY (c.after))
+                  AND b.state IN ({_listed(ENDED_WITHOUT_EFFECT)}) AND b.state_since > c.received_at
+                  AND b.state_since > coalesce(
+                      (SELECT max(e.at) FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided'),
+                      '-infinity')) AS predecessor_ended
+  FROM commands c {COMMAND_JOINS}
+ WHERE c.lane_id = %(lane)s AND {ELIGIBLE}
+ ORDER BY c.priority DESC, c.lane_seq LIMIT 1
+"""  # noqa: S608 - composed from our own constants
+
+
+def view_from(lane_id: int, lane: dict[str, Any], following: dict[str, Any] | None) -> LaneView:
+    """Return the view of one row of :data:`LANE` and of :data:`NEXT`."""
+    state = lane["in_flight_state"]
+    return LaneView(
+        lane_id=lane_id,
+        tenant=lane["tenant"],
+        connection=lane["connection"],
+        now=lane["now"],
+        fence=lane["fence"],
+        stumbles=lane["stumbles"],
+        failures=lane["failures"],
+        lease_free=lane["lease_free"],
+        quarantine_over=lane["quarantine_over"],
+        connection_open=lane["connection_open"],
+        in_flight=lane["in_flight"],
+        in_flight_state=State(state) if state else None,
+        in_flight_attempts=lane["in_flight_attempts"] or 0,
+        next=command_from(following) if following else None,
+        predecessor_ended=bool(following and following["predecessor_ended"]),
+    )

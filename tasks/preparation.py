@@ -1,0 +1,65 @@
+"""What must hold before a command may be claimed: right patient, right encounter, unmoved target, valid payload.
+
+All of it only saves work: the claim repeats on locked rows whatever can change in between. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from canonical.command import Command
+from canonical.encounter_match import check_encounter
+from canonical.errors import NeedsPersonError, UnsupportedActionError
+from canonical.patient_match import check_patient
+from canonical.ports import Ehr, Fetched, Operation, Trace
+from tasks.patients import Patients
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Turns a command into the operation to send; ``ehrs`` gives the EHR of (tenant, connection)."""
+
+    ehrs: Callable[[str, str], Ehr]
+    patients: Patients
+
+    def ehr_of(self, command: Command) -> Ehr:
+        """Return the EHR that ``command`` is for."""
+        return self.ehrs(command.tenant, command.connection)
+
+    def prepare(self, command: Command, stored: list[Operation], trace: Trace) -> Operation:
+        """Return what to send: for a repetition exactly the bytes journaled before, else what the adapter plans.
+
+        Raises ``NeedsPersonError``, ``TargetMovedError``, ``UnsupportedActionError``, ``InvalidPayloadError`` (send nothing,
+        a person decides) and ``EhrUnavailableError`` (send nothing, try later).
+        """
+        ehr = self.ehr_of(command)
+        self._check_people(command, ehr, trace)
+        planned = list(ehr.plan(command, self._current(command, ehr, trace)))
+        if len(planned) != 1:
+            raise UnsupportedActionError("this version sends one operation for each command")
+        return stored[0] if stored else planned[0]
+
+    def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
+        envelope = command.envelope
+        patient = self.patients.get(
+            ehr,
+            tenant=command.tenant,
+            connection=command.connection,
+            reference=envelope.patient.reference,
+            trace=trace,
+        )
+        when = command.spec.clinical_time(envelope.action)
+        check_patient(patient, envelope.patient, when)
+        encounter = envelope.encounter.reference if envelope.encounter else None
+        if encounter is not None:
+            found = ehr.fetch(encounter, trace).resource
+            check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+
+    @staticmethod
+    def _current(command: Command, ehr: Ehr, trace: Trace) -> Fetched | None:
+        if command.rule.creates:
+            return None
+        if command.target_reference is None:
+            raise NeedsPersonError("gone", "The target was never written to the chart.")
+        return ehr.fetch(command.target_reference, trace)

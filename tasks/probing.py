@@ -1,0 +1,44 @@
+"""Finding out what became of a request that got no trustworthy answer; it reads, and never writes to the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from canonical.errors import EhrUnavailableError
+from canonical.lanes import HeldLane
+from canonical.ports import Ehr, Trace
+from canonical.retry import Backoff
+from canonical.settling import settle_probe
+from tasks.faultpoints import Faultpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probing:
+    """Probes the ``unknown`` command of a held lane, after the quarantine."""
+
+    ehrs: Callable[[str, str], Ehr]
+    faultpoints: Faultpoints = field(default_factory=Faultpoints)
+    backoff: Backoff = field(default_factory=Backoff)
+    random: Random = field(default_factory=Random)
+
+    def probe(self, lane: HeldLane) -> bool:
+        """Ask the EHR and store its answer; ``False``: not now, or it could not be asked."""
+        claim = lane.claim_probe()
+        if claim is None:
+            return False
+        self.faultpoints.reach("after_probe_claim")
+        command = lane.load(claim.command_id)
+        operation = next(item for item in lane.stored_operations(command.id) if item.seq == claim.operation_seq)
+        trace = Trace(
+            correlation_id=command.correlation_id, request_id=str(claim.request_id), traceparent=command.traceparent
+        )
+        try:
+            result = self.ehrs(command.tenant, command.connection).probe(operation, trace)
+        except EhrUnavailableError as error:
+            wait = error.retry_after or self.backoff.delay(command.attempts, self.random)
+            lane.release_probe(claim, wait=min(wait, self.backoff.retry_after_cap), detail=error.reason)
+            return False
+        self.faultpoints.reach("after_probe_answer")
+        return lane.settle(claim, settle_probe(result))

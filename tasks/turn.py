@@ -1,0 +1,167 @@
+"""One turn of one lane: hold it, look, and do what is due, a bounded number of times. The only sender of writes.
+
+A Celery reader will look for ``countdown``, ``eta`` or ``self.retry``: there is none. When something is due is a column of
+the database (``commands.due_at``), since a delayed message can be lost, doubled, or run past its lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from random import Random
+
+import structlog
+
+from canonical.command import Command
+from canonical.errors import (
+    EhrUnavailableError,
+    InvalidPayloadError,
+    NeedsPersonError,
+    TargetMovedError,
+    UnsupportedActionError,
+)
+from canonical.events import move
+from canonical.gate import may_send
+from canonical.lanes import HeldLane, Lanes
+from canonical.lifecycle import State, Trigger
+from canonical.ports import Operation, Trace
+from canonical.retry import Backoff
+from tasks.faultpoints import Faultpoints
+from tasks.journey import Journey
+from tasks.preparation import Preparation
+from tasks.probing import Probing
+
+log = structlog.get_logger()
+
+#: Sweeps that find a lane due and idle this often in a row suspect that its command kills the worker.
+SUSPICIOUS_STUMBLES = 3
+
+
+class Step(Enum):
+    """What one look at a lane led to."""
+
+    #: Something moved: look again.
+    MOVED = auto()
+    #: Nothing to do now.
+    IDLE = auto()
+    #: The lane said no (cap, lost claim): leave it to a later turn.
+    BLOCKED = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnReport:
+    """What a turn did: ``locked`` says that somebody else holds the lane; ``more`` that it stopped at its cap.
+
+    ``applied`` are commands whose proof is due, ``moved`` counts steps.
+    """
+
+    lane_id: int
+    locked: bool = False
+    moved: int = 0
+    more: bool = False
+    applied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneTurn:
+    """Moves the commands of one lane along.
+
+    ``most`` commands or ``longest`` seconds a turn, so that a busy lane cannot keep a worker for itself.
+    """
+
+    lanes: Lanes
+    preparation: Preparation
+    journey: Journey
+    probing: Probing
+    faultpoints: Faultpoints = field(default_factory=Faultpoints)
+    backoff: Backoff = field(default_factory=Backoff)
+    random: Random = field(default_factory=Random)
+    monotonic: Callable[[], float] = time.monotonic
+    most: int = 20
+    longest: float = 60.0
+
+    def run(self, lane_id: int) -> TurnReport:
+        """Hold lane ``lane_id`` and do what is due in it; raises ``StoreUnavailableError`` when PostgreSQL is gone."""
+        with self.lanes.hold(lane_id) as lane:
+            if lane is None:
+                return TurnReport(lane_id=lane_id, locked=True)
+            self.faultpoints.reach("after_lock")
+            return self._work(lane)
+
+    def _work(self, lane: HeldLane) -> TurnReport:
+        started, moved, applied = self.monotonic(), 0, []
+        while (step := self._step(lane)) is Step.MOVED:
+            moved += 1
+            before = lane.view.next
+            lane.look_again()
+            if before is not None:
+                applied.append(str(before.id))
+            if moved >= self.most or self.monotonic() - started > self.longest:
+                break
+        return TurnReport(
+            lane_id=lane.view.lane_id, moved=moved, more=step is Step.MOVED, applied=tuple(dict.fromkeys(applied))
+        )
+
+    def _step(self, lane: HeldLane) -> Step:
+        view = lane.view
+        if not view.lease_free:
+            return Step.IDLE
+        if view.in_flight_state is State.SENDING:
+            return Step.MOVED if lane.expire() else Step.BLOCKED
+        if view.in_flight_state is State.UNKNOWN:
+            ready = view.quarantine_over and view.connection_open
+            return Step.MOVED if ready and self.probing.probe(lane) else Step.IDLE
+        if view.next is None or not view.connection_open:
+            return Step.IDLE
+        return self._advance(lane, view.next)
+
+    def _advance(self, lane: HeldLane, command: Command) -> Step:
+        """Make the one move that is due for the lane's next command."""
+        if lane.view.predecessor_ended:
+            return self._review(lane, command, "predecessor_ended")
+        denial = may_send(command, lane.view.now)
+        if denial is not None:
+            if denial.trigger is None:
+                return Step.IDLE
+            lane.move(command, move(command.state, denial.trigger, denial.reason))
+            return Step.MOVED
+        if lane.view.stumbles >= SUSPICIOUS_STUMBLES and lane.count_stumble(command) > SUSPICIOUS_STUMBLES:
+            return self._review(lane, command, "poison")
+        if command.spent >= command.spec.retry_budget:
+            return self._review(lane, command, "attempts_exhausted")
+        return self._send(lane, command)
+
+    def _send(self, lane: HeldLane, command: Command) -> Step:
+        try:
+            operation = self._prepare(lane, command)
+        except EhrUnavailableError as error:
+            wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
+            lane.close_connection(until=lane.view.now + min(wait, self.backoff.retry_after_cap), reason=error.reason)
+            return Step.BLOCKED
+        except TargetMovedError:
+            lane.move(command, move(State.READY, Trigger.TARGET_MOVED), case="conflict")
+            return Step.MOVED
+        except NeedsPersonError as error:
+            return self._review(lane, command, error.kind)
+        except UnsupportedActionError:
+            return self._review(lane, command, "not_supported")
+        except InvalidPayloadError:
+            return self._review(lane, command, "invalid_payload")
+        return Step.MOVED if self.journey.make(lane, command, operation) else Step.BLOCKED
+
+    def _prepare(self, lane: HeldLane, command: Command) -> Operation:
+        trace = Trace(
+            correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
+        )
+        stored = lane.stored_operations(command.id) if command.attempts else []
+        operation = self.preparation.prepare(command, stored, trace)
+        self.faultpoints.reach("after_plan")
+        return operation
+
+    @staticmethod
+    def _review(lane: HeldLane, command: Command, kind: str) -> Step:
+        lane.move(command, move(State.READY, Trigger.REVIEW_REQUIRED, kind), case=kind)
+        log.info("review", action="command.review", command=str(command.id), kind=kind)
+        return Step.MOVED
