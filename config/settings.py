@@ -1,0 +1,134 @@
+"""What an installation decides, read from ``WRITEBACK_*`` variables; EHR connections have a file of their own.
+
+Nothing of ours is imported here, so settings can be read before anything is built, and a wrong one is refused by name.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: A second PostgreSQL driver would bring a second set of surprises.
+_DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_HTTP = TypeAdapter(HttpUrl)
+
+
+def _database_url(value: str) -> str:
+    if value and not value.startswith(_DATABASE_SCHEMES):
+        raise ValueError(f"must start with {' or '.join(_DATABASE_SCHEMES)}")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if value and not value.startswith(_REDIS_SCHEMES):
+        raise ValueError(f"must start with {', '.join(_REDIS_SCHEMES)}")
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value:
+        return value
+    try:
+        _HTTP.validate_python(value)
+    except ValidationError:
+        raise ValueError("must be an http:// or https:// address") from None
+    return value
+
+
+def _seconds(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        duration = value
+    else:
+        try:
+            duration = timedelta(seconds=float(str(value)))
+        except (ValueError, OverflowError):
+            raise ValueError("must be a number of seconds, such as 30 or 0.5") from None
+    if duration <= timedelta(0):
+        raise ValueError("must be more than 0 seconds")
+    return duration
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url), Field(repr=False)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url), Field(repr=False)]
+Url = Annotated[str, AfterValidator(_http_url)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; durations are given in seconds. A refused value never appears in the message."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WRITEBACK_", frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    #: Names this installation in Redis and in reports: two of them may share one Redis.
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "dev"
+    #: Empty: the embedded server under ``data_dir`` is used by the commands that start one.
+    database_url: DatabaseUrl = ""
+    redis_url: RedisUrl = ""
+    data_dir: Path = Path(".writeback")
+    #: TOML: the EHR connections of every tenant.
+    connections_file: Path = Path("connections.toml")
+
+    #: Who issues the tokens that the doors accept, where its keys are, and what the tokens must be meant for.
+    issuer: Url = ""
+    jwks_url: Url = ""
+    audience: str = "writeback"
+    tenant_claim: str = "tenant"
+    app_claim: str = "client_id"
+    user_claim: str = "fhirUser"
+    scope_claim: str = "scope"
+    #: Longest request body, in bytes.
+    body_limit: Annotated[int, Field(ge=1024)] = 256 * 1024
+    #: Commands one app may give for one tenant in an hour.
+    quota_per_hour: Count = 20_000
+    #: How long one request for an idempotency key keeps another one waiting, at most.
+    door_lock: Seconds = timedelta(seconds=5)
+
+    #: TOML: apps that may enqueue to Celery, with tenant and public keys. None: only tokens of the issuer are taken.
+    apps_file: Path | None = None
+    #: Private JWK (file, mode 0600) to which senders may encrypt a message. None: encrypted messages are refused.
+    message_key_file: Path | None = None
+    #: A message older than this was signed too long ago to be believed.
+    max_queue_age: Seconds = timedelta(hours=24)
+    #: How long the result of ``command.receive`` (id and status) can be fetched.
+    result_expires: Seconds = timedelta(hours=1)
+
+    #: Callbacks may go to loopback addresses and over plain HTTP there: for tests and demos on one machine.
+    callbacks_allow_loopback: bool = False
+    #: Callbacks may go to private networks, for apps inside the hospital.
+    callbacks_allow_private: bool = False
+    callback_timeout: Seconds = timedelta(seconds=5)
+
+    #: Threads of one worker; each may hold one EHR request and one database session in flight.
+    worker_threads: Count = 8
+    worker_processes: Count = 2
+    #: Pooled database connections of one process, beside the sessions of its threads.
+    pool_size: Count = 8
+    #: Between two looks of a poller that found nothing.
+    poll_interval: Seconds = timedelta(seconds=1)
+
+    log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    #: Errors are reported to this Sentry project; empty: to nobody.
+    sentry_dsn: Annotated[str, Field(repr=False)] = ""
+    #: Named points at which a test kills, pauses or fails this process; never set in production.
+    faultpoints: str = ""
+
+    @property
+    def key_prefix(self) -> str:
+        """What every key of ours in Redis begins with."""
+        return f"wb:{self.environment}:"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.issuer) != bool(self.jwks_url):
+            raise ValueError("issuer and jwks_url belong together: set both, or neither")
+        if self.faultpoints and self.environment == "production":
+            raise ValueError("faultpoints must be empty in production")
+        return self
