@@ -152,7 +152,7 @@ def judge(vital: str, value: Decimal, unit: str, age: Age | None) -> Verdict:
 
 
 def weight_slip(previous: Decimal, current: Decimal, days: int) -> str | None:
-    """Return why ``current`` (kg) needs a second look after ``previous`` (kg, in the chart ``days`` before), if it does.
+    """Return why ``current`` (kg) needs a second look after ``previous`` (kg, charted ``days`` before), if it does.
 
     ``pound-kilogram-slip`` or ``weight-change``; ``previous`` must be above 0. For a caller that has read the chart.
     """

@@ -5,85 +5,29 @@ Source: US Core vital signs profiles on HL7 FHIR R4 (4.0.1) ``Observation``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
-
-from canonical.action import Action, ActionSpec, FieldGroup, OperationRule
-from canonical.clinical_time import ClinicalInstant, ClinicalTime, SystemTime
-from canonical.datatypes import (
-    Annotation,
-    Boolean,
-    CodeableConcept,
-    Element,
-    Identifier,
-    Period,
-    Quantity,
-    Range,
-    Reference,
-    Text,
+from canonical import vital_rules
+from canonical.action import Action, ActionSpec, FieldGroup, Finding, OperationRule
+from canonical.clinical_context import (
+    FUTURE_TOLERANCE,
+    birth_errors,
+    encounter_errors,
+    future_errors,
+    note_times,
+    target_errors,
 )
+from canonical.clinical_time import ClinicalInstant, ClinicalTime
+from canonical.datatypes import Annotation, CodeableConcept, Identifier, Period, Quantity, Reference, Text
+from canonical.errors import FieldError
+from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
+from canonical.observation import Confirmation, Oxygen, ReferenceRange, VitalComponent, VitalDevice
+from canonical.ranges import Verdict
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from canonical.envelope import Envelope
-    from canonical.errors import FieldError
-
-
-class ReferenceRange(Element):
-    """``Observation.referenceRange``, passed on as the source gave it."""
-
-    low: Quantity | None = None
-    high: Quantity | None = None
-    type: CodeableConcept | None = None
-    applies_to: tuple[CodeableConcept, ...] | None = None
-    age: Range | None = None
-    text: Text | None = None
-
-
-class VitalComponent(Element):
-    """``Observation.component``: one number of several that mean something only together, or why it is missing."""
-
-    code: CodeableConcept
-    value_quantity: Quantity | None = None
-    data_absent_reason: CodeableConcept | None = None
-    interpretation: tuple[CodeableConcept, ...] | None = None
-    reference_range: tuple[ReferenceRange, ...] | None = None
-
-
-class UdiCarrier(Element):
-    """``Device.udiCarrier``."""
-
-    device_identifier: Text | None = None
-    carrier_hrf: Annotated[Text | None, Field(alias="carrierHRF")] = None
-
-
-class VitalDevice(Element):
-    """What measured it: a Device of the EHR by ``reference``, or described."""
-
-    reference: Reference | None = None
-    type: CodeableConcept | None = None
-    udi_carrier: UdiCarrier | None = None
-    serial_number: Text | None = None
-    manufacturer: Text | None = None
-    model_number: Text | None = None
-    patient_owned: Boolean | None = None
-
-
-class Oxygen(Element):
-    """What was breathed while the saturation was read: ``roomAir`` true, or ``flow`` (L/min), ``concentration`` (%)."""
-
-    room_air: Boolean | None = None
-    flow: Quantity | None = None
-    concentration: Quantity | None = None
-
-
-class Confirmation(Element):
-    """Who looked at an implausible value and said that it is right."""
-
-    by: Identifier
-    when: SystemTime
 
 
 class VitalReading(Action):
@@ -122,12 +66,125 @@ class VitalReading(Action):
     retract_reason: Text | None = None
 
 
-def _check(_envelope: Envelope, _now: datetime) -> list[FieldError]:
-    return []
+#: What ``correct`` may clear by ``null``.
+_CLEARABLE = (
+    "bodySite",
+    "bodyPosition",
+    "method",
+    "cuffSize",
+    "device",
+    "oxygen",
+    "state",
+    "howObtained",
+    "interpretation",
+    "referenceRange",
+    "verifiedBy",
+)
+#: A retraction says which reading and why; the code may name it once more.
+_IN_RETRACT = frozenset({"type", "operation", "code", "note", "retractReason"})
 
 
-def _code(action: VitalReading) -> str:
-    return (action.code and action.code.text) or ""
+def _retract_errors(action: VitalReading) -> list[FieldError]:
+    content = sorted(stated(action) - _IN_RETRACT)
+    return [
+        *required_errors(action, ("retractReason",)),
+        *unwanted_errors(action, content, "a retraction takes the reading as it stands"),
+    ]
+
+
+def _content_errors(envelope: Envelope, action: VitalReading) -> list[FieldError]:
+    wrong = [
+        *required_errors(action, ("code",)),
+        *unwanted_errors(action, ("retractReason",), "only a retraction has it"),
+        *vital_rules.code_errors(action),
+        *vital_rules.time_errors(action),
+    ]
+    vital = vital_rules.vital_of(action)
+    if vital is None:
+        return wrong
+    readings = vital_rules.measurements(action, vital)
+    malformed = [error for reading in readings for error in reading.errors()]
+    wrong += [*vital_rules.part_errors(action, vital), *vital_rules.context_errors(action, vital), *malformed]
+    if not malformed:
+        wrong += vital_rules.relation_errors(readings)
+    judged = vital_rules.verdicts(envelope, action)
+    return wrong + [reading.impossible() for reading, verdict in judged if verdict is Verdict.IMPOSSIBLE]
+
+
+def _time_errors(envelope: Envelope, action: VitalReading, now: datetime) -> list[FieldError]:
+    period = action.effective_period
+    times = [
+        ("/action/effectiveDateTime", action.effective_date_time),
+        ("/action/effectivePeriod/start", period.start if period else None),
+        ("/action/effectivePeriod/end", period.end if period else None),
+        ("/action/issued", action.issued),
+        *note_times(action.note),
+    ]
+    wrong = future_errors(times, now)
+    if action.confirmed is not None and action.confirmed.when > now + FUTURE_TOLERANCE:
+        detail = "more than 5 minutes in the future"
+        wrong.append(FieldError(pointer="/action/confirmed/when", code="future-time", detail=detail))
+    pointer = "/action/effectivePeriod/end" if period else "/action/effectiveDateTime"
+    return wrong + birth_errors(envelope, pointer, vital_rules.time_of(action))
+
+
+def _check(envelope: Envelope, now: datetime) -> list[FieldError]:
+    action = _of(envelope)
+    is_retraction = action.operation == "retract"
+    return [
+        *target_errors(envelope, SPEC.rule(action), {"Observation"}),
+        *encounter_errors(envelope),
+        *clear_errors(action, _CLEARABLE if action.operation == "correct" else ()),
+        *(_retract_errors(action) if is_retraction else _content_errors(envelope, action)),
+        *_time_errors(envelope, action, now),
+    ]
+
+
+def _of(envelope: Envelope) -> VitalReading:
+    assert isinstance(envelope.action, VitalReading)  # noqa: S101 - the registry looks up by type
+    return envelope.action
+
+
+def _confirmations(envelope: Envelope, _now: datetime) -> list[FieldError]:
+    """Ask the author for a second look while there is one; a device's stream has nobody to ask."""
+    action = _of(envelope)
+    if action.confirmed is not None or envelope.author.role == "device":
+        return []
+    judged = vital_rules.verdicts(envelope, action)
+    return [reading.implausible() for reading, verdict in judged if verdict is Verdict.IMPLAUSIBLE]
+
+
+def _findings(envelope: Envelope, _now: datetime) -> list[Finding]:
+    action = _of(envelope)
+    if action.confirmed is not None or envelope.author.role != "device":
+        return []
+    return [
+        Finding(
+            kind="implausible_value",
+            severity="low",
+            holds=False,
+            pointer=reading.implausible().pointer,
+            detail=f"a device sent an unusual value of {reading.vital.title} and nobody was there to confirm it",
+            series=vital_rules.series(envelope, action, reading.vital),
+        )
+        for reading, verdict in vital_rules.verdicts(envelope, action)
+        if verdict is Verdict.IMPLAUSIBLE
+    ]
+
+
+def _marks(envelope: Envelope, now: datetime) -> tuple[str, ...]:
+    action = _of(envelope)
+    judged = {verdict for _, verdict in vital_rules.verdicts(envelope, action)}
+    marks = {
+        "critical": bool(judged & {Verdict.CRITICAL, Verdict.IMPLAUSIBLE}),
+        "late": vital_rules.is_late(action, now),
+    }
+    return tuple(mark for mark, holds in marks.items() if holds)
+
+
+def _business_code(action: VitalReading) -> str:
+    vital = vital_rules.vital_of(action)
+    return vital.key if vital else ""
 
 
 SPEC = ActionSpec(
@@ -164,7 +221,10 @@ SPEC = ActionSpec(
         ),
         FieldGroup(name="note", fields=("note",), significance="low", policy="append"),
     ),
-    business_code=_code,
-    clinical_time=lambda action: action.effective_date_time,
+    business_code=_business_code,
+    clinical_time=vital_rules.time_of,
     check=_check,
+    confirmations=_confirmations,
+    findings=_findings,
+    marks=_marks,
 )

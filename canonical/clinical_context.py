@@ -1,0 +1,74 @@
+"""What every action must get right around its content: times, target and encounter. Not the content itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from canonical.errors import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from canonical.action import OperationRule
+    from canonical.clinical_time import ClinicalTime
+    from canonical.datatypes import Annotation
+    from canonical.envelope import Envelope
+
+#: Clocks of devices and servers differ by minutes, not more.
+FUTURE_TOLERANCE = timedelta(minutes=5)
+
+
+def future_errors(times: Iterable[tuple[str, ClinicalTime | None]], now: datetime) -> list[FieldError]:
+    """Return one error for each (pointer, time) that lies more than five minutes after ``now`` (UTC)."""
+    return [
+        FieldError(pointer=pointer, code="future-time", detail="more than 5 minutes in the future")
+        for pointer, time in times
+        if time is not None and time.is_after(now + FUTURE_TOLERANCE)
+    ]
+
+
+def note_times(notes: tuple[Annotation, ...] | None) -> list[tuple[str, ClinicalTime | None]]:
+    """Return the times of an action's notes with their pointers."""
+    return [(f"/action/note/{at}/time", note.time) for at, note in enumerate(notes or ())]
+
+
+def birth_errors(envelope: Envelope, pointer: str, time: ClinicalTime | None) -> list[FieldError]:
+    """Return an error when the whole of ``time`` lies before the day the envelope says the patient was born."""
+    born = envelope.patient.birth_date
+    if born is None or time is None or time.interval[1].date().isoformat() >= born:
+        return []
+    return [FieldError(pointer=pointer, code="before-birth", detail="before the patient's birth date")]
+
+
+def encounter_errors(envelope: Envelope) -> list[FieldError]:
+    """Return an error when the encounter is named by anything but the EHR's own id: we never choose one."""
+    encounter = envelope.encounter
+    if encounter is None or (encounter.reference or "").startswith("Encounter/"):
+        return []
+    return [
+        FieldError(
+            pointer="/encounter/reference", code="encounter-reference", detail="name the encounter as 'Encounter/id'"
+        )
+    ]
+
+
+def target_errors(envelope: Envelope, rule: OperationRule, types: Collection[str]) -> list[FieldError]:
+    """Return what is wrong with the target for an operation; ``types`` are the resource types it may name."""
+    target = envelope.target
+    if rule.creates:
+        return [] if target is None else [_target("", "target-not-allowed", "this operation makes a new entry")]
+    if target is None:
+        return [_target("", "precondition-required", "name what is to be changed, as its author saw it")]
+    if target.reference is not None and target.reference.split("/")[0] not in types:
+        return [_target("/reference", "target-type", f"one of: {', '.join(sorted(types))}")]
+    if rule.needs_seen and not target.seen:
+        return [_target("/seen", "precondition-required", "state the fields that the author had on the screen")]
+    if target.command is None and target.version_id is None and not target.seen:
+        return [_target("/versionId", "precondition-required", "state the version or the fields the author saw")]
+    return []
+
+
+def _target(member: str, code: str, detail: str) -> FieldError:
+    return FieldError(pointer=f"/target{member}", code=code, detail=detail)
