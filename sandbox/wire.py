@@ -39,7 +39,8 @@ def transport_of(scope: Scope) -> asyncio.Transport:
 async def drop(scope: Scope, receive: Receive, *, reset: bool) -> None:
     """End the connection without a word: with a TCP reset, or with an ordinary close."""
     transport = transport_of(scope)
-    if reset:
+    # A client that has left already needs no ending, and its socket can no longer be told how.
+    if reset and not transport.is_closing():
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()

@@ -138,6 +138,7 @@ class RunningSandbox:
             except httpx.TransportError:
                 if time.monotonic() > until:
                     raise
+            time.sleep(0.02)
 
     def _admin(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         answer = self.admin.request(method, path, **arguments)

@@ -9,7 +9,7 @@ __all__ = ["sandbox", "sandbox_server"]
 
 
 @pytest.fixture
-def fhir(sandbox: RunningSandbox) -> Iterator[httpx.Client]:  # noqa: F811 - the fixture it asks for
+def fhir(sandbox: RunningSandbox) -> Iterator[httpx.Client]:
     """A client of the empty sandbox's FHIR interface; the chart holds Patient/p1 and Patient/p2."""
     sandbox.seed([{"resourceType": "Patient", "id": "p1"}, {"resourceType": "Patient", "id": "p2"}])
     with httpx.Client(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -29,7 +30,9 @@ def test_a_create_names_what_it_made(fhir: httpx.Client, sandbox: RunningSandbox
     assert made["meta"]["tag"] == [{"code": "t"}]
     assert answer.headers["Location"] == f"{sandbox.url}/Observation/{made['id']}/_history/1"
     assert answer.headers["ETag"] == 'W/"1"'
-    assert dt.datetime.strptime(answer.headers["Last-Modified"], LAST_MODIFIED)
+    assert answer.headers["Last-Modified"] == parsedate_to_datetime(answer.headers["Last-Modified"]).strftime(
+        LAST_MODIFIED
+    )
     assert answer.headers["Content-Type"] == "application/fhir+json; charset=utf-8"
 
 
@@ -106,7 +109,7 @@ def test_twenty_conditional_creates_at_once_make_one(fhir: httpx.Client, sandbox
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(attempt, range(20)))
     assert sorted(status for status, _ in answers) == [200] * 19 + [201]
-    assert len({id for _, id in answers}) == 1
+    assert len({made for _, made in answers}) == 1
     assert len(sandbox.resources("Observation")) == 1
 
 
