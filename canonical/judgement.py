@@ -1,0 +1,88 @@
+"""What a door judges from the envelope alone: authority, target, deadline, content. Pure; no consent, no keys."""
+
+from datetime import datetime
+
+from canonical.action import ActionSpec, spec_for
+from canonical.envelope import Envelope, Target
+from canonical.errors import FieldError, RefusedError
+from canonical.principal import Principal
+
+AUTHENTICATED = "authenticated"
+ASSERTED = "asserted"
+
+
+def check_authority(envelope: Envelope, principal: Principal) -> str:
+    """Return whether the author is ``authenticated`` (logged in) or ``asserted`` (a backend app says so).
+
+    Raises :class:`RefusedError` ``not-permitted`` (scope) or ``author-unverified`` (this action wants a person logged
+    in as its author).
+    """
+    action = envelope.action
+    if not principal.may(action.type, action.operation):
+        raise RefusedError(
+            "not-permitted",
+            f"The token's scopes do not allow {action.type}.{action.operation}. Nothing was accepted.",
+        )
+    if principal.is_author(envelope.author):
+        return AUTHENTICATED
+    if not spec_for(action).asserted_author_allowed:
+        error = FieldError(pointer="/author", code="author-unverified", detail="not the person who is logged in")
+        raise RefusedError(
+            "author-unverified", "This action is taken only from the author in person, logged in.", errors=(error,)
+        )
+    return ASSERTED
+
+
+def check_target(envelope: Envelope) -> None:
+    """Pass only if the envelope names what it changes and what its author saw of it, and a create names nothing.
+
+    Raises :class:`RefusedError` ``precondition-required`` or ``target-not-allowed``.
+    """
+    rule, target = spec_for(envelope.action).rule(envelope.action), envelope.target
+    if rule.creates:
+        if target is not None:
+            error = FieldError(pointer="/target", code="target-not-allowed", detail="this operation makes a new entry")
+            raise RefusedError("target-not-allowed", "An operation that creates takes no target.", errors=(error,))
+        return
+    missing = _missing(target, needs_seen=rule.needs_seen)
+    if missing:
+        raise RefusedError(
+            "precondition-required",
+            "A change is taken only together with what its author saw, so that no unseen edit is overwritten.",
+            errors=(missing,),
+        )
+
+
+def _missing(target: Target | None, *, needs_seen: bool) -> FieldError | None:
+    if target is None:
+        return FieldError(pointer="/target", code="required", detail="name what is changed")
+    if target.command is not None:
+        # What an earlier command of ours wrote is known here; its content is what the author saw.
+        return None
+    if needs_seen and target.seen is None:
+        return FieldError(pointer="/target/seen", code="required", detail="the fields the author had on the screen")
+    if target.version_id is None and target.seen is None:
+        return FieldError(pointer="/target/versionId", code="required", detail="or 'seen', or 'command'")
+    return None
+
+
+def check_content(envelope: Envelope, now: datetime) -> None:
+    """Pass only if the content is possible, still wanted at ``now`` (UTC), and confirmed where it is implausible.
+
+    Raises :class:`RefusedError` ``deadline-passed``, ``invalid-field`` or ``confirmation-required``.
+    """
+    spec: ActionSpec = spec_for(envelope.action)
+    if envelope.not_after is not None and envelope.not_after <= now:
+        error = FieldError(pointer="/notAfter", code="in-the-past", detail="this deadline has passed")
+        raise RefusedError("deadline-passed", "The command's own deadline has passed.", errors=(error,))
+    wrong = spec.check(envelope, now)
+    if wrong:
+        raise RefusedError("invalid-field", "The command has fields that cannot be accepted.", errors=tuple(wrong))
+    doubtful = spec.confirmations(envelope, now)
+    if doubtful:
+        raise RefusedError(
+            "confirmation-required",
+            "This is implausible. If it is right, let its author confirm it and send it again with 'confirmed'.",
+            errors=tuple(doubtful),
+            retry="afterConfirmation",
+        )
