@@ -28,7 +28,10 @@ _SURPLUS = "DELETE FROM slots WHERE connection_id = %(id)s AND no > %(max_in_fli
 _SWITCH = """
 INSERT INTO switches (tenant, kind, key) VALUES (%(tenant)s, %(kind)s, %(key)s) ON CONFLICT DO NOTHING
 """
-_SWITCH_IDS = "SELECT id FROM switches WHERE (tenant, kind, key) IN (SELECT * FROM unnest(%(t)s::text[], %(k)s::text[], %(y)s::text[]))"
+_SWITCH_IDS = """
+SELECT id FROM switches
+ WHERE (tenant, kind, key) IN (SELECT * FROM unnest(%(t)s::text[], %(k)s::text[], %(y)s::text[]))
+"""
 _FLIP = """
 INSERT INTO switches (tenant, kind, key, is_on, reason, changed_by, changed_at)
 VALUES (%(tenant)s, %(kind)s, %(key)s, %(on)s, %(reason)s, %(by)s, clock_timestamp())

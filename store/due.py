@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID  # noqa: TC003 - return types
+from uuid import UUID
 
 from store.database import rows
 from store.lane_views import ELIGIBLE
@@ -19,7 +19,7 @@ SELECT c.lane_id FROM commands c
    AND (%(idle)s::interval IS NULL OR c.due_at < clock_timestamp() - %(idle)s::interval)
  GROUP BY c.lane_id
  ORDER BY max(c.priority + extract(epoch FROM clock_timestamp() - c.due_at) / 60) DESC, min(c.due_at) LIMIT %(limit)s
-"""  # noqa: S608 - composed from our own constants
+"""
 
 _STUCK_LANES = """
 SELECT c.lane_id, c.state FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN connections k ON k.id = c.connection_id

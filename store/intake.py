@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import UUID  # noqa: TC003 - dataclass field
+from uuid import UUID
 
 from canonical.errors import FieldError, RefusedError
 from canonical.events import move
