@@ -14,6 +14,8 @@ from processes.postgres import PostgresServer
 from processes.valkey import ValkeyServer
 from store.migrate import upgrade
 
+pytest_plugins = ["tests.browser"]
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:

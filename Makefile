@@ -1,0 +1,3 @@
+.PHONY: demo test lint types
+demo test lint types:
+	@python3 run.py $@ $(ARGS)
