@@ -1,1 +1,94 @@
-"""How each EHR wants it: one file per EHR and the FHIR wire they share; never where things are remembered."""
+"""How each EHR wants it: one file per EHR, found without being listed, and the wire they share. Imports ``canonical`` only."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from canonical.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from adapters.adapter import Adapter
+    from canonical.ports import ConnectionSettings, Ehr
+
+#: Reads run beside the writes that ``max_in_flight`` counts.
+_READS_BESIDE = 4
+
+
+def collect(modules: Iterable[ModuleType]) -> Mapping[str, Adapter]:
+    """Return the adapters that ``modules`` declare as ``ADAPTER``, by key; a module without one is no EHR.
+
+    Raises :class:`ConfigurationError` when two claim one key or one lacks a method.
+    """
+    from adapters.adapter import Adapter
+
+    found: dict[str, Adapter] = {}
+    for module in modules:
+        adapter = getattr(module, "ADAPTER", None)
+        if adapter is None:
+            continue
+        if not isinstance(adapter, Adapter):
+            raise ConfigurationError(
+                f"{module.__name__}.ADAPTER lacks something that adapters.adapter.Adapter asks for"
+            )
+        if adapter.key in found:
+            raise ConfigurationError(f"two files under adapters/ claim the key '{adapter.key}'")
+        found[adapter.key] = adapter
+    return found
+
+
+@cache
+def adapters() -> Mapping[str, Adapter]:
+    """Return every adapter under ``adapters/`` by key; raises as :func:`collect`."""
+    names = [item.name for item in pkgutil.iter_modules(__path__) if not item.ispkg]
+    return collect(importlib.import_module(f"{__name__}.{name}") for name in names)
+
+
+def open_ehr(
+    settings: ConnectionSettings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    command_system: str | None = None,
+    change_system: str | None = None,
+) -> Ehr:
+    """Return the EHR of one connection; nothing is connected yet, the private key is read. ``clock`` gives UTC.
+
+    ``options`` read here: ``ca_file`` (PEM), ``max_body`` (octets), ``keeps_security_labels``. The two systems name the
+    identifiers by which our writes are recognised; by default ``urn:fhir-writeback:command`` and ``…:change``.
+    Raises :class:`ConfigurationError` naming the setting to correct.
+    """
+    from adapters.ehr import RestEhr
+    from adapters.site import CHANGE_SYSTEM, COMMAND_SYSTEM, Site
+    from adapters.tokens import open_tokens
+    from adapters.wire import MAX_BODY_DEFAULT, Wire
+
+    adapter = adapters().get(settings.adapter)
+    if adapter is None:
+        known = ", ".join(sorted(adapters()))
+        raise ConfigurationError(f"connection {settings.name}: no adapter '{settings.adapter}'; there are: {known}")
+    options: Mapping[str, Any] = settings.options
+    ca_file = options.get("ca_file")
+    return RestEhr(
+        adapter=adapter,
+        site=Site(
+            base_url=settings.base_url,
+            command_system=command_system or COMMAND_SYSTEM,
+            change_system=change_system or CHANGE_SYSTEM,
+            options=options,
+        ),
+        wire=Wire(
+            settings.base_url,
+            max_connections=settings.max_in_flight + _READS_BESIDE,
+            max_body=options.get("max_body", MAX_BODY_DEFAULT),
+            ca_file=ca_file,
+        ),
+        tokens=open_tokens(settings.auth, clock=clock, ca_file=ca_file),
+        timings=settings.timings,
+        proof=settings.proof,
+        clock=clock,
+    )

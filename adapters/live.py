@@ -1,0 +1,89 @@
+"""What an EHR says of itself now against what its adapter declares, for ``writeback doctor``. It changes nothing.
+
+Source: HL7 FHIR R4 (4.0.1), CapabilityStatement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from adapters.scopes import covers
+from adapters.tokens import Tokens
+from canonical.errors import EhrUnavailableError, NeedsPersonError
+from canonical.ports import Capabilities, Check, Interaction, PreconditionKind, Resource
+
+_RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u"}
+
+
+def live_checks(declared: Capabilities, statement: Callable[[], Resource], tokens: Tokens) -> list[Check]:
+    """Return one line per thing that must hold before anything is written; ``statement`` reads the CapabilityStatement."""
+    try:
+        live = statement()
+    except (EhrUnavailableError, NeedsPersonError) as error:
+        return [Check(name="capability statement", ok=False, detail=f"{error}; check the base URL and credentials")]
+    return [*_statement_checks(declared, live), *_scope_checks(declared, tokens.granted)]
+
+
+def _statement_checks(declared: Capabilities, live: Resource) -> Iterator[Check]:
+    version = str(live.get("fhirVersion"))
+    yield Check(
+        name="fhir version", ok=version.startswith("4.0"), detail=f"the EHR says {version}, this adapter writes 4.0.1"
+    )
+    by_type = _resources(live)
+    for name in sorted({name for name, _ in declared.interactions}):
+        yield from _type_checks(declared, name, by_type.get(name, {}))
+
+
+def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
+    servers = [rest for rest in live.get("rest", []) if rest.get("mode") == "server"]
+    return {str(item.get("type")): item for rest in servers for item in rest.get("resource", [])}
+
+
+def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> Iterator[Check]:
+    offered = {item.get("code") for item in live.get("interaction", [])}
+    wanted = {interaction.value for type_, interaction in declared.interactions if type_ == name}
+    missing = sorted((wanted | {"read", "search-type"}) - offered)
+    yield Check(
+        name=f"{name} interactions",
+        ok=not missing,
+        detail=f"the EHR does not offer {', '.join(missing)}" if missing else "",
+    )
+    can_search = any(item.get("name") == "identifier" for item in live.get("searchParam", []))
+    yield Check(
+        name=f"{name} search by identifier",
+        ok=can_search,
+        detail=""
+        if can_search
+        else "without it an unanswered create cannot be found again: every one goes to a person",
+    )
+    if declared.conditional_create:
+        yield Check(
+            name=f"{name} conditional create",
+            ok=live.get("conditionalCreate") is True,
+            detail="" if live.get("conditionalCreate") is True else "If-None-Exist may be ignored: one belt less",
+        )
+    if declared.precondition is PreconditionKind.IF_MATCH:
+        versioned = live.get("versioning") in {"versioned", "versioned-update"}
+        yield Check(
+            name=f"{name} versions",
+            ok=versioned,
+            detail="" if versioned else "If-Match may be ignored: do not update here",
+        )
+
+
+def _scope_checks(declared: Capabilities, granted: str | None) -> Iterator[Check]:
+    if granted is None:
+        return
+    for name, interaction in sorted(declared.interactions):
+        for right in (_RIGHTS[interaction], "r", "s"):
+            if not covers(granted, name, right):
+                yield Check(
+                    name=f"{name} scope",
+                    ok=False,
+                    detail=f"no granted scope covers system/{name}.{right}; ask the EHR for it",
+                )
+    if not covers(granted, "Patient", "r"):
+        yield Check(
+            name="Patient scope", ok=False, detail="no granted scope covers system/Patient.r: nobody can be identified"
+        )

@@ -1,0 +1,101 @@
+"""One command as a mapping sees it, and the building of the resource that would leave. No version rule, no transport."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.r4.fields import Field, put
+from adapters.site import Site
+from canonical import exact_json
+from canonical.command import Command
+from canonical.errors import UnsupportedActionError
+from canonical.ports import Resource
+
+#: Members of an action that are no content.
+_NO_CONTENT = frozenset({"type", "operation"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a build function gets.
+
+    ``content``: the action's fields as written (``None``: clear); ``seen``: names of the fields its author had on the screen;
+    ``current``: the target's resource (updates).
+    """
+
+    operation: str
+    content: Mapping[str, Any]
+    patient: str
+    encounter: Mapping[str, Any] | None
+    security: list[dict[str, Any]]
+    site: Site
+    seen: frozenset[str] = frozenset()
+    current: Resource | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """How one operation of one action is expressed: the type it writes and a pure function to the whole resource."""
+
+    resource_type: str
+    build: Callable[[Change], Resource]
+    creates: bool = False
+
+
+def change_of(command: Command, site: Site, current: Resource | None) -> Change:
+    """Return ``command`` as its mapping sees it."""
+    envelope = exact_json.parse(exact_json.dumps(command.envelope.as_json()))
+    action = envelope["action"]
+    return Change(
+        operation=action["operation"],
+        content={name: value for name, value in action.items() if name not in _NO_CONTENT},
+        patient=command.envelope.patient.reference,
+        encounter=envelope.get("encounter"),
+        security=envelope.get("securityLabel") or [],
+        site=site,
+        seen=frozenset(command.envelope.target.seen or ()) if command.envelope.target else frozenset(),
+        current=current,
+    )
+
+
+def write_fields(resource: Resource, fields: Iterable[Field], content: Mapping[str, Any]) -> None:
+    """Write into ``resource`` what ``content`` says, field by field; a field that is absent is left alone."""
+    for field in fields:
+        if field.name in content:
+            field.write(resource, content[field.name])
+
+
+def new_resource(resource_type: str, change: Change, *, status: str) -> Resource:
+    """Return the frame of a resource to create: type, labels, status and subject."""
+    meta = {"meta": {"security": change.security}} if change.security else {}
+    return {"resourceType": resource_type, **meta, "status": status, "subject": {"reference": change.patient}}
+
+
+def copy_of_current(change: Change) -> Resource:
+    """Return the target as it was read, to be changed; what this product does not know stays as it is.
+
+    A generated narrative is left out: it would go on telling what the elements no longer say.
+    """
+    resource = copy.deepcopy(change.current or {})
+    narrative = resource.get("text")
+    if isinstance(narrative, Mapping) and narrative.get("status") in {"generated", "extensions"}:
+        put(resource, "text", None)
+    if change.security:
+        meta = dict(resource.get("meta", {}))
+        labels = list(meta.get("security", []))
+        meta["security"] = labels + [label for label in change.security if label not in labels]
+        resource["meta"] = meta
+    return resource
+
+
+def refuse_besides(change: Change, allowed: Iterable[str]) -> None:
+    """Pass only content that the operation may change: a field that would be dropped silently is refused.
+
+    Raises :class:`UnsupportedActionError` naming the fields.
+    """
+    foreign = sorted(set(change.content) - set(allowed))
+    if foreign:
+        raise UnsupportedActionError(f"'{change.operation}' does not change {', '.join(foreign)}")

@@ -1,0 +1,63 @@
+"""A resource in canonical words, and in which of them two versions of it differ. Pure; it judges no difference.
+
+Beyond the fields of our actions every element counts: what an EHR drops, adds or changes is noticed under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.r4.comparable import comparable
+from adapters.r4.fields import Field
+from canonical.ports import Projection, Resource
+
+#: canonical name → element, for what every action has.
+_FRAME: Mapping[str, str] = {"status": "status", "subject": "subject", "modifierExtension": "modifierExtension"}
+#: Elements an EHR keeps for itself: versions, its own text, its ids.
+_OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
+#: Lists to which an EHR may add; what was sent must be among them.
+_ADDED_TO = frozenset({"identifier", "securityLabel"})
+#: Elements that an EHR may fill when nothing was sent.
+_FILLED_BY_EHR = frozenset({"issued", "dateAsserted"})
+
+
+def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
+    """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
+    said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
+    said["encounter"] = resource.get(encounter)
+    said["securityLabel"] = resource.get("meta", {}).get("security")
+    said |= {field.name: field.read(resource) for field in fields}
+    return _comparable(said, base_url)
+
+
+def elements(resource: Resource, *, base_url: str) -> Projection:
+    """Return every element of ``resource`` but those of the EHR itself; also the projection of a type nothing is mapped to."""
+    return _comparable({name: item for name, item in resource.items() if name not in _OF_THE_EHR}, base_url)
+
+
+def _comparable(said: Mapping[str, Any], base_url: str) -> Projection:
+    normalised = ((name, comparable(value, base_url)) for name, value in said.items())
+    return {name: value for name, value in normalised if value is not None}
+
+
+def differing(sent: Projection, stored: Projection) -> set[str]:
+    """Return the names under which ``stored`` says something else than ``sent``."""
+    return {name for name in sent.keys() | stored.keys() if not _same(name, sent.get(name), stored.get(name))}
+
+
+def _same(name: str, sent: Any, stored: Any) -> bool:
+    if name in _ADDED_TO:
+        return all(item in (stored or []) for item in sent or [])
+    if name in _FILLED_BY_EHR and sent is None:
+        return True
+    return _equal(sent, stored)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare as JSON does: in Python ``True == 1``, in a chart it is not."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(item, other[name]) for name, item in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -1,0 +1,86 @@
+"""Whether what would leave is valid FHIR R4; it validates, it never serializes and never repairs.
+
+The definitions are ``fhir.resources``' R4B models, which for the types written here have the elements of R4 (4.0.1).
+They do not enforce required bindings; those are checked here, as data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fhir.resources.R4B import get_fhir_model_class
+from pydantic import ValidationError
+
+from canonical.errors import InvalidPayloadError
+from canonical.ports import Resource
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: resource type → required code of ``status``. Source: HL7 FHIR R4 (4.0.1), value sets of those elements.
+STATUS: Mapping[str, frozenset[str]] = {
+    "Observation": _codes("registered preliminary final amended corrected cancelled entered-in-error unknown"),
+    "MedicationStatement": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken"),
+    "Medication": _codes("active inactive entered-in-error"),
+    "Device": _codes("active inactive entered-in-error unknown"),
+}
+#: element name, wherever it stands in the types above → required code.
+BOUND: Mapping[str, frozenset[str]] = {
+    "comparator": _codes("< <= >= >"),
+    "durationUnit": _codes("s min h d wk mo a"),
+    "periodUnit": _codes("s min h d wk mo a"),
+    "dayOfWeek": _codes("mon tue wed thu fri sat sun"),
+}
+
+
+def problems(resource: Mapping[str, Any]) -> frozenset[str]:
+    """Return what is wrong as ``Type.path: kind``, never with a value."""
+    name = str(resource.get("resourceType"))
+    if name not in STATUS:
+        return frozenset({f"{name}: not a type that is written"})
+    return frozenset([*_structure(name, resource), *_bindings(name, resource)])
+
+
+def check_valid(resource: Resource, *, before: Mapping[str, Any] | None = None) -> None:
+    """Pass only what is valid; in an update, what the chart already had wrong (``before``) is left to its owners.
+
+    Raises :class:`InvalidPayloadError` naming element paths: send nothing.
+    """
+    found = problems(resource)
+    ours = found - problems(before) if found and before is not None else found
+    if ours:
+        raise InvalidPayloadError(f"What would be sent is not valid FHIR R4: {'; '.join(sorted(ours))}")
+
+
+def _structure(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        get_fhir_model_class(name).model_validate(dict(resource))
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            yield f"{_path(name, item['loc'])}: {item['type'].replace('_', '-')}"
+
+
+def _path(name: str, location: tuple[int | str, ...]) -> str:
+    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+
+
+def _bindings(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
+    if "status" in resource and resource["status"] not in STATUS.get(name, frozenset()):
+        yield f"{name}.status: code-invalid"
+    yield from _bound(name, resource)
+
+
+def _bound(path: str, element: Any) -> Iterator[str]:
+    if isinstance(element, Mapping):
+        for name, item in element.items():
+            here = f"{path}.{name}"
+            codes = item if isinstance(item, list) else [item]
+            if name in BOUND and not all(code in BOUND[name] for code in codes):
+                yield f"{here}: code-invalid"
+            yield from _bound(here, item)
+    elif isinstance(element, list):
+        for index, item in enumerate(element):
+            yield from _bound(f"{path}[{index}]", item)
