@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from canonical.action import OperationRule
     from canonical.clinical_time import ClinicalTime
     from canonical.datatypes import Annotation
     from canonical.envelope import Envelope
@@ -54,21 +53,9 @@ def encounter_errors(envelope: Envelope) -> list[FieldError]:
     ]
 
 
-def target_errors(envelope: Envelope, rule: OperationRule, types: Collection[str]) -> list[FieldError]:
-    """Return what is wrong with the target for an operation; ``types`` are the resource types it may name."""
-    target = envelope.target
-    if rule.creates:
-        return [] if target is None else [_target("", "target-not-allowed", "this operation makes a new entry")]
-    if target is None:
-        return [_target("", "precondition-required", "name what is to be changed, as its author saw it")]
-    if target.reference is not None and target.reference.split("/")[0] not in types:
-        return [_target("/reference", "target-type", f"one of: {', '.join(sorted(types))}")]
-    if rule.needs_seen and not target.seen:
-        return [_target("/seen", "precondition-required", "state the fields that the author had on the screen")]
-    if target.command is None and target.version_id is None and not target.seen:
-        return [_target("/versionId", "precondition-required", "state the version or the fields the author saw")]
-    return []
-
-
-def _target(member: str, code: str, detail: str) -> FieldError:
-    return FieldError(pointer=f"/target{member}", code=code, detail=detail)
+def target_type_errors(envelope: Envelope, types: Collection[str]) -> list[FieldError]:
+    """Return an error when the target is a resource of another type than ``types``; whether it is there is the door's."""
+    reference = envelope.target.reference if envelope.target else None
+    if reference is None or reference.split("/")[0] in types:
+        return []
+    return [FieldError(pointer="/target/reference", code="target-type", detail=f"one of: {', '.join(sorted(types))}")]

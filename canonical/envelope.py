@@ -74,7 +74,7 @@ class Target(Element):
     command: CommandId | None = None
     version_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     seen_at: SystemTime | None = None
-    seen: dict[str, Any] | None = None
+    seen: Annotated[dict[str, Any], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:

@@ -15,7 +15,7 @@ from canonical.clinical_context import (
     encounter_errors,
     future_errors,
     note_times,
-    target_errors,
+    target_type_errors,
 )
 from canonical.clinical_time import ClinicalInstant, ClinicalTime
 from canonical.datatypes import Annotation, CodeableConcept, Identifier, Period, Quantity, Reference, Text
@@ -132,7 +132,7 @@ def _check(envelope: Envelope, now: datetime) -> list[FieldError]:
     action = _of(envelope)
     is_retraction = action.operation == "retract"
     return [
-        *target_errors(envelope, SPEC.rule(action), {"Observation"}),
+        *target_type_errors(envelope, {"Observation"}),
         *encounter_errors(envelope),
         *clear_errors(action, _CLEARABLE if action.operation == "correct" else ()),
         *(_retract_errors(action) if is_retraction else _content_errors(envelope, action)),
