@@ -117,8 +117,9 @@ class Settings(BaseSettings):
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     #: Errors are reported to this Sentry project; empty: to nobody.
     sentry_dsn: Annotated[str, Field(repr=False)] = ""
-    #: Named points at which a test kills, pauses or fails this process; never set in production.
-    faultpoints: str = ""
+    #: Steps at which a test kills or stops a process (JSON: step → fault), and where the fault leaves its marker.
+    faultpoints: dict[str, str] = Field(default_factory=dict)
+    faultpoints_dir: Path | None = None
 
     @property
     def key_prefix(self) -> str:

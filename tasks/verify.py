@@ -1,0 +1,98 @@
+"""Proving a write: read back by id what was written and compare it with what was meant. It reads, and never writes.
+
+Later versions are drift, not failure: where the EHR keeps history, the version that we wrote is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from canonical.errors import EhrUnavailableError
+from canonical.ports import Ehr, Fetched, Resource, Trace
+from canonical.proving import Evidence, Finding, ProofStore, Unproven, Verdict, Written, judge, next_look
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReport:
+    """What one look came to; ``verdict`` is ``None`` when the command was not waiting for proof (any more).
+
+    ``followers``: something in the lane ``lane_id`` may go on now.
+    """
+
+    verdict: Verdict | None
+    lane_id: int | None = None
+    followers: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """Proves commands in ``applied``; ``ehrs`` gives the EHR of (tenant, connection)."""
+
+    proofs: ProofStore
+    ehrs: Callable[[str, str], Ehr]
+
+    def run(self, command_id: UUID) -> VerifyReport:
+        """Look once for what ``command_id`` wrote; raises ``StoreUnavailableError`` when PostgreSQL is gone."""
+        unproven = self.proofs.look(command_id)
+        if unproven is None:
+            return VerifyReport(verdict=None)
+        command = unproven.command
+        ehr = self.ehrs(command.tenant, command.connection)
+        try:
+            evidence = [self._compare(ehr, unproven, written) for written in unproven.written]
+        except EhrUnavailableError as error:
+            self.proofs.postpone(unproven, error.retry_after or next_look(unproven.age))
+            return VerifyReport(verdict=Verdict.LATER)
+        return self._conclude(unproven, evidence, judge(evidence, age=unproven.age, timings=ehr.timings))
+
+    def _conclude(self, unproven: Unproven, evidence: list[Evidence], verdict: Verdict) -> VerifyReport:
+        command = unproven.command
+        if verdict is Verdict.LATER:
+            self.proofs.postpone(unproven, next_look(unproven.age))
+            return VerifyReport(verdict=verdict)
+        if verdict is Verdict.FAILED:
+            if not self.proofs.fail(unproven, evidence):
+                return VerifyReport(verdict=None)
+            log.warning("the chart does not say what was written", action="proof.failed", command=str(command.id))
+            return VerifyReport(verdict=verdict)
+        if not self.proofs.prove(unproven, evidence):
+            return VerifyReport(verdict=None)
+        followers = self.proofs.has_followers(command.lane_id)
+        return VerifyReport(verdict=verdict, lane_id=command.lane_id, followers=followers)
+
+    def _compare(self, ehr: Ehr, unproven: Unproven, written: Written) -> Evidence:
+        if written.reference is None:
+            return Evidence(finding=Finding.NOT_SEEN)
+        command = unproven.command
+        trace = Trace(
+            correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
+        )
+        current = ehr.fetch(written.reference, trace)
+        if written.version is not None and current.version != written.version:
+            return self._compare_other(ehr, written, current, trace)
+        if current.resource is None:
+            return Evidence(finding=Finding.NOT_SEEN)
+        # Without a version of ours, what differs may be a read that is behind the write.
+        otherwise = Finding.DIFFERENT if written.version is not None else Finding.NOT_SEEN
+        return _evidence(ehr, written, current.resource, current.version, otherwise=otherwise)
+
+    @staticmethod
+    def _compare_other(ehr: Ehr, written: Written, current: Fetched, trace: Trace) -> Evidence:
+        """Judge by history when the chart is at another version than ours: a later one, or one from before the write."""
+        ours = ehr.fetch(f"{written.reference}/_history/{written.version}", trace)
+        if ours.resource is not None:
+            return _evidence(ehr, written, ours.resource, written.version, otherwise=Finding.DIFFERENT)
+        if current.resource is None:
+            return Evidence(finding=Finding.NOT_SEEN)
+        return _evidence(ehr, written, current.resource, current.version, otherwise=Finding.NOT_SEEN)
+
+
+def _evidence(ehr: Ehr, written: Written, stored: Resource, version: str | None, *, otherwise: Finding) -> Evidence:
+    fields = ehr.differences(written.operation, stored)
+    return Evidence(finding=otherwise if fields else Finding.EQUAL, fields=fields, version=version)
