@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from canonical import exact_json
-from canonical.action import spec_for
+from canonical.action import Finding, spec_for
 from canonical.consent import ConsentTerms
 from canonical.envelope import Envelope
 from canonical.errors import FieldError, RefusedError
@@ -78,8 +78,8 @@ class Admission:
     """A command that passed every check of a door.
 
     ``raw`` is the JSON to keep (UTF-8 bytes, decimals as written); ``key_hash`` and ``fingerprint`` as in
-    :mod:`canonical.idempotency`; ``approval_reason`` is not empty when a person must approve first; ``cases`` are
-    kinds of case to open beside it; ``detail`` goes on its first event and holds no clinical content.
+    :mod:`canonical.idempotency`; ``approval_reason`` is not empty when a person must approve first; each of
+    ``findings`` opens a case beside it, one for a series; ``detail`` goes on its first event, without clinical content.
     """
 
     envelope: Envelope
@@ -93,7 +93,7 @@ class Admission:
     correlation_id: str
     traceparent: str | None = None
     approval_reason: str = ""
-    cases: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -30,7 +30,7 @@ class Principal:
     roles: frozenset[str] = field(default_factory=frozenset)
 
     def may(self, action_type: str, operation: str) -> bool:
-        """Whether the scopes allow it: ``writeback/VitalReading.record``, ``writeback/VitalReading.*``, ``writeback/*.*``."""
+        """Whether a scope allows it: ``writeback/VitalReading.record``, ``writeback/VitalReading.*``, ``writeback/*.*``."""
         wanted = {f"writeback/{kind}.{verb}" for kind in (action_type, "*") for verb in (operation, "*")}
         return not wanted.isdisjoint(self.scopes)
 

@@ -1,0 +1,283 @@
+"""Receiving: everything between the bytes of a command and its receipt, the same for HTTP, batches and Celery.
+
+A refusal is kept and uses up no key. A repeat is answered with the command's state now, whatever was decided since.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Event
+from uuid import UUID, uuid4
+
+import structlog
+
+from canonical.action import Finding, spec_for
+from canonical.admission import Admission, AdmissionStore, Admitted, BusyError, KnownCommand, Refusal
+from canonical.admission import patient_key as patient_key_of
+from canonical.consent import check_consent
+from canonical.envelope import Envelope, parse_envelope
+from canonical.errors import FieldError, RefusedError, StoreUnavailableError
+from canonical.idempotency import check_key, derived_key, fingerprint, key_hash
+from canonical.judgement import check_authority, check_content, check_target
+from canonical.lifecycle import SETTLED
+from canonical.ports import ConnectionSettings
+from canonical.principal import Principal
+from canonical.status import STATUS_OF, Explanation, Status, explain
+from tasks.hints import Hints
+from tasks.locks import Locks
+from tasks.quota import HourlyQuota
+
+log = structlog.get_logger()
+
+#: How long a repeat waits for the first request with its key, and how often it looks: a commit takes milliseconds.
+PATIENCE = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(milliseconds=40)
+#: Option of a connection whose EHR keeps ``meta.security``.
+KEEPS_LABELS = "keeps_security_labels"
+
+
+class ReceiptLostError(StoreUnavailableError):
+    """It is not known whether the command was stored. Send it again with the same key: it is stored once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The answer to a command that is kept: where it is now and what follows.
+
+    ``replayed``: its key was known, nothing was stored by this request; ``note`` is what the action always says.
+    """
+
+    id: UUID
+    status: Status
+    state: str
+    reason: str
+    sentence: str
+    next: str
+    ended: bool
+    replayed: bool
+    received_at: datetime
+    correlation_id: str
+    author_assurance: str
+    possible_duplicate_of: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What travels beside the bytes: who sends, under which key, through which door (``http``, ``celery``), which trace.
+
+    ``message_digest`` names a message whose only copy is here: if it is refused, its body is kept.
+    """
+
+    principal: Principal
+    key: str | None
+    door: str
+    correlation_id: str | None = None
+    traceparent: str | None = None
+    message_digest: bytes | None = None
+
+
+class Receiver:
+    """Judges commands and stores those that pass. Thread-safe; one for each process."""
+
+    def __init__(
+        self,
+        *,
+        store: AdmissionStore,
+        connections: Mapping[tuple[str, str], ConnectionSettings],
+        locks: Locks,
+        hints: Hints,
+        clock: Callable[[], datetime],
+        quota_per_hour: int,
+    ) -> None:
+        """Take collaborators; ``connections`` by (tenant, name), ``clock`` gives aware UTC."""
+        self._store, self._connections, self._locks, self._hints = store, connections, locks, hints
+        self._clock = clock
+        self._quota = HourlyQuota(store=store, limit=quota_per_hour, clock=clock)
+
+    def receive(
+        self,
+        raw: bytes,
+        *,
+        principal: Principal,
+        key: str | None,
+        door: str,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        message_digest: bytes | None = None,
+    ) -> Receipt:
+        """Return the receipt for the command in ``raw`` (JSON in UTF-8), stored durably or known already.
+
+        Raises ``RefusedError`` (kept, no key used up; ``BusyError`` says when to come again), ``StoreUnavailableError``
+        (nothing was accepted) and ``ReceiptLostError`` (unknown): for both of these, send it again with the same key.
+        """
+        request = Request(
+            principal=principal,
+            key=key,
+            door=door,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+            message_digest=message_digest,
+        )
+        try:
+            return self._receive(raw, request)
+        except RefusedError as error:
+            self.refuse(error, request, raw)
+            raise
+
+    def refuse(self, error: RefusedError, request: Request, raw: bytes = b"") -> None:
+        """Keep the refusal of one request; ``raw`` only if it came as a message, whose sender keeps no copy."""
+        log.info("refused", action="command.refused", code=error.code, door=request.door, app=request.principal.app)
+        if error.code == "in-progress":
+            return
+        self._store.refuse(
+            Refusal(
+                tenant=request.principal.tenant,
+                app=request.principal.app,
+                door=request.door,
+                code=error.code,
+                errors=error.errors,
+                body=raw if request.message_digest is not None else None,
+                message_digest=request.message_digest,
+            )
+        )
+
+    def _receive(self, raw: bytes, request: Request) -> Receipt:
+        principal = request.principal
+        envelope = parse_envelope(raw)
+        assurance = check_authority(envelope, principal)
+        settings, connection_id = self._connection(envelope, principal)
+        key = check_key(request.key) if request.key is not None else derived_key(envelope, principal.app)
+        hashed, print_ = key_hash(principal.tenant, principal.app, key), fingerprint(envelope)
+        known = self._store.known(principal.tenant, principal.app, hashed)
+        if known is not None:
+            return _repeated(known, print_)
+        now = self._clock()
+        check_target(envelope)
+        _check_labels(envelope, settings)
+        check_content(envelope, now)
+        patient = patient_key_of(principal.tenant, envelope.connection, envelope.patient.reference)
+        consent = check_consent(
+            self._store.consent(principal.tenant, envelope.consent.reference),
+            envelope,
+            patient_key=patient,
+            app=principal.app,
+            now=now,
+        )
+        self._quota.check(principal.tenant, principal.app)
+        spec = spec_for(envelope.action)
+        findings = tuple(spec.findings(envelope, now))
+        admission = Admission(
+            envelope=envelope,
+            raw=raw,
+            principal=principal,
+            connection_id=connection_id,
+            consent=consent,
+            key_hash=hashed,
+            fingerprint=print_,
+            author_assurance=assurance,
+            correlation_id=envelope.correlation_id or request.correlation_id or str(uuid4()),
+            traceparent=request.traceparent,
+            approval_reason=_approval_reason(envelope, findings),
+            findings=findings,
+            detail={"door": request.door, "marks": list(spec.marks(envelope, now))},
+        )
+        return self._stored(admission)
+
+    def _connection(self, envelope: Envelope, principal: Principal) -> tuple[ConnectionSettings, int]:
+        settings = self._connections.get((principal.tenant, envelope.connection))
+        found = self._store.connection_id(principal.tenant, envelope.connection) if settings else None
+        if settings is None or found is None:
+            error = FieldError(pointer="/connection", code="connection-unknown", detail="no such connection")
+            raise RefusedError("connection-unknown", "This tenant has no such EHR connection.", errors=(error,))
+        return settings, found
+
+    def _stored(self, admission: Admission) -> Receipt:
+        admitted = self._admit(admission)
+        if admitted.replayed:
+            return _repeated(admitted.command, admission.fingerprint)
+        principal = admission.principal
+        self._quota.count(principal.tenant, principal.app)
+        log.info("accepted", action="command.accepted", command=str(admitted.command.id), app=principal.app)
+        if admitted.lane_id is not None:
+            self._hints.dispatch(admitted.lane_id)
+        return _receipt(admitted.command, replayed=False)
+
+    def _admit(self, admission: Admission) -> Admitted:
+        """Store it, letting a concurrent request with the same key go first; the unique key decides in the end."""
+        principal, hashed = admission.principal, admission.key_hash
+        give_up = time.monotonic() + PATIENCE.total_seconds()
+        while True:
+            with self._locks.door(hashed) as grip:
+                if grip.free:
+                    return self._store_once(admission)
+            known = self._store.known(principal.tenant, principal.app, hashed)
+            if known is not None:
+                return Admitted(command=known, replayed=True)
+            if time.monotonic() >= give_up:
+                raise BusyError(
+                    "in-progress",
+                    "Another request with this key is being accepted right now. Ask again with the same key.",
+                    retry_after=timedelta(seconds=1),
+                )
+            Event().wait(LOOK_AGAIN.total_seconds())
+
+    def _store_once(self, admission: Admission) -> Admitted:
+        try:
+            return self._store.admit(admission)
+        except StoreUnavailableError as error:
+            # The answer to COMMIT may be what was lost: the row tells, where it can be read.
+            principal = admission.principal
+            try:
+                known = self._store.known(principal.tenant, principal.app, admission.key_hash)
+            except StoreUnavailableError:
+                known = None
+            if known is None:
+                raise ReceiptLostError from error
+            return Admitted(command=known, replayed=False)
+
+
+def _check_labels(envelope: Envelope, settings: ConnectionSettings) -> None:
+    if envelope.security_label and settings.options.get(KEEPS_LABELS) is not True:
+        error = FieldError(pointer="/securityLabel", code="label-unsupported", detail="this EHR would drop the label")
+        raise RefusedError(
+            "label-unsupported",
+            "This connection does not keep security labels, so labelled content may not be written through it.",
+            errors=(error,),
+        )
+
+
+def _approval_reason(envelope: Envelope, findings: tuple[Finding, ...]) -> str:
+    """Return why a person must approve first, or nothing."""
+    if envelope.ai is not None and spec_for(envelope.action).ai_needs_person:
+        return "ai-authored"
+    return next((finding.kind for finding in findings if finding.holds), "").replace("_", "-")
+
+
+def _repeated(known: KnownCommand, print_: bytes) -> Receipt:
+    if known.fingerprint != print_:
+        raise RefusedError(
+            "idempotency-key-reused",
+            "This key was used for a command with other content. Nothing was changed; use a new key for a new command.",
+        )
+    return _receipt(known, replayed=True)
+
+
+def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
+    said: Explanation = explain(command.state, command.reason)
+    return Receipt(
+        id=command.id,
+        status=STATUS_OF[command.state],
+        state=command.state.value,
+        reason=command.reason,
+        sentence=said.sentence,
+        next=said.next,
+        ended=command.state in SETTLED,
+        replayed=replayed,
+        received_at=command.received_at,
+        correlation_id=command.correlation_id,
+        author_assurance=command.author_assurance,
+        possible_duplicate_of=command.possible_duplicate_of,
+        note=spec_for({"type": command.action_type}).receipt_note,
+    )
