@@ -1,0 +1,247 @@
+"""Reading commands for those who asked for them: one with its timeline, many by search. Changes nothing, shows no content."""
+
+import base64
+import binascii
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Engine
+
+from canonical import exact_json
+from canonical.lifecycle import State
+from store.database import rows, transaction
+
+_COLUMNS = """
+c.id, c.tenant, c.app, k.name AS connection, c.action_type, c.operation, c.state, c.state_reason AS reason,
+c.state_since, c.event_seq, c.attempts, c.received_at, c.due_at, c.not_after, c.correlation_id, c.author_assurance,
+c.possible_duplicate_of, c.target_reference, c.target_command
+"""
+_GET = f"""
+SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id
+ WHERE c.tenant = %(tenant)s AND c.id = %(id)s AND (%(app)s::text IS NULL OR c.app = %(app)s)
+"""
+_EVENTS = """
+SELECT seq, at, trigger, source, target, reason, actor, attempt FROM events WHERE command_id = %(id)s ORDER BY seq
+"""
+_OPERATIONS = """
+SELECT seq, interaction, resource_type, state, reference, version_written AS version FROM operations
+ WHERE command_id = %(id)s ORDER BY seq
+"""
+_SEARCH = f"""
+SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id JOIN lanes l ON l.id = c.lane_id
+ WHERE c.tenant = %(tenant)s
+   AND (%(app)s::text IS NULL OR c.app = %(app)s)
+   AND (%(connection)s::text IS NULL OR k.name = %(connection)s)
+   AND (%(patient_keys)s::bytea[] IS NULL OR l.patient_key = ANY (%(patient_keys)s::bytea[]))
+   AND (%(correlation_id)s::text IS NULL OR c.correlation_id = %(correlation_id)s)
+   AND (%(key_hashes)s::bytea[] IS NULL OR c.key_hash = ANY (%(key_hashes)s::bytea[]))
+   AND (%(states)s::text[] IS NULL OR c.state = ANY (%(states)s::text[]))
+   AND (%(action_type)s::text IS NULL OR c.action_type = %(action_type)s)
+   AND (%(operation)s::text IS NULL OR c.operation = %(operation)s)
+   AND (%(received_from)s::timestamptz IS NULL OR c.received_at >= %(received_from)s)
+   AND (%(received_to)s::timestamptz IS NULL OR c.received_at < %(received_to)s)
+   AND (%(after_time)s::timestamptz IS NULL OR (c.received_at, c.id) < (%(after_time)s, %(after_id)s::uuid))
+ ORDER BY c.received_at DESC, c.id DESC LIMIT %(limit)s
+"""
+_ENVELOPES = """
+SELECT c.id, p.content FROM commands c JOIN payloads p ON p.tenant = c.tenant AND p.digest = c.envelope_digest
+ WHERE c.id = ANY (%(ids)s)
+"""
+#: Patients' identifiers are in the content only: a search by one reads this many commands at most for one page.
+IDENTIFIER_SCAN = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSummary:
+    """One command without its content: what it is, where it is, since when."""
+
+    id: UUID
+    tenant: str
+    app: str
+    connection: str
+    action_type: str
+    operation: str
+    state: State
+    reason: str
+    state_since: datetime
+    event_seq: int
+    attempts: int
+    received_at: datetime
+    due_at: datetime
+    not_after: datetime | None
+    correlation_id: str
+    author_assurance: str
+    possible_duplicate_of: UUID | None
+    target_reference: str | None
+    target_command: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineEvent:
+    """One fact of a command's life; ``source`` is empty for the first."""
+
+    seq: int
+    at: datetime
+    trigger: str
+    source: str
+    target: str
+    reason: str
+    actor: str
+    attempt: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationView:
+    """One interaction with the EHR: what was sent for, and what the EHR calls it."""
+
+    seq: int
+    interaction: str
+    resource_type: str
+    state: str
+    reference: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandDetail:
+    """A command with all that happened to it, oldest first."""
+
+    summary: CommandSummary
+    events: tuple[TimelineEvent, ...]
+    operations: tuple[OperationView, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandQuery:
+    """What to look for; what is left out does not narrow.
+
+    ``patient_keys`` (32 bytes each) as in :func:`canonical.admission.patient_key`; ``key_hashes`` as in
+    :func:`canonical.idempotency.key_hash`; ``patient_identifier`` (system or ``None``, value) compares with the envelope.
+    Times are UTC, ``received_to`` excluded.
+    """
+
+    app: str | None = None
+    connection: str | None = None
+    patient_keys: tuple[bytes, ...] | None = None
+    patient_identifier: tuple[str | None, str] | None = None
+    correlation_id: str | None = None
+    key_hashes: tuple[bytes, ...] | None = None
+    states: tuple[State, ...] | None = None
+    action_type: str | None = None
+    operation: str | None = None
+    received_from: datetime | None = None
+    received_to: datetime | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandPage:
+    """Newest first; ``cursor`` leads on, ``None`` at the end. A page by patient identifier may be short of its limit."""
+
+    commands: tuple[CommandSummary, ...] = field(default=())
+    cursor: str | None = None
+
+
+class InvalidCursorError(ValueError):
+    """The cursor is none of ours: search again without one."""
+
+
+class CommandReads:
+    """The commands of every tenant, for reading only."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Work on ``engine``."""
+        self._engine = engine
+
+    def summary(self, tenant: str, command: UUID, *, app: str | None = None) -> CommandSummary | None:
+        """Return one command of the tenant (and of ``app``, if given)."""
+        with transaction(self._engine) as connection:
+            found = rows(connection, _GET, {"tenant": tenant, "id": command, "app": app})
+        return _summary(found[0]) if found else None
+
+    def detail(self, tenant: str, command: UUID, *, app: str | None = None) -> CommandDetail | None:
+        """Return one command with its events and operations, all as of one moment."""
+        with transaction(self._engine) as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            found = rows(connection, _GET, {"tenant": tenant, "id": command, "app": app})
+            if not found:
+                return None
+            events = rows(connection, _EVENTS, {"id": command})
+            operations = rows(connection, _OPERATIONS, {"id": command})
+        return CommandDetail(
+            summary=_summary(found[0]),
+            events=tuple(TimelineEvent(**row) for row in events),
+            operations=tuple(OperationView(**row) for row in operations),
+        )
+
+    def search(self, tenant: str, query: CommandQuery) -> CommandPage:
+        """Return one page of the tenant's commands, newest first.
+
+        Raises :class:`InvalidCursorError`.
+        """
+        after = _position(query.cursor) if query.cursor else None
+        with transaction(self._engine) as connection:
+            if query.patient_identifier is None:
+                return _page(connection, tenant, query, after)
+            wide = _page(connection, tenant, replace(query, limit=IDENTIFIER_SCAN), after)
+            return _of_patient(connection, wide, query.patient_identifier, query.limit)
+
+
+def _page(
+    connection: psycopg.Connection[Any], tenant: str, query: CommandQuery, after: tuple[datetime, UUID] | None
+) -> CommandPage:
+    parameters = vars(query) | {
+        "tenant": tenant,
+        "patient_keys": list(query.patient_keys) if query.patient_keys is not None else None,
+        "key_hashes": list(query.key_hashes) if query.key_hashes is not None else None,
+        "states": [state.value for state in query.states] if query.states is not None else None,
+        "after_time": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "limit": query.limit + 1,
+    }
+    found = [_summary(row) for row in rows(connection, _SEARCH, parameters)]
+    shown = found[: query.limit]
+    return CommandPage(commands=tuple(shown), cursor=_cursor(shown[-1]) if len(found) > query.limit else None)
+
+
+def _of_patient(
+    connection: psycopg.Connection[Any], wide: CommandPage, identifier: tuple[str | None, str], limit: int
+) -> CommandPage:
+    """Keep the commands whose envelope names the identifier; the cursor goes on after the last one looked at."""
+    found = rows(connection, _ENVELOPES, {"ids": [command.id for command in wide.commands]})
+    named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
+    kept = [command for command in wide.commands if command.id in named]
+    if len(kept) > limit:
+        return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
+    return CommandPage(commands=tuple(kept), cursor=wide.cursor)
+
+
+def _names(envelope: Any, identifier: tuple[str | None, str]) -> bool:
+    stated = envelope["patient"].get("identifier") or {}
+    system, value = identifier
+    return stated.get("value") == value and (system is None or stated.get("system") == system)
+
+
+def _summary(row: dict[str, Any]) -> CommandSummary:
+    return CommandSummary(**(row | {"state": State(row["state"])}))
+
+
+def _cursor(last: CommandSummary) -> str:
+    text = f"{last.received_at.isoformat()} {last.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        time, _, id_ = text.partition(" ")
+        at, command = datetime.fromisoformat(time), UUID(id_)
+    except (ValueError, binascii.Error):
+        raise InvalidCursorError("not a cursor of this search") from None
+    if at.tzinfo is None:
+        raise InvalidCursorError("not a cursor of this search")
+    return at, command
