@@ -62,6 +62,10 @@ class Element(BaseModel):
                 raise refused_members(cls.__name__, "empty_list", detail, empty)
         return value
 
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Show which members are set and none of their content: a repr ends up in logs and error reports."""
+        return [(None, name) for name in sorted(self.model_fields_set)]
+
     def as_json(self) -> dict[str, Any]:
         """Return the element as JSON members in FHIR's spelling, decimals and clinical times as written."""
         return self.model_dump(by_alias=True, exclude_unset=True)

@@ -197,6 +197,9 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
     }
 )
 
+# A state that nothing leads into could never be explained; intake makes the first.
+assert {S.RECEIVED, *TRANSITIONS.values()} == set(State), "every state must be reached by some move"
+
 #: States nothing leads out of.
 ENDED: frozenset[State] = frozenset(State) - {state for state, _ in TRANSITIONS}
 #: States in which the write stands in the chart, or stood there.

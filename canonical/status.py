@@ -96,10 +96,37 @@ _BY_STATE: dict[State, Explanation] = {
     State.COMPENSATED: Explanation(sentence="It was in the chart and has been taken back.", next=_NOTHING),
 }
 
+_CONSENT_OVER = Explanation(
+    sentence="The consent ended before it was sent. It was not written.",
+    next="Ask for consent again, then send it anew with a new key.",
+)
+
 _BY_REASON: dict[str, Explanation] = {
-    "consent-revoked": Explanation(
-        sentence="The consent ended before it was sent. It was not written.",
-        next="Ask for consent again, then send it anew with a new key.",
+    "consent-revoked": _CONSENT_OVER,
+    "consent-ended": _CONSENT_OVER,
+    "consent-changed": Explanation(
+        sentence="The consent was changed after this was accepted. It was not written.",
+        next="Check that the new consent covers it, then send it anew with a new key.",
+    ),
+    "consent-unreadable": Explanation(
+        sentence="The consent could not be found when it was about to be sent. It was not written.",
+        next="Check the consent's reference, then send it anew with a new key.",
+    ),
+    "approval-lapsed": Explanation(
+        sentence="The approval ran out, or no longer fits what would be sent. Nothing was sent.",
+        next="A reviewer with the right licence decides again.",
+    ),
+    "merged_patient": Explanation(
+        sentence="The chart says that this patient's record was merged or closed. Nothing was sent.",
+        next="A reviewer finds the record that is in use.",
+    ),
+    "deceased": Explanation(
+        sentence="The chart says that this patient died before the time of this entry. Nothing was sent.",
+        next="A reviewer checks the patient and the time.",
+    ),
+    "sig_mismatch": Explanation(
+        sentence="The written directions and the structured dose do not say the same. Nothing was sent.",
+        next="A reviewer asks the author which one is right.",
     ),
     "identity_mismatch": Explanation(
         sentence="The patient named does not match the patient in the chart. Nothing was sent.",
@@ -114,5 +141,9 @@ _BY_REASON: dict[str, Explanation] = {
 
 
 def explain(state: State, reason: str = "") -> Explanation:
-    """Return the sentence and next step for a command in ``state`` that got there for ``reason``."""
-    return _BY_REASON.get(reason, _BY_STATE[state])
+    """Return the sentence and next step for a command in ``state`` that got there for ``reason``.
+
+    A reason speaks only of what stopped a command: once it is sent, the state alone says what is true.
+    """
+    stopped = STATUS_OF[state] in {Status.NEEDS_ATTENTION, Status.NOT_WRITTEN}
+    return _BY_REASON.get(reason, _BY_STATE[state]) if stopped else _BY_STATE[state]
