@@ -162,7 +162,7 @@ def pinned_uv() -> str:
 def _install_with_uv(lock: Path, uv: str) -> None:
     if not _runs(str(PYTHON), "-c", ""):
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)], check=True)
-    subprocess.run([uv, "pip", "sync", "--require-hashes", "--python", str(PYTHON), str(lock)], check=True)
+    subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(PYTHON), str(lock)], check=True)
 
 
 def _install_with_pip(lock: Path) -> None:
