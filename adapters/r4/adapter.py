@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters import versions
@@ -43,7 +43,7 @@ class R4Adapter:
     capabilities: Capabilities
     handlers: Mapping[tuple[str, str], Handler]
     views: Mapping[str, View]
-    errors: answers.ErrorTable = answers.ERRORS
+    errors: answers.ErrorTable = field(default_factory=lambda: answers.ERRORS)
 
     def plan(self, command: Command, current: Fetched | None, site: Site) -> Sequence[Operation]:
         action = command.envelope.action

@@ -176,11 +176,11 @@ FIELDS: tuple[Field, ...] = (
 _DESCRIBES = ("medication", "medicationTermType", "ingredient", "form", "strength", "isOtc", "category")
 _COURSE = (
     "effectivePeriod", "statusReason", "reasonCode", "reasonReference", "informationSource", "informationSourceRole",
-    "dateAsserted", "note",
+    "prescriber", "prescriberAbsent", "dateAsserted", "derivedFrom", "basedOn", "note",
 )  # fmt: skip
 #: operation → fields it writes; whatever else it carries is refused, never dropped.
 WRITES: Mapping[str, tuple[str, ...]] = {
-    "changeDose": ("dosage", "prescriber", "prescriberAbsent", "derivedFrom", "basedOn", *_COURSE),
+    "changeDose": ("dosage", *_COURSE),
     "hold": ("expectedResume", *_COURSE),
     "resume": ("expectedResume", *_COURSE),
     "stop": _COURSE,
