@@ -1,0 +1,98 @@
+"""Two FHIR R4 servers behind one face: our sandbox, and one that nobody here wrote; both real processes over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import simplejson
+
+from processes.free_port import free_port
+from tests.sandbox_fixture import RunningSandbox
+
+FHIR = {"Content-Type": "application/fhir+json"}
+START_S = 30.0
+
+
+class FhirServer:
+    """A plain R4 server: what a clinician's own client would do to it, without any help of ours."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=f"{url}/", headers=FHIR, timeout=10)
+
+    def put(self, resource: dict[str, Any]) -> None:
+        path = f"{resource['resourceType']}/{resource['id']}"
+        answer = self._client.put(path, content=simplejson.dumps(resource, use_decimal=True))
+        assert answer.is_success, f"PUT {path}: {answer.status_code} {answer.text}"
+
+    def get(self, reference: str) -> dict[str, Any]:
+        found: dict[str, Any] = simplejson.loads(self._client.get(reference).text, use_decimal=True)
+        return found
+
+    def all(self, type: str) -> list[dict[str, Any]]:
+        bundle = simplejson.loads(self._client.get(type, params={"_count": "100"}).text, use_decimal=True)
+        return [entry["resource"] for entry in bundle.get("entry", [])]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def sandbox_server(folder: Path) -> Iterator[FhirServer]:
+    """Our own sandbox."""
+    running = RunningSandbox(folder).start()
+    running.settings(update_create=True)
+    server = FhirServer(running.url)
+    try:
+        yield server
+    finally:
+        server.close()
+        running.close()
+
+
+@contextmanager
+def sekmet_server(folder: Path) -> Iterator[FhirServer]:
+    """`sekmet-fhir`: an independent R4 server; it keeps numbers as binary floats, so ``72.50`` comes back as ``72.5``."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/fhir"
+    settings = {
+        "base_url": url,
+        "host": "127.0.0.1",
+        "port": port,
+        "data_dir": str(folder),
+        "simulator": {"enabled": False},
+    }
+    (folder / "settings.yaml").write_text(simplejson.dumps(settings))  # YAML reads JSON
+    program = [sys.executable, "-c", "from sekmet.cli import app; app()", "serve", "-c", str(folder / "settings.yaml")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(program, stdout=log, stderr=log, cwd=folder)
+        server = FhirServer(url)
+        try:
+            _wait_until_up(f"{url}/metadata", process)
+            yield server
+        finally:
+            server.close()
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_S
+    while True:
+        assert process.poll() is None, "the server ended while it started"
+        try:
+            if httpx.get(url, timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            assert time.monotonic() < until, "the server did not start"
+        time.sleep(0.05)
+
+
+SERVERS = {"sandbox": sandbox_server, "sekmet": sekmet_server}
