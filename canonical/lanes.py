@@ -20,7 +20,8 @@ class LaneView:
     """What a lane needs, as seen under its lock at ``now`` (the database's clock, UTC).
 
     ``in_flight`` is a command of the lane in ``sending`` or ``unknown``; ``next`` the command to send, envelope included;
-    ``stumbles`` how often sweeps found the lane due and idle; ``failures`` the connection's failures in a row.
+    ``stumbles`` how often sweeps found the lane due and idle; ``failures`` the connection's failures in a row;
+    ``taken_late`` that an earlier attempt of ``next`` was taken, by an answer that came after its claim was lost.
     """
 
     lane_id: int
@@ -38,6 +39,7 @@ class LaneView:
     in_flight_attempts: int
     next: Command | None
     predecessor_ended: bool
+    taken_late: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,6 +40,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: The EHR took the write, whether or not it is proven yet.
+TAKEN = frozenset({Outcome.APPLIED, Outcome.APPLIED_UNVERIFIED, Outcome.ALREADY_AT_TARGET, Outcome.PENDING_REMOTE})
+
+
 class ProbeVerdict(StrEnum):
     """The answer to "did it happen?"; only ``NOT_APPLIED`` makes a resend legal."""
 

@@ -14,6 +14,7 @@ from canonical.events import move
 from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from store.database import rows
+from store.lane_views import TAKEN_LATE
 from store.moves import TAIL, tail_parameters
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ WITH lk AS MATERIALIZED (
      AND (NOT c.approval_required
           OR (c.approval_digest = c.envelope_digest AND c.approval_until > clock_timestamp()))
      AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = l.id AND b.state IN ('sending', 'unknown'))
+     AND NOT """
+    + TAKEN_LATE
+    + """
   FOR UPDATE OF l, c FOR SHARE OF s, k),
 sw AS MATERIALIZED (
   SELECT w.id FROM switches w, lk WHERE w.id = ANY (lk.switch_ids) AND w.is_on FOR SHARE OF w),

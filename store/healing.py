@@ -57,6 +57,9 @@ WITH lk AS MATERIALIZED (
 ln AS (
   UPDATE lanes l SET fence = l.fence + 1, lease_until = clock_timestamp() + lk.lease
     FROM lk WHERE l.id = lk.lane_id RETURNING l.fence),
+dead AS (
+  UPDATE attempts a SET settled_at = clock_timestamp(), outcome = 'unavailable', detail = 'prober lost'
+    FROM lk WHERE a.command_id = lk.command_id AND a.kind = 'probe' AND a.settled_at IS NULL),
 at AS (
   INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, request_id)
   SELECT lk.tenant, lk.command_id, %(seq)s, lk.lane_id, 'probe', lk.attempts, ln.fence, %(request_id)s FROM lk, ln
@@ -75,7 +78,7 @@ SELECT o.*, p.content AS body FROM operations o
   JOIN payloads p ON p.tenant = o.tenant AND p.digest = o.body_digest
  WHERE o.command_id = %(command)s ORDER BY o.seq
 """
-_COMMAND = f"SELECT {COMMAND_COLUMNS} FROM commands c {COMMAND_JOINS} WHERE c.id = %(command)s"  # noqa: S608 - ours
+_COMMAND = f"SELECT {COMMAND_COLUMNS} FROM commands c {COMMAND_JOINS} WHERE c.id = %(command)s"
 
 
 def expire_claim(

@@ -6,6 +6,7 @@ from typing import Any
 
 from canonical.lanes import LaneView
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, OPEN, State
+from canonical.outcome import TAKEN
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
 
 
@@ -20,7 +21,18 @@ AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.state
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.subject = c.subject
                    AND b.lane_seq < c.lane_seq AND b.state IN ({_listed(OPEN)}))
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.id = ANY (c.after) AND b.state IN ({_listed(OPEN)}))
-"""  # noqa: S608 - the states are ours
+"""
+
+#: When a person last decided that command ``c`` is to be sent again: what they could see then is settled.
+_DECIDED_AT = """
+coalesce((SELECT max(e.at) FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided'), '-infinity')
+"""
+#: An answer that came after its claim was lost says that the EHR took command ``c``: sending again would double it.
+TAKEN_LATE = f"""
+(c.attempts > 0 AND EXISTS (
+   SELECT 1 FROM attempts a WHERE a.command_id = c.id AND a.late_at > {_DECIDED_AT}
+      AND a.late_outcome IN ({", ".join(f"'{outcome}'" for outcome in sorted(TAKEN))})))
+"""
 
 LOCK = "SELECT pg_try_advisory_lock(%(lane)s) AS locked, pg_backend_pid() AS pid"
 
@@ -41,13 +53,12 @@ SELECT {COMMAND_COLUMNS},
                 WHERE ((b.lane_id = c.lane_id AND b.subject = c.subject AND b.lane_seq < c.lane_seq)
                        OR b.id = ANY (c.after))
                   AND b.state IN ({_listed(ENDED_WITHOUT_EFFECT)}) AND b.state_since > c.received_at
-                  AND b.state_since > coalesce(
-                      (SELECT max(e.at) FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided'),
-                      '-infinity')) AS predecessor_ended
+                  AND b.state_since > {_DECIDED_AT}) AS predecessor_ended,
+       {TAKEN_LATE} AS taken_late
   FROM commands c {COMMAND_JOINS}
  WHERE c.lane_id = %(lane)s AND {ELIGIBLE}
  ORDER BY c.priority DESC, c.lane_seq LIMIT 1
-"""  # noqa: S608 - composed from our own constants
+"""
 
 
 def view_from(lane_id: int, lane: dict[str, Any], following: dict[str, Any] | None) -> LaneView:
@@ -69,4 +80,5 @@ def view_from(lane_id: int, lane: dict[str, Any], following: dict[str, Any] | No
         in_flight_attempts=lane["in_flight_attempts"] or 0,
         next=command_from(following) if following else None,
         predecessor_ended=bool(following and following["predecessor_ended"]),
+        taken_late=bool(following and following["taken_late"]),
     )

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from canonical.lanes import Claim, Settle
-from canonical.outcome import Outcome
+from canonical.outcome import TAKEN, Outcome
 from store.database import rows
 from store.moves import TAIL, tail_parameters, take_back_root
 
@@ -87,7 +87,6 @@ _SETTLED_ALREADY = (
     "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND settled_at IS NOT NULL"
 )
 
-_SUCCESS = frozenset({Outcome.APPLIED, Outcome.APPLIED_UNVERIFIED, Outcome.ALREADY_AT_TARGET, Outcome.PENDING_REMOTE})
 #: The EHR answered something of its own: the connection works.
 _REACHED = frozenset(Outcome) - {Outcome.UNKNOWN, Outcome.UNAVAILABLE, Outcome.AUTH, Outcome.THROTTLED}
 
@@ -140,6 +139,6 @@ def record_late(session: psycopg.Connection[Any], claim: Claim, settlement: Sett
             "attempt_id": claim.attempt_id,
             "outcome": settlement.outcome.value,
             "http_status": settlement.status,
-            "success": settlement.outcome in _SUCCESS,
+            "success": settlement.outcome in TAKEN,
         },
     )

@@ -121,6 +121,8 @@ class LaneTurn:
         """Make the one move that is due for the lane's next command."""
         if lane.view.predecessor_ended:
             return self._review(lane, command, "predecessor_ended")
+        if lane.view.taken_late:
+            return self._review(lane, command, "possible_duplicate")
         denial = may_send(command, lane.view.now)
         if denial is not None:
             if denial.trigger is None:

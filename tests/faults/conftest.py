@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from store.database import open_engine
+from tests.faults.stage import Stage
 from tests.tasks.ward import Ward, open_ward
 
 
@@ -14,3 +15,9 @@ def ward(database_url: str) -> Iterator[Ward]:
     yield ward
     ward.close()
     engine.dispose()
+
+
+@pytest.fixture
+def stage(ward: Ward) -> Stage:
+    """The ward with workers that can be paused, and the judge."""
+    return Stage(ward)
