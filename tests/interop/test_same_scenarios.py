@@ -96,7 +96,7 @@ def test_an_edit_between_our_read_and_our_write_is_refused_by_the_server_itself(
         station.server.put({**stored, "note": [{"text": "at the last moment"}]})
         return send(*arguments)
 
-    station.ehr.send = edit_first  # type: ignore[method-assign]
+    station.ehr.send = edit_first  # type: ignore[method-assign,assignment]
     station.ward.run(lane, turn)
     station.ehr.send = send  # type: ignore[method-assign]
     assert station.ward.state(correction.command_id) == "conflicted"
