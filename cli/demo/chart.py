@@ -1,0 +1,133 @@
+"""The sandbox's chart and its side door: seeding, a clinician's edits, faults, and what it holds at the end."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from canonical import exact_json
+from cli.demo.people import Resource
+from cli.errors import CannotDo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version in the chart; `source` is None where a client of the FHIR interface wrote it."""
+
+    reference: str
+    version: str
+    source: str | None
+    resource: Resource | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the EHR itself says at the end.
+
+    Args:
+        seeded: references that were in the chart before anybody wrote.
+        edits: a clinician's own versions, by reference.
+        current: resources as they stand, by reference.
+        histories: every version, oldest first, of what is not as it was seeded.
+        requests: the EHR's log.
+    """
+
+    seeded: frozenset[str]
+    edits: Mapping[str, Version]
+    current: Mapping[str, Resource]
+    histories: Mapping[str, tuple[Version, ...]]
+    requests: tuple[Mapping[str, Any], ...]
+
+    @property
+    def written(self) -> list[tuple[Version, Version | None]]:
+        """Every version a client wrote, with the version before it."""
+        pairs = []
+        for versions in self.histories.values():
+            pairs += list(zip(versions, [None, *versions[:-1]], strict=True))
+        return [(version, before) for version, before in pairs if version.source is None]
+
+
+@dataclass
+class Chart:
+    """One running sandbox; it remembers what was seeded and edited through it."""
+
+    origin: str
+    admin_token: str
+    _seeded: set[str] = field(default_factory=set)
+    _edits: dict[str, Version] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        self._http = httpx.Client(base_url=f"{self.origin}/admin", headers=headers, timeout=60)
+
+    def seed(self, bundle: Resource) -> int:
+        """Put the resources of a Bundle in the empty chart; returns how many."""
+        self._ask("POST", "/seed", bundle)
+        self._seeded |= {f"{it['resource']['resourceType']}/{it['resource']['id']}" for it in bundle["entry"]}
+        return len(bundle["entry"])
+
+    def edit(self, reference: str) -> None:
+        """Let a clinician write a note on a resource, which makes a new version of it."""
+        current = self.current(reference.partition("/")[0])[reference]
+        note = {"text": "Seen at the bedside and left as it is."}
+        answer = self._ask("POST", "/edit", {**current, "note": [*current.get("note", []), note]})
+        self._edits[reference] = _version(answer)
+
+    def play(self, rules: list[dict[str, Any]]) -> None:
+        """Let faults happen from now on."""
+        self._ask("PUT", "/faults", rules)
+
+    def played(self) -> dict[str, int]:
+        """Return how often each fault happened, by its name."""
+        counted: dict[str, int] = {}
+        for rule in self._ask("GET", "/faults")["rules"]:
+            counted[rule["fault"]] = counted.get(rule["fault"], 0) + rule["fired"]
+        return {name: times for name, times in counted.items() if times}
+
+    def current(self, resource_type: str | None = None) -> dict[str, Resource]:
+        """Return what is in the chart now, by reference."""
+        query = f"?type={resource_type}" if resource_type else ""
+        found = self._ask("GET", f"/resources{query}")["resources"]
+        return {f"{it['resourceType']}/{it['id']}": it for it in found}
+
+    def evidence(self) -> Evidence:
+        """Return all that the judge needs."""
+        current = self.current()
+        changed = [name for name, it in current.items() if name not in self._seeded or it["meta"]["versionId"] != "1"]
+        return Evidence(
+            seeded=frozenset(self._seeded),
+            edits=dict(self._edits),
+            current=current,
+            histories={name: self._history(name) for name in changed},
+            requests=tuple(self._ask("GET", "/requests")["requests"]),
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _history(self, reference: str) -> tuple[Version, ...]:
+        return tuple(map(_version, self._ask("GET", f"/history?ref={reference}")["versions"]))
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        content = None if body is None else exact_json.dumps(body)
+        try:
+            answer = self._http.request(method, path, content=content)
+        except httpx.TransportError:
+            raise CannotDo(f"The sandbox at {self.origin} does not answer; the demonstration cannot go on.") from None
+        if not answer.is_success:
+            raise CannotDo(f"The sandbox refused {method} /admin{path.partition('?')[0]} ({answer.status_code}).")
+        return exact_json.parse(answer.content)
+
+
+def _version(given: Mapping[str, Any]) -> Version:
+    return Version(
+        reference=given["reference"], version=given["version"], source=given["source"], resource=given["resource"]
+    )
+
+
+def references(names: Iterable[str]) -> str:
+    """Return names for a sentence: the first few, and how many more."""
+    listed = sorted(names)
+    rest = len(listed) - 3
+    return ", ".join(listed[:3]) + (f" and {rest} more" if rest > 0 else "")

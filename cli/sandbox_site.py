@@ -1,0 +1,153 @@
+"""A hospital for one machine: the sandbox as EHR and issuer, the apps it knows, and the files that say so.
+
+It makes keys and files; it starts nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from canonical.ports import Timings
+from cli.service_client import Profile
+from processes.data_directory import private_directory
+
+TENANT = "north"
+CONNECTION = "north-r4"
+AUDIENCE = "writeback"
+#: OAuth client of the service itself, at the EHR.
+SERVICE = "writeback-service"
+_SERVICE_SCOPES = (
+    "system/Patient.rs system/Encounter.rs system/MedicationRequest.rs system/Observation.cru"
+    "s system/MedicationStatement.crus"
+)
+#: The upstream apps, and what each may do; the last one is the desk that keeps consents and switches.
+APPS = MappingProxyType(
+    {
+        "ward": "writeback/VitalReading.*",
+        "pharmacy": "writeback/MedicationChange.*",
+        "desk": "writeback/consents writeback/admin",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxSite:
+    """The files of one such hospital; `origin` is the sandbox's address, `api_url` that of the service."""
+
+    folder: Path
+    origin: str
+    api_url: str
+
+    @property
+    def connections_file(self) -> Path:
+        return self.folder / "connections.toml"
+
+    @property
+    def clients_file(self) -> Path:
+        """What the sandbox knows of the apps and the service."""
+        return self.folder / "clients.json"
+
+    @property
+    def apps_file(self) -> Path:
+        """Whose signed messages are taken from the broker."""
+        return self.folder / "apps.toml"
+
+    @property
+    def sandbox_dir(self) -> Path:
+        return self.folder / "sandbox"
+
+    @property
+    def admin_token(self) -> str:
+        """The secret of the sandbox's side door; to be read after it was started."""
+        return (self.sandbox_dir / "admin-token").read_text(encoding="ascii").strip()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the service's processes are told about this hospital."""
+        return {
+            "WRITEBACK_CONNECTIONS_FILE": str(self.connections_file),
+            "WRITEBACK_ISSUER": self.origin,
+            "WRITEBACK_JWKS_URL": f"{self.origin}/oauth/jwks",
+            "WRITEBACK_AUDIENCE": AUDIENCE,
+            "WRITEBACK_APPS_FILE": str(self.apps_file),
+        }
+
+    def profile(self, app: str) -> Profile:
+        """Return how `app` speaks to the service."""
+        return Profile(
+            api_url=self.api_url,
+            token_url=f"{self.origin}/oauth/token",
+            audience=AUDIENCE,
+            client_id=app,
+            key_file=self._key_file(app),
+        )
+
+    def prepare(self, timings: Timings) -> None:
+        """Make the keys that are missing and write the files anew."""
+        private_directory(self.folder)
+        public = {name: self._public_key(name) for name in (SERVICE, *APPS)}
+        self.clients_file.write_text(json.dumps(_clients(public), indent=1), encoding="utf-8")
+        self.connections_file.write_text(self._connections(timings), encoding="utf-8")
+        self.apps_file.write_text(_apps(public), encoding="utf-8")
+        for app in APPS:
+            self.profile(app).write(self.folder / f"{app}.json")
+
+    def _key_file(self, name: str) -> Path:
+        return self.folder / f"{name}.key.json"
+
+    def _public_key(self, name: str) -> dict[str, Any]:
+        file = self._key_file(name)
+        if not file.exists():
+            key = ECKey.generate_key("P-384", auto_kid=True)
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(key.as_dict(private=True)), encoding="ascii")
+        return ECKey.import_key(json.loads(file.read_text(encoding="ascii"))).as_dict(private=False)
+
+    def _connections(self, timings: Timings) -> str:
+        return f"""[[connection]]
+tenant = "{TENANT}"
+name = "{CONNECTION}"
+adapter = "fhir_r4"
+base_url = "{self.origin}/fhir"
+
+[connection.auth]
+kind = "private_key_jwt"
+token_url = "{self.origin}/oauth/token"
+client_id = "{SERVICE}"
+key_file = "{self._key_file(SERVICE).name}"
+alg = "ES384"
+scope = "{_SERVICE_SCOPES}"
+
+[connection.timings]
+request = {timings.request.total_seconds()}
+slowest_commit = {timings.slowest_commit.total_seconds()}
+search_lag = {timings.search_lag.total_seconds()}
+margin = {timings.margin.total_seconds()}
+send_within = {timings.send_within.total_seconds()}
+"""
+
+
+def _clients(public: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    service = {"client_id": SERVICE, "jwks": {"keys": [public[SERVICE]]}, "scopes": _SERVICE_SCOPES}
+    apps = [
+        {
+            "client_id": app,
+            "jwks": {"keys": [public[app]]},
+            "audiences": {AUDIENCE: {"scopes": scopes, "claims": {"tenant": TENANT}}},
+        }
+        for app, scopes in APPS.items()
+    ]
+    return [service, *apps]
+
+
+def _apps(public: dict[str, dict[str, Any]]) -> str:
+    entries = [
+        f'[[app]]\nname = "{app}"\ntenant = "{TENANT}"\nscopes = {json.dumps(scopes.split())}\n'
+        f"jwks = {json.dumps(json.dumps({'keys': [public[app]]}))}\n"
+        for app, scopes in APPS.items()
+    ]
+    return "\n".join(entries)
