@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,15 @@ import psycopg
 from sqlalchemy import Engine
 
 from canonical import exact_json
+from canonical.command_views import (
+    CommandDetail,
+    CommandPage,
+    CommandQuery,
+    CommandSummary,
+    OperationView,
+    TimelineEvent,
+)
+from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import State
 from store.database import rows, transaction
 
@@ -54,102 +63,6 @@ SELECT c.id, p.content FROM commands c JOIN payloads p ON p.tenant = c.tenant AN
 IDENTIFIER_SCAN = 2_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommandSummary:
-    """One command without its content: what it is, where it is, since when."""
-
-    id: UUID
-    tenant: str
-    app: str
-    connection: str
-    action_type: str
-    operation: str
-    state: State
-    reason: str
-    state_since: datetime
-    event_seq: int
-    attempts: int
-    received_at: datetime
-    due_at: datetime
-    not_after: datetime | None
-    correlation_id: str
-    author_assurance: str
-    possible_duplicate_of: UUID | None
-    target_reference: str | None
-    target_command: UUID | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimelineEvent:
-    """One fact of a command's life; ``source`` is empty for the first."""
-
-    seq: int
-    at: datetime
-    trigger: str
-    source: str
-    target: str
-    reason: str
-    actor: str
-    attempt: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperationView:
-    """One interaction with the EHR: what was sent for, and what the EHR calls it."""
-
-    seq: int
-    interaction: str
-    resource_type: str
-    state: str
-    reference: str | None
-    version: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandDetail:
-    """A command with all that happened to it, oldest first."""
-
-    summary: CommandSummary
-    events: tuple[TimelineEvent, ...]
-    operations: tuple[OperationView, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandQuery:
-    """What to look for; what is left out does not narrow.
-
-    ``patient_keys`` (32 bytes each) as in :func:`canonical.admission.patient_key`; ``key_hashes`` as in
-    :func:`canonical.idempotency.key_hash`; ``patient_identifier`` (system or ``None``, value) compares with the envelope.
-    Times are UTC, ``received_to`` excluded.
-    """
-
-    app: str | None = None
-    connection: str | None = None
-    patient_keys: tuple[bytes, ...] | None = None
-    patient_identifier: tuple[str | None, str] | None = None
-    correlation_id: str | None = None
-    key_hashes: tuple[bytes, ...] | None = None
-    states: tuple[State, ...] | None = None
-    action_type: str | None = None
-    operation: str | None = None
-    received_from: datetime | None = None
-    received_to: datetime | None = None
-    limit: int = 50
-    cursor: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandPage:
-    """Newest first; ``cursor`` leads on, ``None`` at the end. A page by patient identifier may be short of its limit."""
-
-    commands: tuple[CommandSummary, ...] = field(default=())
-    cursor: str | None = None
-
-
-class InvalidCursorError(ValueError):
-    """The cursor is none of ours: search again without one."""
-
-
 class CommandReads:
     """The commands of every tenant, for reading only."""
 
@@ -181,7 +94,7 @@ class CommandReads:
     def search(self, tenant: str, query: CommandQuery) -> CommandPage:
         """Return one page of the tenant's commands, newest first.
 
-        Raises :class:`InvalidCursorError`.
+        Raises ``RefusedError`` ``invalid-field`` for a cursor that is none of ours.
         """
         after = _position(query.cursor) if query.cursor else None
         with transaction(self._engine) as connection:
@@ -241,7 +154,12 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
         time, _, id_ = text.partition(" ")
         at, command = datetime.fromisoformat(time), UUID(id_)
     except (ValueError, binascii.Error):
-        raise InvalidCursorError("not a cursor of this search") from None
+        raise _not_ours() from None
     if at.tzinfo is None:
-        raise InvalidCursorError("not a cursor of this search")
+        raise _not_ours()
     return at, command
+
+
+def _not_ours() -> RefusedError:
+    error = FieldError(pointer="/cursor", code="invalid-cursor", detail="not a cursor of this search")
+    return RefusedError("invalid-field", "The cursor is none of ours: search again without it.", errors=(error,))

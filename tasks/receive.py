@@ -5,9 +5,10 @@ A refusal is kept and uses up no key. A repeat is answered with the command's st
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -20,10 +21,10 @@ from canonical.envelope import Envelope, parse_envelope
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError
 from canonical.idempotency import check_key, derived_key, fingerprint, key_hash
 from canonical.judgement import check_authority, check_content, check_target
-from canonical.lifecycle import SETTLED
+from canonical.lifecycle import SETTLED, State
 from canonical.ports import ConnectionSettings
 from canonical.principal import Principal
-from canonical.status import STATUS_OF, Explanation, Status, explain
+from canonical.status import STATUS_OF, Status, explain
 from tasks.hints import Hints
 from tasks.locks import Locks
 from tasks.quota import HourlyQuota
@@ -62,9 +63,13 @@ class Receipt:
     possible_duplicate_of: UUID | None = None
     note: str = ""
 
+    def moved(self, state: State, reason: str) -> "Receipt":
+        """Return the receipt as it reads now that the command is in ``state``."""
+        return replace(self, **_told(state, reason))
+
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Incoming:
     """What travels beside the bytes: who sends, under which key, through which door (``http``, ``celery``), which trace.
 
     ``message_digest`` names a message whose only copy is here: if it is refused, its body is kept.
@@ -112,7 +117,7 @@ class Receiver:
         Raises ``RefusedError`` (kept, no key used up; ``BusyError`` says when to come again), ``StoreUnavailableError``
         (nothing was accepted) and ``ReceiptLostError`` (unknown): for both of these, send it again with the same key.
         """
-        request = Request(
+        request = Incoming(
             principal=principal,
             key=key,
             door=door,
@@ -126,7 +131,7 @@ class Receiver:
             self.refuse(error, request, raw)
             raise
 
-    def refuse(self, error: RefusedError, request: Request, raw: bytes = b"") -> None:
+    def refuse(self, error: RefusedError, request: Incoming, raw: bytes = b"") -> None:
         """Keep the refusal of one request; ``raw`` only if it came as a message, whose sender keeps no copy."""
         log.info("refused", action="command.refused", code=error.code, door=request.door, app=request.principal.app)
         if error.code == "in-progress":
@@ -143,7 +148,7 @@ class Receiver:
             )
         )
 
-    def _receive(self, raw: bytes, request: Request) -> Receipt:
+    def _receive(self, raw: bytes, request: Incoming) -> Receipt:
         principal = request.principal
         envelope = parse_envelope(raw)
         assurance = check_authority(envelope, principal)
@@ -265,15 +270,9 @@ def _repeated(known: KnownCommand, print_: bytes) -> Receipt:
 
 
 def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
-    said: Explanation = explain(command.state, command.reason)
     return Receipt(
+        **_told(command.state, command.reason),
         id=command.id,
-        status=STATUS_OF[command.state],
-        state=command.state.value,
-        reason=command.reason,
-        sentence=said.sentence,
-        next=said.next,
-        ended=command.state in SETTLED,
         replayed=replayed,
         received_at=command.received_at,
         correlation_id=command.correlation_id,
@@ -281,3 +280,15 @@ def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
         possible_duplicate_of=command.possible_duplicate_of,
         note=spec_for({"type": command.action_type}).receipt_note,
     )
+
+
+def _told(state: State, reason: str) -> dict[str, Any]:
+    said = explain(state, reason)
+    return {
+        "status": STATUS_OF[state],
+        "state": state.value,
+        "reason": reason,
+        "sentence": said.sentence,
+        "next": said.next,
+        "ended": state in SETTLED,
+    }

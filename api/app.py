@@ -1,0 +1,36 @@
+"""The HTTP application: routes, errors, traces. It judges nothing itself and opens nothing when it is imported."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from api.auth import token_verifier
+from api.command_views import CommandViews
+from api.commands import CommandDoor
+from api.health import Health
+from api.problem_handlers import add_problem_handlers
+from api.tracing import Tracing
+
+if TYPE_CHECKING:
+    from config.wiring import Services
+
+
+def make_app(services: "Services") -> FastAPI:
+    """Return the application that serves with ``services``.
+
+    Raises ``ConfigurationError`` when no issuer of tokens is configured.
+    """
+    app = FastAPI(
+        title="Writeback",
+        summary="Writes clinical actions back to an EHR: once, on the right patient, never over an unseen edit.",
+        version="1",
+        # Their pages load scripts from elsewhere; the description itself is served at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.tokens = token_verifier(services.settings, clock=services.clock)
+    for part in (CommandViews, CommandDoor, Health):
+        app.include_router(part(services).router())
+    add_problem_handlers(app)
+    app.add_middleware(Tracing)
+    return app

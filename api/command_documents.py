@@ -1,0 +1,49 @@
+"""From stored commands to the documents that are served: status, sentence and next step come from the state."""
+
+from typing import Any
+
+from api.models import (
+    ActionName,
+    CommandDocument,
+    CommandSummaryDocument,
+    OperationDocument,
+    TimelineDocument,
+)
+from canonical.command_views import CommandDetail, CommandSummary
+from canonical.status import STATUS_OF, explain
+
+
+def _members(summary: CommandSummary) -> dict[str, Any]:
+    said = explain(summary.state, summary.reason)
+    return {
+        "id": summary.id,
+        "status": STATUS_OF[summary.state],
+        "state": summary.state.value,
+        "reason": summary.reason,
+        "sentence": said.sentence,
+        "next": said.next,
+        "action": ActionName(type=summary.action_type, operation=summary.operation),
+        "connection": summary.connection,
+        "app": summary.app,
+        "received_at": summary.received_at,
+        "state_since": summary.state_since,
+        "not_after": summary.not_after,
+        "correlation_id": summary.correlation_id,
+        "author_assurance": summary.author_assurance,
+        "attempts": summary.attempts,
+        "possible_duplicate_of": summary.possible_duplicate_of,
+    }
+
+
+def summary_document(summary: CommandSummary) -> CommandSummaryDocument:
+    """Return the document of a command without its timeline."""
+    return CommandSummaryDocument(**_members(summary))
+
+
+def command_document(detail: CommandDetail) -> CommandDocument:
+    """Return the document of a command with its timeline and operations."""
+    return CommandDocument(
+        **_members(detail.summary),
+        timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
+        operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
+    )

@@ -1,0 +1,133 @@
+"""What the doors answer, as models: the shapes in OpenAPI are these. No clinical content in any of them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from canonical.status import Status
+
+
+class Document(BaseModel):
+    """Base of all answers: camelCase outside."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, from_attributes=True)
+
+
+class ReceiptDocument(Document):
+    """The receipt of a command. ``status`` has five values for ever; ``state`` is open-ended."""
+
+    id: UUID
+    status: Status
+    state: str
+    reason: str
+    sentence: str
+    next: str
+    replayed: bool
+    received_at: datetime
+    correlation_id: str
+    author_assurance: str
+    possible_duplicate_of: UUID | None = None
+    note: str = ""
+
+
+class ActionName(Document):
+    """Which action and operation a command is of."""
+
+    type: str
+    operation: str
+
+
+class TimelineDocument(Document):
+    """One fact of a command's life; ``source`` and ``target`` are states."""
+
+    seq: int
+    at: datetime
+    trigger: str
+    source: str
+    target: str
+    reason: str
+    actor: str
+    attempt: int | None = None
+
+
+class OperationDocument(Document):
+    """One interaction with the EHR: its reference and version there, once known."""
+
+    seq: int
+    interaction: str
+    resource_type: str
+    state: str
+    reference: str | None = None
+    version: str | None = None
+
+
+class CommandSummaryDocument(Document):
+    """Where a command is and what must happen next."""
+
+    id: UUID
+    status: Status
+    state: str
+    reason: str
+    sentence: str
+    next: str
+    action: ActionName
+    connection: str
+    app: str
+    received_at: datetime
+    state_since: datetime
+    not_after: datetime | None = None
+    correlation_id: str
+    author_assurance: str
+    attempts: int
+    possible_duplicate_of: UUID | None = None
+
+
+class CommandDocument(CommandSummaryDocument):
+    """A command with all that happened to it, oldest first."""
+
+    timeline: tuple[TimelineDocument, ...]
+    operations: tuple[OperationDocument, ...]
+
+
+class PageDocument(Document):
+    """One page of a search, newest first; send ``cursor`` again to go on, until there is none."""
+
+    commands: tuple[CommandSummaryDocument, ...]
+    cursor: str | None = None
+
+
+class FieldErrorDocument(Document):
+    """One thing wrong with one field: RFC 6901 pointer, stable code, words. Never the value."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ProblemDocument(Document):
+    """RFC 9457. ``retry``: ``never``, ``later``, ``afterConsent``, ``afterApproval`` or ``afterConfirmation``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry: str
+    errors: tuple[FieldErrorDocument, ...] | None = None
+    correlation_id: str | None = None
+
+
+class BatchItemDocument(Document):
+    """What one item of a batch came to: its HTTP status with a receipt or a problem."""
+
+    status: int
+    receipt: ReceiptDocument | None = None
+    problem: ProblemDocument | None = None
+
+
+class BatchDocument(Document):
+    """The items of a batch in the order they were sent; each stands alone, a batch is not atomic."""
+
+    items: tuple[BatchItemDocument, ...]

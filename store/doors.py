@@ -1,0 +1,31 @@
+"""Everything the HTTP doors read and write in the store, in one hand; each part is a module of its own."""
+
+from sqlalchemy import Engine
+
+from store.command_reads import CommandReads
+from store.consents import Consents
+from store.database import check_durable, transaction
+from store.endpoints import Endpoints
+from store.switches import Switches
+from store.withdrawals import Withdrawals
+
+
+class Doors:
+    """The store as the doors see it. Thread-safe, as each of its parts is."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Work on ``engine``."""
+        self._engine = engine
+        self.commands = CommandReads(engine)
+        self.withdrawals = Withdrawals(engine)
+        self.consents = Consents(engine)
+        self.endpoints = Endpoints(engine)
+        self.switches = Switches(engine)
+
+    def check(self) -> None:
+        """Pass only if the database is there and keeps what it commits.
+
+        Raises ``StoreUnavailableError`` and ``ConfigurationError``.
+        """
+        with transaction(self._engine):
+            check_durable(self._engine)

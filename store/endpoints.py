@@ -1,0 +1,85 @@
+"""Where an app wants to be told: registered addresses with their signing secrets. Sending is not done here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+
+from store.database import rows, transaction
+
+_COLUMNS = "id, url, created_at, failing_since, disabled_at"
+_LIST = f"SELECT {_COLUMNS} FROM endpoints WHERE tenant = %(tenant)s AND app = %(app)s ORDER BY created_at, id"
+_GET = f"SELECT {_COLUMNS} FROM endpoints WHERE tenant = %(tenant)s AND app = %(app)s AND id = %(id)s"
+#: An address that was given up is taken up again, with the new secret only.
+_REGISTER = f"""
+INSERT INTO endpoints (id, tenant, app, url, secret) VALUES (%(id)s, %(tenant)s, %(app)s, %(url)s, %(secret)s)
+ON CONFLICT (tenant, app, url) DO UPDATE SET secret = excluded.secret, disabled_at = NULL, failing_since = NULL
+RETURNING {_COLUMNS}
+"""
+_SECRET = f"""
+UPDATE endpoints SET secret = %(secret)s, disabled_at = NULL, failing_since = NULL
+ WHERE tenant = %(tenant)s AND app = %(app)s AND id = %(id)s RETURNING {_COLUMNS}
+"""
+_DISABLE = f"""
+UPDATE endpoints SET disabled_at = coalesce(disabled_at, clock_timestamp())
+ WHERE tenant = %(tenant)s AND app = %(app)s AND id = %(id)s RETURNING {_COLUMNS}
+"""
+_GIVE_UP = """
+UPDATE callbacks SET given_up_at = clock_timestamp()
+ WHERE endpoint_id = %(id)s AND delivered_at IS NULL AND given_up_at IS NULL
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A registered address, without its secret; ``disabled_at`` (UTC): nothing is sent there since."""
+
+    id: UUID
+    url: str
+    created_at: datetime
+    failing_since: datetime | None
+    disabled_at: datetime | None
+
+
+class Endpoints:
+    """The callback addresses of every tenant and app."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Work on ``engine``."""
+        self._engine = engine
+
+    def all(self, tenant: str, app: str) -> list[Endpoint]:
+        """Return the app's endpoints, oldest first, disabled ones included."""
+        return self._run(_LIST, {"tenant": tenant, "app": app})
+
+    def find(self, tenant: str, app: str, endpoint: UUID) -> Endpoint | None:
+        """Return one endpoint of the app."""
+        return _one(self._run(_GET, {"tenant": tenant, "app": app, "id": endpoint}))
+
+    def register(self, tenant: str, app: str, *, url: str, secret: str) -> Endpoint:
+        """Register ``url`` with ``secret``; registered before, it keeps its id and gets the new secret."""
+        parameters = {"id": uuid4(), "tenant": tenant, "app": app, "url": url, "secret": secret}
+        return self._run(_REGISTER, parameters)[0]
+
+    def change_secret(self, tenant: str, app: str, endpoint: UUID, *, secret: str) -> Endpoint | None:
+        """Give an endpoint another secret and take it up again if it was disabled."""
+        return _one(self._run(_SECRET, {"tenant": tenant, "app": app, "id": endpoint, "secret": secret}))
+
+    def disable(self, tenant: str, app: str, endpoint: UUID) -> Endpoint | None:
+        """Send nothing there any more; what was delivered stays on record."""
+        parameters = {"tenant": tenant, "app": app, "id": endpoint}
+        with transaction(self._engine) as connection:
+            found = [Endpoint(**row) for row in rows(connection, _DISABLE, parameters)]
+            if found:
+                rows(connection, _GIVE_UP, parameters)
+        return _one(found)
+
+    def _run(self, sql: str, parameters: dict[str, Any]) -> list[Endpoint]:
+        with transaction(self._engine) as connection:
+            return [Endpoint(**row) for row in rows(connection, sql, parameters)]
+
+
+def _one(found: list[Endpoint]) -> Endpoint | None:
+    return found[0] if found else None
