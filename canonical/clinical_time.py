@@ -50,7 +50,7 @@ def _shifted(instant: datetime, by: timedelta) -> datetime:
     try:
         return instant + by
     except OverflowError:
-        return _FIRST if by < timedelta(0) else _LAST
+        return min(instant, _FIRST) if by < timedelta(0) else max(instant, _LAST)
 
 
 def _bounds(found: re.Match[str]) -> tuple[datetime, datetime]:

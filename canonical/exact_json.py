@@ -58,7 +58,7 @@ def _check_text(text: str) -> None:
 
 
 def _check(value: Any, depth: int = 0) -> None:
-    if depth > DEPTH_LIMIT:
+    if isinstance(value, dict | list) and depth >= DEPTH_LIMIT:
         msg = f"nested deeper than {DEPTH_LIMIT} levels"
         raise InvalidJsonError(msg)
     if isinstance(value, str):
