@@ -84,7 +84,8 @@ SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a
 ON CONFLICT DO NOTHING
 """
 _SETTLED_ALREADY = (
-    "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND settled_at IS NOT NULL"
+    "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND detail = %(outcome_detail)s"
+    " AND settled_at IS NOT NULL"
 )
 
 #: The EHR answered something of its own: the connection works.
@@ -125,8 +126,8 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
             if outcome.root:
                 take_back_root(session, outcome.root, actor=actor)
             return True
-    # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells.
-    repeated = {"attempt_id": claim.attempt_id, "outcome": parameters["outcome"]}
+    # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells, unless a sweep gave it up.
+    repeated = {name: parameters[name] for name in ("attempt_id", "outcome", "outcome_detail")}
     return bool(rows(session, _SETTLED_ALREADY, repeated))
 
 

@@ -18,10 +18,10 @@ from tasks.faultpoints import STEPS, Faultpoints
 from tasks.turn import LaneTurn, TurnReport
 from tasks.verify import Verifier
 from tests.faults.checker import Receipt, Written, judge, read_record
+from tests.tasks.ward import PATIENT as WHO
 from tests.tasks.ward import Ward
 
 SOON = timedelta(seconds=10)
-PATIENT = "Patient/p1"
 VALUE = "72.50"
 
 
@@ -113,10 +113,13 @@ class Stage:
             proofs=Proofs(ward.engine, actor="test"), ehrs=lambda _tenant, _connection: ward.chart
         )
 
-    def submit(self, *arguments: Any, **more: Any) -> Accepted:
-        accepted = self.ward.submit(*arguments, **more)
-        if not accepted.replayed:
-            self.receipts.append(Receipt(command=accepted.command_id, patient=PATIENT, value=VALUE))
+    def submit(self, *arguments: Any, patient: str = "p1", door: Ward | None = None, **more: Any) -> Accepted:
+        """Accept a command for ``Patient/<patient>``, who is admitted, and remember the receipt."""
+        self.ward.chart.admit({**WHO, "id": patient})
+        named = {"reference": f"Patient/{patient}", "birthDate": WHO["birthDate"], "family": "Lopez"}
+        accepted = (door or self.ward).submit(*arguments, **{"patient": named, **more})
+        if all(receipt.command != accepted.command_id for receipt in self.receipts):
+            self.receipts.append(Receipt(command=accepted.command_id, patient=f"Patient/{patient}", value=VALUE))
         return accepted
 
     @contextmanager
