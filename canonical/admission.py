@@ -158,8 +158,8 @@ class AdmissionStore(Protocol):
         """Return the consent as it stands, if there is one."""
         ...
 
-    def accepted(self, tenant: str, app: str, *, since: datetime) -> tuple[int, datetime | None]:
-        """Return how many commands the app gave since then (UTC), and when the first of them came."""
+    def accepted(self, tenant: str, app: str, *, within: timedelta) -> tuple[int, timedelta]:
+        """Return how many commands the app gave within that time until now, and how long ago the first of them came."""
         ...
 
     def admit(self, admission: Admission) -> Admitted:

@@ -1,6 +1,6 @@
 """The store behind the doors: what they must look up, and the one write they make. Fills a port, judges nothing."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +22,8 @@ SELECT id, fingerprint, state, state_reason AS reason, received_at, correlation_
   FROM commands WHERE tenant = %(tenant)s AND app = %(app)s AND key_hash = %(key_hash)s
 """
 _ACCEPTED = """
-SELECT count(*) AS n, min(received_at) AS first FROM commands
- WHERE tenant = %(tenant)s AND received_at >= %(since)s AND app = %(app)s
+SELECT count(*) AS n, clock_timestamp() - coalesce(min(received_at), clock_timestamp()) AS age FROM commands
+ WHERE tenant = %(tenant)s AND app = %(app)s AND received_at >= clock_timestamp() - %(within)s
 """
 _SERIES_CASE = """
 SELECT k.id FROM lanes l
@@ -63,10 +63,10 @@ class Admissions:
     def consent(self, tenant: str, reference: str) -> ConsentTerms | None:
         return self._consents.find(tenant, reference)
 
-    def accepted(self, tenant: str, app: str, *, since: datetime) -> tuple[int, datetime | None]:
+    def accepted(self, tenant: str, app: str, *, within: timedelta) -> tuple[int, timedelta]:
         with transaction(self._engine) as connection:
-            row = rows(connection, _ACCEPTED, {"tenant": tenant, "app": app, "since": since})[0]
-        return row["n"], row["first"]
+            row = rows(connection, _ACCEPTED, {"tenant": tenant, "app": app, "within": within})[0]
+        return row["n"], row["age"]
 
     def admit(self, admission: Admission) -> Admitted:
         principal = admission.principal

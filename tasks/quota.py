@@ -41,15 +41,14 @@ class HourlyQuota:
         with self._lock:
             window = self._windows.get((tenant, app))
         if window is None or now - window.counted_at >= RECOUNT_AFTER or window.count >= self.limit:
-            count, first = self.store.accepted(tenant, app, since=now - HOUR)
+            count, oldest = self.store.accepted(tenant, app, within=HOUR)
             with self._lock:
                 self._windows[tenant, app] = _Window(counted_at=now, count=count)
             if count >= self.limit:
-                wait = (first or now) + HOUR - now
                 raise BusyError(
                     "quota-exceeded",
                     f"This app may give {self.limit} commands an hour. Nothing was accepted; go on later.",
-                    retry_after=max(wait, timedelta(seconds=1)),
+                    retry_after=max(HOUR - oldest, timedelta(seconds=1)),
                 )
 
     def count(self, tenant: str, app: str) -> None:
