@@ -110,9 +110,7 @@ class Settings(BaseSettings):
     worker_threads: Count = 8
     worker_processes: Count = 2
     #: Pooled database connections of one process, beside the sessions of its threads.
-    pool_size: Count = 8
-    #: Between two looks of a poller that found nothing.
-    poll_interval: Seconds = timedelta(seconds=1)
+    pool_size: Annotated[int, Field(ge=2)] = 8
 
     log_level: Annotated[str, Field(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     #: Errors are reported to this Sentry project; empty: to nobody.

@@ -7,6 +7,7 @@ is gone when Redis is emptied.
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def make_celery(settings: Settings, *, role: Role) -> Celery:
         task_queues=[Queue(name.value) for name in QueueName],  # type: ignore[no-untyped-call]
         broker_transport_options=_transport_options(settings, role),
     )
-    if role is Role.PRODUCER:
+    if role in _IMPATIENT:
         app.conf.update(_FAILING_FAST)
     if role is Role.RECEIVE:
         app.conf.update(_receiving(settings))
@@ -98,8 +99,12 @@ _COMMON: dict[str, Any] = {
     "enable_utc": True,
     # Sweeps are seconds apart; the default loop looks every five minutes.
     "beat_max_loop_interval": 5,
+    # What is overdue is asked of the database at every run, so when a sweep last ran needs no file.
+    "beat_scheduler": "celery.beat:Scheduler",
 }
 
+#: Who only publishes: somebody waits for it, or its other work does.
+_IMPATIENT = frozenset({Role.PRODUCER, Role.SCHEDULER})
 _FAILING_FAST: dict[str, Any] = {
     "broker_connection_timeout": 0.3,
     "broker_pool_acquire_timeout": 0.3,
@@ -118,7 +123,7 @@ def _transport_options(settings: Settings, role: Role) -> dict[str, Any]:
         # Redis holds hints only: no unacknowledged copies, no visibility timeout, no restoring, nothing to be doubled.
         "ack_emulation": False,
     }
-    if role is Role.PRODUCER:
+    if role in _IMPATIENT:
         options |= {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "max_retries": 0}
     if role is Role.RECEIVE:
         options |= {
@@ -148,3 +153,73 @@ def _receiving(settings: Settings) -> dict[str, Any]:
         "redis_socket_connect_timeout": 2,
         "redis_retry_on_timeout": False,
     }
+
+
+def run_worker(settings: Settings, role: Role, threads: int | None = None) -> None:
+    """Work on the queues of ``role`` (``WORKER`` or ``RECEIVE``) with ``threads`` (count) until SIGTERM.
+
+    On SIGTERM running turns are finished and nothing new is begun. Raises ``ConfigurationError`` and
+    ``StoreUnavailableError`` at the start, before anything is taken.
+    """
+    from config import wiring
+    from config.logging import configure_logging
+    from tasks.celery_tasks import register
+
+    configure_logging(settings.log_level)
+    wiring.start(settings)
+    app = make_celery(settings, role=role)
+    register(app, role)
+    try:
+        app.start(
+            argv=[
+                "worker",
+                # Threads: what a worker does is to wait for EHRs and PostgreSQL.
+                "--pool=threads",
+                f"--concurrency={threads or settings.worker_threads}",
+                f"--queues={','.join(CONSUMES[role])}",
+                f"--hostname={role}-{os.getpid()}@%h",
+                "--without-gossip",
+                "--without-mingle",
+                f"--loglevel={settings.log_level}",
+            ]
+        )
+    finally:
+        wiring.stop()
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other."""
+    from config.logging import configure_logging
+    from tasks.scheduler import beat_schedule
+
+    configure_logging(settings.log_level)
+    app = make_celery(settings, role=Role.SCHEDULER)
+    app.conf.beat_schedule = beat_schedule()
+    app.start(argv=["beat", f"--loglevel={settings.log_level}"])
+
+
+def run_flower(settings: Settings, *, port: int, address: str = "127.0.0.1", login: str = "") -> None:
+    """Show workers and tasks at ``address:port`` until SIGTERM, to ``login`` (``user:password``) only and read-only.
+
+    Without a ``login`` one is made and kept in ``flower.login`` (mode 0600) in the data directory. Flower's own metrics
+    and health pages need no login, so ``address`` should stay on this machine; people come through a proxy.
+    """
+    from config.logging import configure_logging
+    from tasks.flower_login import flower_login
+
+    configure_logging(settings.log_level)
+    app = make_celery(settings, role=Role.FLOWER)
+    app.start(
+        argv=[
+            "flower",
+            f"--address={address}",
+            f"--port={port}",
+            f"--basic_auth={login or flower_login(settings.data_dir)}",
+            # Whoever logs in may look: no task is run, revoked or purged from here, no worker shut down.
+            "--read_only=True",
+            # Its file is a pickle of what it saw; everything that matters is in PostgreSQL.
+            "--persistent=False",
+            # Nothing is read from a file that happens to lie in the working directory.
+            f"--conf={os.devnull}",
+        ]
+    )

@@ -1,0 +1,266 @@
+"""Putting the parts together: the only module that names concrete classes. Importing it builds nothing.
+
+A process builds its services once, from its settings (``start``); tasks ask for them inside their functions
+(``services``). Tests build their own with other settings, and close them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from threading import Lock
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Engine
+
+from adapters import open_ehr
+from canonical.errors import ConfigurationError
+from canonical.ports import ConnectionSettings, Ehr
+from config.connections import read_connections
+from config.environment import read_settings
+from config.session_budget import check_session_budget
+from config.settings import Settings
+from config.telemetry import configure_telemetry
+from store.admissions import Admissions
+from store.callbacks import Callbacks
+from store.connections import sync_connections
+from store.database import check_durable, open_engine
+from store.doors import Doors
+from store.held_lanes import PostgresLanes
+from store.proofs import Proofs
+from store.refusals import Refusals
+from store.sweep_runs import SweepRuns
+from store.watch_list import WatchList
+from tasks.app import Role, make_celery
+from tasks.callback_address import AddressRules
+from tasks.callback_sender import CallbackSender
+from tasks.circuit import Circuit
+from tasks.dispatch import Dispatcher
+from tasks.faultpoints import Faultpoints
+from tasks.hints import Hints
+from tasks.journey import Journey
+from tasks.locks import Locks
+from tasks.notify import Notifier
+from tasks.patients import Patients
+from tasks.preparation import Preparation
+from tasks.probing import Probing
+from tasks.receive import Receiver
+from tasks.turn import LaneTurn
+from tasks.verify import Verifier
+
+#: Seconds. Redis is beside us or of no use: whoever asks it is answering somebody.
+_REDIS_TIMEOUT = 0.25
+
+
+class Ehrs:
+    """The EHRs by (tenant, connection), each opened when it is first needed. Thread-safe; closed together."""
+
+    def __init__(
+        self, connections: Mapping[tuple[str, str], ConnectionSettings], opener: Callable[[ConnectionSettings], Ehr]
+    ) -> None:
+        """Take the connections' settings and what opens one."""
+        self._connections, self._opener = connections, opener
+        self._open: dict[tuple[str, str], Ehr] = {}
+        self._lock = Lock()
+
+    def __call__(self, tenant: str, name: str) -> Ehr:
+        """Return the EHR; raises ``ConfigurationError`` when the settings do not name it (any more)."""
+        with self._lock:
+            ehr = self._open.get((tenant, name))
+            if ehr is None:
+                settings = self._connections.get((tenant, name))
+                if settings is None:
+                    raise ConfigurationError(
+                        f"tenant {tenant} has commands for the connection {name}, which no file names: put it back"
+                    )
+                ehr = self._open[tenant, name] = self._opener(settings)
+            return ehr
+
+    def close(self) -> None:
+        """Close every EHR that was opened."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The parts of one process. ``ehr(tenant, name)`` is thread-safe, as is everything here."""
+
+    settings: Settings
+    engine: Engine
+    connections: Mapping[tuple[str, str], ConnectionSettings]
+    ehr: Ehrs
+    redis: redis.Redis
+    locks: Locks
+    hints: Hints
+    lanes: PostgresLanes
+    receiver: Receiver
+    doors: Doors
+    turn: LaneTurn
+    verifier: Verifier
+    notifier: Notifier
+    dispatcher: Dispatcher
+    watch_list: WatchList
+    callbacks: Callbacks
+    refusals: Refusals
+    sweep_runs: SweepRuns
+    clock: Callable[[], datetime]
+    random: Random
+
+    def close(self) -> None:
+        """Close whatever was opened: EHRs, lane sessions, pools."""
+        self.ehr.close()
+        self.lanes.close()
+        self.redis.close()
+        self.engine.dispose()
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, aware UTC."""
+    return datetime.now(UTC)
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    random: Random | None = None,
+    opener: Callable[[ConnectionSettings], Ehr] | None = None,
+) -> Services:
+    """Return the services for ``settings``, after checking that the database keeps what it commits.
+
+    ``opener`` opens an EHR (the adapters', unless a test brings its own). Raises ``ConfigurationError`` naming the
+    setting to correct and ``StoreUnavailableError`` when PostgreSQL cannot be reached.
+    """
+    for name in ("database_url", "redis_url"):
+        if not getattr(settings, name):
+            raise ConfigurationError(f"WRITEBACK_{name.upper()} is empty: nothing was started.")
+    known = {(item.tenant, item.name): item for item in read_connections(settings.connections_file)}
+    engine = open_engine(settings.database_url, pool_size=settings.pool_size)
+    try:
+        check_durable(engine)
+        check_session_budget(engine, settings)
+        sync_connections(engine, known.values())
+    except BaseException:
+        engine.dispose()
+        raise
+    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock)))
+    return _assemble(settings, engine, known, ehrs, clock, random or Random())  # noqa: S311 - jitter
+
+
+def _assemble(
+    settings: Settings,
+    engine: Engine,
+    known: Mapping[tuple[str, str], ConnectionSettings],
+    ehrs: Ehrs,
+    clock: Callable[[], datetime],
+    random: Random,
+) -> Services:
+    actor = f"{socket.gethostname()}:{os.getpid()}"
+    circuit = Circuit()
+    client = open_redis(settings)
+    locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
+    hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
+    lanes = PostgresLanes(settings.database_url, actor=actor)
+    watch_list = WatchList(engine, actor=actor)
+    turn = _turn(settings, lanes, ehrs, clock, random)
+    verifier = Verifier(proofs=Proofs(engine, actor=actor), ehrs=ehrs)
+    rules = AddressRules(
+        allow_loopback=settings.callbacks_allow_loopback, allow_private=settings.callbacks_allow_private
+    )
+    sender = CallbackSender(timeout=settings.callback_timeout, rules=rules)
+    callbacks = Callbacks(engine)
+    return Services(
+        settings=settings,
+        engine=engine,
+        connections=known,
+        ehr=ehrs,
+        redis=client,
+        locks=locks,
+        hints=hints,
+        lanes=lanes,
+        receiver=Receiver(
+            store=Admissions(engine),
+            connections=known,
+            locks=locks,
+            hints=hints,
+            clock=clock,
+            quota_per_hour=settings.quota_per_hour,
+        ),
+        doors=Doors(engine),
+        turn=turn,
+        verifier=verifier,
+        notifier=Notifier(callbacks=callbacks, sender=sender, clock=clock, random=random),
+        dispatcher=Dispatcher(turn=turn, verifier=verifier, stumbles=watch_list, lock=locks.lane),
+        watch_list=watch_list,
+        callbacks=callbacks,
+        refusals=Refusals(engine),
+        sweep_runs=SweepRuns(engine),
+        clock=clock,
+        random=random,
+    )
+
+
+def _turn(
+    settings: Settings, lanes: PostgresLanes, ehrs: Ehrs, clock: Callable[[], datetime], random: Random
+) -> LaneTurn:
+    faultpoints = Faultpoints(plan=settings.faultpoints, once_in=settings.faultpoints_dir)
+    return LaneTurn(
+        lanes=lanes,
+        preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
+        journey=Journey(ehrs=ehrs, faultpoints=faultpoints, random=random),
+        probing=Probing(ehrs=ehrs, faultpoints=faultpoints, random=random),
+        faultpoints=faultpoints,
+        random=random,
+    )
+
+
+def open_redis(settings: Settings) -> redis.Redis:
+    """Return a client that answers or fails within half a second; nothing is connected yet.
+
+    It never repeats a command by itself: a repeated ``SET NX`` locks its own holder out, a repeated ``INCR`` counts twice.
+    """
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_REDIS_TIMEOUT,
+        socket_connect_timeout=_REDIS_TIMEOUT,
+        socket_keepalive=True,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+_started: Services | None = None
+_start_lock = Lock()
+
+
+def start(settings: Settings | None = None) -> Services:
+    """Build this process's services, from the environment unless given, and keep them for :func:`services`."""
+    global _started  # noqa: PLW0603 - one process, one set of services; everything else is passed along
+    with _start_lock:
+        if _started is None:
+            settings = settings or read_settings()
+            configure_telemetry(settings)
+            _started = build(settings)
+        return _started
+
+
+def services() -> Services:
+    """Return this process's services; the first call builds them."""
+    return _started or start()
+
+
+def stop() -> None:
+    """Close this process's services, if it has any."""
+    global _started  # noqa: PLW0603 - see start
+    with _start_lock:
+        if _started is not None:
+            _started.close()
+            _started = None

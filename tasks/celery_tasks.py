@@ -1,0 +1,109 @@
+"""The Celery tasks: what each queue's message makes a worker do. Thin: load, call, hint again; only ids in and out.
+
+Collaborators come from ``config.wiring`` inside the functions, so that importing this opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, task_prerun
+from prometheus_client import Counter
+
+from canonical.errors import StoreUnavailableError
+from tasks.app import CONSUMES, Role
+from tasks.queues import QUEUE_OF, TaskName, is_known
+
+log = structlog.get_logger()
+
+HINTS_IGNORED = Counter("writeback_hints_ignored", "Hints in a form that this release does not know.", ["task"])
+
+
+def dispatch(message: dict[str, Any]) -> None:
+    """Take one turn of a lane; hint again only if more is due and nobody else is at it."""
+    from config.wiring import services
+
+    lane_id = int(message["lane"])
+    structlog.contextvars.bind_contextvars(lane=lane_id)
+    if services().dispatcher.run(lane_id):
+        services().hints.dispatch(lane_id)
+
+
+def verify(message: dict[str, Any]) -> None:
+    """Look once for the proof of a command."""
+    from config.wiring import services
+
+    report = services().verifier.run(UUID(message["command"]))
+    if report.followers and report.lane_id is not None:
+        services().hints.dispatch(report.lane_id)
+
+
+def notify(message: dict[str, Any]) -> None:
+    """Send one callback, if it is still due."""
+    from config.wiring import services
+
+    services().notifier.run(int(message["callback"]))
+
+
+def sweep(message: dict[str, Any]) -> None:
+    """Run one sweep by name."""
+    from config.wiring import services
+    from reconcile.schedule import sweep as run_sweep
+
+    run_sweep(str(message["sweep"]), services(), services().hints)
+
+
+#: Adding a task is a function, a line here, and its name and queue in ``queues.py``.
+HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
+    TaskName.DISPATCH: dispatch,
+    TaskName.VERIFY: verify,
+    TaskName.NOTIFY: notify,
+    TaskName.SWEEP: sweep,
+}
+
+
+def understood(name: TaskName, work: Callable[[dict[str, Any]], None]) -> Callable[[object], None]:
+    """Return ``work`` as a task that ignores what it does not know and gives up, quietly, when PostgreSQL is away.
+
+    A hint may be lost with no effect but latency; so may one that an older or newer release wrote.
+    """
+
+    def task(message: object = None) -> None:
+        if not is_known(message):
+            HINTS_IGNORED.labels(name.value).inc()
+            log.warning("a hint in an unknown form was ignored", action="hint.ignored")
+            return
+        assert isinstance(message, dict)  # noqa: S101 - is_known says so
+        try:
+            work(message)
+        except StoreUnavailableError:
+            log.warning("PostgreSQL is away; the sweeps will find the work", action="store.away")
+
+    return task
+
+
+def register(app: Celery, role: Role) -> None:
+    """Give ``app`` the tasks of ``role``, and this process our logging."""
+    setup_logging.connect(_keep_our_logging, weak=False, dispatch_uid="writeback-logging")
+    task_prerun.connect(_begin_log_context, weak=False, dispatch_uid="writeback-log-context")
+    for name, work in HINT_TASKS.items():
+        if QUEUE_OF[name] in CONSUMES.get(role, ()):
+            app.task(understood(name, work), name=name.value, ignore_result=True)
+    if role is Role.RECEIVE:
+        from tasks.receive_message import register_receive
+
+        register_receive(app)
+
+
+def _keep_our_logging(**_ignored: Any) -> None:
+    """Connected, it keeps Celery from setting up logging of its own, which would print arguments."""
+
+
+def _begin_log_context(task_id: str, task: Any, **_ignored: Any) -> None:
+    """Start each task with an empty log context: a thread would carry one command's ids into the next one's lines."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)

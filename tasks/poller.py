@@ -1,0 +1,158 @@
+"""Dispatch and sweeps in one plain process that needs no Redis: beside the workers it finds what hints missed.
+
+With Redis away it is what keeps writes going; it asks PostgreSQL what is due, and works in threads of its own.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+
+from canonical.errors import StoreUnavailableError
+from reconcile.schedule import SWEEPS, sweep
+from reconcile.sweep import Sweep
+from tasks.locks import Grip
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from config.wiring import Services
+
+log = structlog.get_logger()
+
+#: Seconds between two tries while PostgreSQL is away.
+PACE = 1.0
+#: Work handed out beyond what the threads are at: enough to keep them busy until the next sweep.
+QUEUED_PER_THREAD = 8
+
+
+class Workers:
+    """Threads that do what a sweep finds (:class:`reconcile.sweep.Hands`); the same thing is never done twice at once."""
+
+    def __init__(self, services: Services, *, threads: int) -> None:
+        """Start no thread yet."""
+        self._services = services
+        # PostgreSQL decides who holds a lane; this process must not need Redis to find out.
+        self._dispatcher = replace(services.dispatcher, lock=_no_lock)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="poller")
+        self._most = threads * (1 + QUEUED_PER_THREAD)
+        self._under_way: set[object] = set()
+        self._lock = Lock()
+        self._closing = False
+
+    def dispatch(self, lane_id: int) -> bool:
+        return self._take_on(("lane", lane_id), lambda: self._turn(lane_id))
+
+    def verify(self, command_id: UUID) -> bool:
+        return self._take_on(("command", command_id), lambda: self._verify(command_id))
+
+    def notify(self, callback_id: int) -> bool:
+        return self._take_on(("callback", callback_id), lambda: self._services.notifier.run(callback_id))
+
+    def close(self) -> None:
+        """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
+        with self._lock:
+            self._closing = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _turn(self, lane_id: int) -> None:
+        while self._dispatcher.run(lane_id) and not self._closing:
+            continue
+
+    def _verify(self, command_id: UUID) -> None:
+        report = self._services.verifier.run(command_id)
+        if report.followers and report.lane_id is not None:
+            self.dispatch(report.lane_id)
+
+    def _take_on(self, what: object, work: Callable[[], Any]) -> bool:
+        with self._lock:
+            if self._closing or what in self._under_way or len(self._under_way) >= self._most:
+                return False
+            self._under_way.add(what)
+            self._threads.submit(self._do, what, work)
+        return True
+
+    def _do(self, what: object, work: Callable[[], Any]) -> None:
+        structlog.contextvars.clear_contextvars()
+        try:
+            work()
+        except StoreUnavailableError:
+            log.warning("PostgreSQL is away; the sweeps will find the work", action="store.away")
+        except Exception as error:
+            # The thread goes on: one command's trouble must not stop the others, and its sweep comes back to it.
+            log.error("work failed", action="poller.failed", work=str(what), exc_info=error)
+        finally:
+            with self._lock:
+                self._under_way.discard(what)
+
+
+class Poller:
+    """Runs every sweep when it is time, until it is stopped."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        threads: int,
+        sweeps: Mapping[str, Sweep] = SWEEPS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the services and how many turns may be under way at once (count)."""
+        self._services, self._sweeps, self._monotonic = services, sweeps, monotonic
+        self._workers = Workers(services, threads=threads)
+        self._stopping = Event()
+        self._due_at = dict.fromkeys(sweeps, 0.0)
+
+    def run(self) -> None:
+        """Sweep and work until :meth:`stop`; returns when all that was under way is finished."""
+        try:
+            while not self._stopping.is_set():
+                self._run_due()
+                self._stopping.wait(max(0.0, min(self._due_at.values()) - self._monotonic()))
+        finally:
+            self._workers.close()
+
+    def stop(self) -> None:
+        """Begin nothing more; safe to call from a signal handler or another thread."""
+        self._stopping.set()
+
+    def _run_due(self) -> None:
+        for name, known in self._sweeps.items():
+            if self._due_at[name] > self._monotonic() or self._stopping.is_set():
+                continue
+            self._due_at[name] = self._monotonic() + known.every.total_seconds()
+            try:
+                sweep(name, self._services, self._workers)
+            except StoreUnavailableError:
+                log.warning("PostgreSQL is away; waiting for it", action="store.away")
+                self._stopping.wait(PACE)
+
+
+def _no_lock(_lane_id: int) -> AbstractContextManager[Grip]:
+    return nullcontext(Grip(free=True))
+
+
+def run_poller(settings: Settings, threads: int | None = None) -> None:
+    """Poll with ``threads`` (count) until SIGTERM or SIGINT; turns under way are finished first.
+
+    Raises ``ConfigurationError`` and ``StoreUnavailableError`` at the start.
+    """
+    from config import wiring
+    from config.logging import configure_logging
+
+    configure_logging(settings.log_level)
+    poller = Poller(wiring.start(settings), threads=threads or settings.worker_threads)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: poller.stop())
+    try:
+        poller.run()
+    finally:
+        wiring.stop()
