@@ -43,11 +43,11 @@ def breaches(paths: list[Path], find: Callable[[ast.Module], Found]) -> list[str
 
 
 def at_import(tree: ast.Module) -> Found:
-    """What runs when the module is imported: all but the bodies of functions, and what is only run as a script."""
+    """What runs when the module is imported: not the bodies of functions, nor what is for scripts or types only."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if is_main_guard(node):
+        if never_runs_at_import(node):
             continue
         yield node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -58,8 +58,8 @@ def at_import(tree: ast.Module) -> Found:
             waiting += ast.iter_child_nodes(node)
 
 
-def is_main_guard(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+def never_runs_at_import(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"__name__ == '__main__'", "TYPE_CHECKING"}
 
 
 def reads_environment(node: ast.AST) -> bool:
@@ -188,6 +188,17 @@ def test_no_test_is_skipped() -> None:
 
 
 # -- the rules can be broken
+
+
+def test_wiring_at_import_would_be_found_and_naming_it_as_a_type_would_not() -> None:
+    def found(source: str) -> bool:
+        return any(imports(node, "config.wiring") for node in at_import(ast.parse(source)))
+
+    assert found("from config.wiring import services")
+    assert found("from config import wiring")
+    assert found("import config.wiring")
+    assert not found("def task():\n    from config.wiring import services")
+    assert not found("if TYPE_CHECKING:\n    from config.wiring import Services")
 
 
 @pytest.mark.parametrize(

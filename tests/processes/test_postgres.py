@@ -1,5 +1,4 @@
 import os
-import pwd
 import shutil
 import signal
 import stat
@@ -14,10 +13,9 @@ import pytest
 from processes.condition import wait_until
 from processes.data_directory import DataDirectoryLock
 from processes.errors import DataDirectoryInUse, DidNotStart, ProcessTrouble
-from processes.identity import AS_NOBODY, OURSELVES, Identity
+from processes.identity import AS_NOBODY, OURSELVES
 from processes.leftovers import processes_in
 from processes.postgres import PostgresServer
-from processes.postgres_cluster import PostgresCluster
 from tests.processes.conftest import Parent, is_alive
 
 SOON = timedelta(seconds=10)
@@ -234,15 +232,3 @@ def test_another_user_runs_it_where_ours_may_not(tmp_path: Path) -> None:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
     finally:
         shutil.rmtree(server.cluster.files)
-
-
-def test_programs_the_other_user_cannot_reach_are_copied_for_him(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Identity, "can_run", lambda *_: False)
-    monkeypatch.setattr("processes.postgres_cluster.PUBLIC_PLACE", tmp_path)
-    me = Identity(leash_words=(), user=pwd.getpwuid(os.geteuid()).pw_name)
-    cluster = PostgresCluster(tmp_path / "home", me)
-    assert cluster.programs == cluster.files / "programs" / "bin"
-    version = subprocess.run([str(cluster.programs / "postgres"), "--version"], check=True, capture_output=True)
-    assert version.stdout.startswith(b"postgres (PostgreSQL) 18")

@@ -1,5 +1,7 @@
+import errno
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ import pytest
 from processes.child_spec import Backoff, ChildSpec, ChildState, ChildStatus
 from processes.condition import wait_until
 from processes.errors import DidNotStart
+from processes.spawner import Spawn, spawn_process
 from processes.supervisor import Supervisor
 from tests.processes.conftest import Parent, is_alive
 
@@ -109,6 +112,23 @@ def test_a_child_that_keeps_ending_waits_longer_each_time(supervise: Supervise) 
         supervisor.signal("broken", signal.SIGTERM)
     supervisor.stop()  # does not wait the backoff out
     assert only(supervisor).state is ChildState.STOPPED
+
+
+def test_a_restart_the_machine_refuses_is_tried_again(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = supervise(python("worker", PAUSE))
+    supervisor.start()
+    refusals = iter([OSError(errno.EAGAIN, "no more processes")] * 2)
+
+    def spawn_or_refuse(order: Spawn) -> subprocess.Popen[bytes]:
+        if refusal := next(refusals, None):
+            raise refusal
+        return spawn_process(order)
+
+    monkeypatch.setattr("processes.child.spawn_process", spawn_or_refuse)
+    supervisor.signal("worker", signal.SIGKILL)
+    assert wait_until(lambda: only(supervisor).restarts == 1, within=SOON)
+    assert next(refusals, None) is None
+    assert is_alive(pid_of(supervisor))
 
 
 def test_a_child_that_is_not_to_be_restarted_stays_down(supervise: Supervise) -> None:
