@@ -17,7 +17,7 @@ _FRAME: Mapping[str, str] = {"status": "status", "subject": "subject", "modifier
 #: Elements an EHR keeps for itself: versions, its own text, its ids.
 _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
-_ADDED_TO = frozenset({"identifier", "securityLabel"})
+_ADDED_TO = frozenset({"identifier", "securityLabel", "tag"})
 #: Elements that an EHR may fill when nothing was sent.
 _FILLED_BY_EHR = frozenset({"issued", "dateAsserted"})
 
@@ -33,7 +33,8 @@ def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base
 
 def elements(resource: Resource, *, base_url: str) -> Projection:
     """Return every element of ``resource`` but those of the EHR itself; also the projection of a type nothing is mapped to."""
-    return _comparable({name: item for name, item in resource.items() if name not in _OF_THE_EHR}, base_url)
+    said = {name: item for name, item in resource.items() if name not in _OF_THE_EHR}
+    return _comparable({**said, "tag": resource.get("meta", {}).get("tag")}, base_url)
 
 
 def _comparable(said: Mapping[str, Any], base_url: str) -> Projection:
