@@ -39,6 +39,13 @@ def refused_members(title: str, code: str, detail: str, names: Iterable[str]) ->
     )
 
 
+def _as_lists(value: Any) -> Any:
+    """Return ``value`` with tuples as lists: JSON has no tuples, and to Python the two are never equal."""
+    if isinstance(value, dict):
+        return {name: _as_lists(item) for name, item in value.items()}
+    return [_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 class Element(BaseModel):
     """Base of every canonical structure: frozen, camelCase outside, ``null`` kept apart from absent."""
 
@@ -68,7 +75,8 @@ class Element(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """Return the element as JSON members in FHIR's spelling, decimals and clinical times as written."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
+        members: dict[str, Any] = _as_lists(self.model_dump(by_alias=True, exclude_unset=True))
+        return members
 
 
 class DataType(Element):
