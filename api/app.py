@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from api.auth import token_verifier
 from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.health import Health
 from api.problem_handlers import add_problem_handlers
 from api.tracing import Tracing
+from tasks.tokens import token_verifier
 
 if TYPE_CHECKING:
     from config.wiring import Services
