@@ -23,7 +23,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import structlog
 from joserfc import jwe, jws, jwt
@@ -38,8 +38,11 @@ from canonical.envelope import Token, field_errors
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError
 from canonical.principal import Principal
 from tasks.receive import Receipt, Receiver
-from tasks.registered_apps import RegisteredApp
-from tasks.tokens import ALGORITHMS, LEEWAY_S, InvalidTokenError, IssuerUnavailableError
+from tasks.registered_apps import RegisteredApp, read_message_key, read_registered_apps
+from tasks.tokens import ALGORITHMS, LEEWAY_S, InvalidTokenError, IssuerUnavailableError, token_verifier
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 log = structlog.get_logger()
 
@@ -206,6 +209,22 @@ class MessageDoor:
         except (JoseError, ValueError):
             raise _body_error("undecryptable", "The body is not encrypted to this service's key.") from None
         return plain or b""
+
+
+def message_door(
+    settings: "Settings", *, receiver: Receiver, store: AdmissionStore, clock: Callable[[], datetime]
+) -> MessageDoor:
+    """Return the door that ``settings`` describe; raises ``ConfigurationError`` when one of their files cannot be used."""
+    return MessageDoor(
+        receiver=receiver,
+        store=store,
+        apps=read_registered_apps(settings.apps_file),
+        tokens=token_verifier(settings, clock=clock) if settings.issuer else None,
+        message_key=read_message_key(settings.message_key_file),
+        clock=clock,
+        max_age=settings.max_queue_age,
+        body_limit=settings.body_limit,
+    )
 
 
 def signed_message(
