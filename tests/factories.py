@@ -18,7 +18,7 @@ from factory.declarations import LazyAttribute, LazyFunction, SelfAttribute, Seq
 from factory.random import randgen, reseed_random
 
 from canonical import exact_json
-from canonical.action import spec_for
+from canonical.action import action_specs, spec_for
 from canonical.command import Command, Governance
 from canonical.envelope import Envelope, envelope_from
 from canonical.exact_json import WrittenDecimal
@@ -38,6 +38,7 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 SNOMED_CT = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 #: A usual adult value of every vital sign, as written, with the unit for people and its UCUM code.
 USUAL: dict[str, tuple[str, str, str]] = {
@@ -174,6 +175,13 @@ def target_json(action: Json, **over: Any) -> Json:
     return _with(members | {"seenAt": "2026-03-10T14:40:00Z"}, over)
 
 
+def _is_update(action: Any) -> bool:
+    """Whether ``action`` needs a target; what no door accepts gets none."""
+    spec = action_specs().get(action.get("type")) if isinstance(action, dict) else None
+    rule = spec.operations.get(action.get("operation")) if spec else None
+    return rule is not None and not rule.creates
+
+
 def envelope_json(action: Json | None = None, **over: Any) -> Json:
     """Return a command as an app sends it; an update gets a target, and each call is a new event upstream."""
     action = vital_reading_json() if action is None else action
@@ -189,7 +197,7 @@ def envelope_json(action: Json | None = None, **over: Any) -> Json:
         "purposeOfUse": "TREAT",
         "reason": "home visit",
     }
-    if not spec_for(action).operations[action["operation"]].creates:
+    if _is_update(action):
         members["target"] = target_json(action)
     return _with(members, over)
 
