@@ -28,9 +28,20 @@ class Request:
 class Adapter(Protocol):
     """How one kind of EHR wants it. ``site`` is the connection it is asked about; nothing is kept between calls."""
 
-    key: str
-    mapping_version: str
-    capabilities: Capabilities
+    @property
+    def key(self) -> str:
+        """The name in settings, unique among all files."""
+        ...
+
+    @property
+    def mapping_version(self) -> str:
+        """Journaled with every attempt; raised when the same action is sent differently."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this EHR can do, as data."""
+        ...
 
     def plan(self, command: Command, current: Fetched | None, site: Site) -> Sequence[Operation]:
         """Return the operations of ``command``; raises as :meth:`canonical.ports.Ehr.plan`."""

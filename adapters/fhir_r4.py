@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from adapters.adapter import Adapter
 from adapters.r4 import medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from canonical.ports import Capabilities, Interaction, PreconditionKind, Proof
@@ -33,7 +34,7 @@ CAPABILITIES = Capabilities(
     search_lag=timedelta(seconds=60),
 )
 
-ADAPTER = R4Adapter(
+ADAPTER: Adapter = R4Adapter(
     key="fhir_r4",
     mapping_version=MAPPING_VERSION,
     capabilities=CAPABILITIES,
