@@ -2,10 +2,12 @@
 
 from sqlalchemy import Engine
 
+from store.balance import Balances
 from store.command_reads import CommandReads
 from store.consents import Consents
 from store.database import check_durable, transaction
 from store.endpoints import Endpoints
+from store.figures import Figures
 from store.switches import Switches
 from store.withdrawals import Withdrawals
 
@@ -21,6 +23,8 @@ class Doors:
         self.consents = Consents(engine)
         self.endpoints = Endpoints(engine)
         self.switches = Switches(engine)
+        self.balances = Balances(engine)
+        self.figures = Figures(engine)
 
     def check(self) -> None:
         """Pass only if the database is there and keeps what it commits.

@@ -76,7 +76,10 @@ class Message(BaseModel):
 class BearerTokens(Protocol):
     """What judges bearer tokens of the issuer."""
 
-    issuer: str
+    @property
+    def issuer(self) -> str:
+        """The only issuer whose tokens are accepted."""
+        ...
 
     def principal(self, token: str, *, at: datetime | None = None) -> Principal:
         """Return who it speaks for at ``at``; raises ``InvalidTokenError``, ``IssuerUnavailableError``."""
