@@ -24,6 +24,7 @@ from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Ehr
 from config.connections import read_connections
 from config.environment import read_settings
+from config.logging import configure_logging
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
@@ -46,6 +47,7 @@ from tasks.faultpoints import Faultpoints
 from tasks.hints import Hints
 from tasks.journey import Journey
 from tasks.locks import Locks
+from tasks.message import MessageDoor, message_door
 from tasks.notify import Notifier
 from tasks.patients import Patients
 from tasks.preparation import Preparation
@@ -102,6 +104,7 @@ class Services:
     hints: Hints
     lanes: PostgresLanes
     receiver: Receiver
+    message_door: MessageDoor
     doors: Doors
     turn: LaneTurn
     verifier: Verifier
@@ -177,6 +180,15 @@ def _assemble(
     )
     sender = CallbackSender(timeout=settings.callback_timeout, rules=rules)
     callbacks = Callbacks(engine)
+    admissions = Admissions(engine)
+    receiver = Receiver(
+        store=admissions,
+        connections=known,
+        locks=locks,
+        hints=hints,
+        clock=clock,
+        quota_per_hour=settings.quota_per_hour,
+    )
     return Services(
         settings=settings,
         engine=engine,
@@ -186,14 +198,8 @@ def _assemble(
         locks=locks,
         hints=hints,
         lanes=lanes,
-        receiver=Receiver(
-            store=Admissions(engine),
-            connections=known,
-            locks=locks,
-            hints=hints,
-            clock=clock,
-            quota_per_hour=settings.quota_per_hour,
-        ),
+        receiver=receiver,
+        message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),
         turn=turn,
         verifier=verifier,
@@ -242,11 +248,15 @@ _start_lock = Lock()
 
 
 def start(settings: Settings | None = None) -> Services:
-    """Build this process's services, from the environment unless given, and keep them for :func:`services`."""
+    """Set up logging and error reports, build this process's services, and keep them for :func:`services`.
+
+    ``settings`` come from the environment unless given. Raises as :func:`build`.
+    """
     global _started  # noqa: PLW0603 - one process, one set of services; everything else is passed along
     with _start_lock:
         if _started is None:
             settings = settings or read_settings()
+            configure_logging(settings.log_level)
             configure_telemetry(settings)
             _started = build(settings)
         return _started

@@ -26,7 +26,7 @@ class Role(StrEnum):
     #: Publishes hints inside somebody's request: it must fail fast.
     PRODUCER = "producer"
     #: Works on hints: dispatch, verify, notify, sweeps.
-    WORKER = "worker"
+    DISPATCH = "dispatch"
     #: Takes what apps enqueue to us.
     RECEIVE = "receive"
     #: Publishes the sweeps' hints on time.
@@ -36,7 +36,7 @@ class Role(StrEnum):
 
 
 CONSUMES: dict[Role, tuple[QueueName, ...]] = {
-    Role.WORKER: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.NOTIFY, QueueName.SWEEP),
+    Role.DISPATCH: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.NOTIFY, QueueName.SWEEP),
     Role.RECEIVE: (QueueName.RECEIVE,),
 }
 
@@ -155,18 +155,17 @@ def _receiving(settings: Settings) -> dict[str, Any]:
     }
 
 
-def run_worker(settings: Settings, role: Role, threads: int | None = None) -> None:
-    """Work on the queues of ``role`` (``WORKER`` or ``RECEIVE``) with ``threads`` (count) until SIGTERM.
+def run_worker(settings: Settings, role: str, threads: int | None = None) -> None:
+    """Work on the queues of ``role`` (``dispatch`` or ``receive``) with ``threads`` (count) until SIGTERM.
 
     On SIGTERM running turns are finished and nothing new is begun. Raises ``ConfigurationError`` and
     ``StoreUnavailableError`` at the start, before anything is taken.
     """
     from config import wiring
-    from config.logging import configure_logging
     from tasks.celery_tasks import register
 
-    configure_logging(settings.log_level)
     wiring.start(settings)
+    role = Role(role)
     app = make_celery(settings, role=role)
     register(app, role)
     try:
@@ -187,18 +186,7 @@ def run_worker(settings: Settings, role: Role, threads: int | None = None) -> No
         wiring.stop()
 
 
-def run_scheduler(settings: Settings) -> None:
-    """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other."""
-    from config.logging import configure_logging
-    from tasks.scheduler import beat_schedule
-
-    configure_logging(settings.log_level)
-    app = make_celery(settings, role=Role.SCHEDULER)
-    app.conf.beat_schedule = beat_schedule()
-    app.start(argv=["beat", f"--loglevel={settings.log_level}"])
-
-
-def run_flower(settings: Settings, *, port: int, address: str = "127.0.0.1", login: str = "") -> None:
+def run_flower(settings: Settings, address: str = "127.0.0.1", port: int = 5555, *, login: str = "") -> None:
     """Show workers and tasks at ``address:port`` until SIGTERM, to ``login`` (``user:password``) only and read-only.
 
     Without a ``login`` one is made and kept in ``flower.login`` (mode 0600) in the data directory. Flower's own metrics

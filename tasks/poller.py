@@ -146,9 +146,7 @@ def run_poller(settings: Settings, threads: int | None = None) -> None:
     Raises ``ConfigurationError`` and ``StoreUnavailableError`` at the start.
     """
     from config import wiring
-    from config.logging import configure_logging
 
-    configure_logging(settings.log_level)
     poller = Poller(wiring.start(settings), threads=threads or settings.worker_threads)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: poller.stop())

@@ -5,10 +5,14 @@ Two schedulers double the hints, which doubles nothing else; none at all leaves 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconcile.schedule import SWEEPS
+from tasks.app import Role, make_celery
 from tasks.queues import QueueName, TaskName, hint
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
@@ -27,3 +31,15 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
         }
         for name, sweep in SWEEPS.items()
     }
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other."""
+    from config.logging import configure_logging
+    from tasks.celery_tasks import register
+
+    configure_logging(settings.log_level)
+    app = make_celery(settings, role=Role.SCHEDULER)
+    register(app, Role.SCHEDULER)
+    app.conf.beat_schedule = beat_schedule()
+    app.start(argv=["beat", f"--loglevel={settings.log_level}"])
