@@ -66,6 +66,13 @@ class SandboxSite:
         return (self.sandbox_dir / "admin-token").read_text(encoding="ascii").strip()
 
     @property
+    def sandbox(self) -> tuple[list[str], str]:
+        """The arguments of `writeback sandbox`, and where it will be."""
+        port = self.origin.rpartition(":")[2]
+        words = ["--data-dir", str(self.sandbox_dir), "--port", port, "--clients-file", str(self.clients_file)]
+        return words, self.origin
+
+    @property
     def environment(self) -> dict[str, str]:
         """What the service's processes are told about this hospital."""
         return {

@@ -1,7 +1,7 @@
 """The product's processes as one list, for the commands that start all of them; what each does is its own command."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ class Stack:
 
     Args:
         environment: `WRITEBACK_…` variables beside the two server URLs.
+        urls: of the two servers, known once they run.
         api_port: where the API listens on this machine.
         dispatchers: number of dispatch workers.
         threads: of each worker; None leaves it to the settings.
@@ -29,9 +30,9 @@ class Stack:
         sandbox: arguments of `writeback sandbox`, and its address; None runs none.
     """
 
-    urls: ServerUrls
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     api_port: int
+    urls: ServerUrls = field(default_factory=lambda: ServerUrls(database_url="", redis_url=""))
     dispatchers: int = 2
     threads: int | None = None
     flower_port: int | None = None

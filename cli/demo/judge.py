@@ -53,10 +53,14 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """All that is known at the end: what the apps were told, what the EHR holds, whether the service's books close."""
+    """All that is known at the end: what the apps were told, what the EHR holds, whether the service's books close.
+
+    `named_in_flight` are the commands that a revocation said were on their way already.
+    """
 
     told: tuple[Told, ...]
     found: Evidence
+    named_in_flight: frozenset[str]
     balance_closes: bool
 
     @property
@@ -170,6 +174,12 @@ def _was_refused_as_moved(told: Told, answer: int | None) -> bool:
     return told.intent.kind is Kind.MOVED and answer in {409, 412}
 
 
+def _revocations(case: Case) -> Iterator[str]:
+    for told in case.told:
+        if told.intent.kind is Kind.IN_FLIGHT and told.command not in case.named_in_flight:
+            yield f"{told.intent.name} was on its way when its consent was revoked, and the answer did not say so."
+
+
 def _books(case: Case) -> Iterator[str]:
     if not case.balance_closes:
         yield "The service's own balance does not close."
@@ -185,6 +195,7 @@ RULES: Mapping[str, Callable[[Case], Iterator[str]]] = {
     "nothing removed": _gone,
     "clinicians' edits": _edits,
     "no request for what was refused": _requests,
+    "revocation names what is in flight": _revocations,
     "balance": _books,
 }
 

@@ -110,7 +110,8 @@ def perfect_case() -> Case:
         if intent.ending.status in {"inChart", "takenBack"}:
             ehr.write(intent)
         told.append(tell(intent))
-    return Case(told=tuple(told), found=ehr.evidence(), balance_closes=True)
+    flying = frozenset(command_of(it.intent.name) for it in told if it.intent.kind is Kind.IN_FLIGHT)
+    return Case(told=tuple(told), found=ehr.evidence(), named_in_flight=flying, balance_closes=True)
 
 
 def tell(intent: Intent) -> Told:

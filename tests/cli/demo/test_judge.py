@@ -279,5 +279,10 @@ def test_books_that_do_not_close_are_noticed() -> None:
     assert rules(judge(replace(perfect_case(), balance_closes=False))) == {"balance"}
 
 
+def test_a_revocation_that_keeps_silent_about_what_is_on_its_way_is_noticed() -> None:
+    silent = replace(perfect_case(), named_in_flight=frozenset())
+    assert rules(judge(silent)) == {"revocation names what is in flight"}
+
+
 def rules(differences: list[Difference]) -> set[str]:
     return {it.rule for it in differences}

@@ -1,0 +1,92 @@
+"""`writeback balance`: is everything that came in accounted for; day by day, and in all."""
+
+import json
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.terminal import plain_table, results
+from config.environment import read_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from config.settings import Settings
+
+#: Member of the document → heading.
+COLUMNS = {
+    "received": "received",
+    "inChart": "in the chart",
+    "takenBack": "taken back",
+    "inFlight": "in flight",
+    "ready": "ready",
+    "waiting": "waiting",
+    "parked": "parked",
+    "needsPerson": "with a person",
+    "ended": "ended",
+}
+
+
+def balance(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Only this connection.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only received since this day (UTC).")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print the balance: what was received, and where all of it is; exit 1 if it does not close."""
+    day = since.date() if since else None
+    said = balance_of(read_settings(), tenant=tenant, connection=connection, since=day)
+    if as_json:
+        print(json.dumps(said))  # noqa: T201 - the result
+    else:
+        _print(said)
+    if not said["closes"]:
+        raise typer.Exit(1)
+
+
+def balance_of(
+    settings: "Settings", *, tenant: str | None = None, connection: str | None = None, since: date | None = None
+) -> dict[str, Any]:
+    """Return the balance as a document: counts in all, by day, and the commands that fit nowhere.
+
+    Raises:
+        StoreUnavailableError: the database does not answer; nothing can be said.
+    """
+    from config.operator import open_doors
+
+    with open_doors(settings) as doors:
+        sheet = doors.balances.sheet(tenant=tenant, connection=connection, since=since)
+    days = {day.isoformat(): _counts(counts) for day, counts in sheet.days.items()}
+    unfit = [{"id": str(command), "reason": reason} for command, reason in sheet.unfit]
+    return {**_counts(sheet.total), "closes": sheet.closes, "days": days, "unfit": unfit}
+
+
+def _counts(counts: Any) -> dict[str, int]:
+    return {name: getattr(counts, _snake(name)) for name in COLUMNS}
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def table_of(days: dict[str, dict[str, int]], *, title: str | None = None) -> "Table":
+    """Return counts as a table, one line each."""
+    table = plain_table("", *COLUMNS.values(), title=title)
+    for day, counts in days.items():
+        table.add_row(day, *(str(counts[name]) for name in COLUMNS))
+    return table
+
+
+def _print(said: dict[str, Any]) -> None:
+    console = results()
+    console.print(table_of({**said["days"], "in all": said}))
+    for it in said["unfit"]:
+        console.print(f"{it['id']} fits nowhere: {it['reason']}", style="red", markup=False)
+    if said["closes"]:
+        console.print("It closes: everything received is accounted for.")
+    else:
+        console.print("It does not close. That is a defect of the system, not of the data: please report it.")

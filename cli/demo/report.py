@@ -1,0 +1,92 @@
+"""What a run came to, for people and for programs; it judges nothing."""
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from cli.balance import table_of
+from cli.demo.judge import Told
+from cli.demo.run import Verdict
+from cli.terminal import plain_table
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """Return a run as one JSON object; `closed` is what `--once` exits by."""
+    return {
+        "seed": verdict.seed,
+        "actions": len(verdict.case.told),
+        "closed": verdict.is_good,
+        "differences": [{"rule": it.rule, "sentence": it.sentence} for it in verdict.differences],
+        "endings": [
+            {"ending": ending, "reason": reason, "kind": str(kind), "count": count}
+            for (ending, reason, kind), count in sorted(endings(verdict).items())
+        ],
+        "faults": verdict.faults,
+        "writeRequests": write_requests(verdict),
+        "chart": dict(sorted(written(verdict).items())),
+        "balance": verdict.balance,
+        "seconds": round(verdict.seconds, 1),
+    }
+
+
+def endings(verdict: Verdict) -> Counter[tuple[str, str, str]]:
+    """Return how many actions ended how: public status (or "refused"), reason or code, kind."""
+    return Counter(_ending(told) for told in verdict.case.told)
+
+
+def _ending(told: Told) -> tuple[str, str, str]:
+    if told.commands:
+        return told.status or "unknown to the service", told.reason, told.intent.kind
+    return "refused", ", ".join(sorted(set(told.refusals))), told.intent.kind
+
+
+def write_requests(verdict: Verdict) -> int:
+    return sum(it["interaction"] in {"create", "update"} for it in verdict.case.found.requests)
+
+
+def written(verdict: Verdict) -> Counter[str]:
+    """Return how many versions of each type the service wrote into the chart."""
+    return Counter(version.reference.partition("/")[0] for version, _ in verdict.case.found.written)
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """Print where everything ended, the balance, and what the EHR holds."""
+    console.print(Group(_endings(verdict), Text(), _balance(verdict), Text(), _chart(verdict), Text()))
+    if verdict.is_good:
+        console.print("The chart holds exactly what was accepted, and nothing else.", style="bold green")
+        return
+    console.print(f"{len(verdict.differences)} things are not as they must be:", style="bold red")
+    for it in verdict.differences:
+        console.print(f"  {it.rule}: {it.sentence}", markup=False)
+
+
+def _endings(verdict: Verdict) -> Any:
+    table = plain_table("ended", "reason", "actions", "shown by", title="Where each action ended")
+    by_end: dict[tuple[str, str], Counter[str]] = {}
+    for (ending, reason, kind), count in endings(verdict).items():
+        by_end.setdefault((ending, reason), Counter())[kind] += count
+    for (ending, reason), kinds in sorted(by_end.items()):
+        shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        table.add_row(ending, reason, str(kinds.total()), shown)
+    return table
+
+
+def _balance(verdict: Verdict) -> Any:
+    return table_of(
+        {"in all": verdict.balance},
+        title="The service's balance, which " + ("closes" if verdict.balance["closes"] else "does not close"),
+    )
+
+
+def _chart(verdict: Verdict) -> Any:
+    table = plain_table("", "", title="What the EHR itself says")
+    held = Counter(name.partition("/")[0] for name in verdict.case.found.current)
+    for kind, versions in sorted(written(verdict).items()):
+        table.add_row(f"{kind} in the chart", f"{held[kind]}, of which the service wrote {versions} versions")
+    table.add_row("edits by clinicians, untouched", str(len(verdict.case.found.edits)))
+    table.add_row("write requests", str(write_requests(verdict)))
+    faults = ", ".join(f"{times} {name}" for name, times in sorted(verdict.faults.items()))
+    table.add_row("faults played", faults)
+    return table

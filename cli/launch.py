@@ -1,0 +1,47 @@
+"""Starting all of the product in one place and stopping it again: servers, tables, processes; shared by `up` and `demo`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cli.stack import Stack
+from config.migration import migrate
+from config.settings import Settings
+from processes.embedded import EmbeddedServers, ServerUrls
+from processes.supervisor import Supervisor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The product while it runs."""
+
+    stack: Stack
+    supervisor: Supervisor
+    servers: EmbeddedServers
+
+    def wait(self) -> None:
+        """Keep it running until Ctrl-C or SIGTERM; a server of ours that ends is started again."""
+        self.supervisor.wait(meanwhile=self.servers.revive)
+
+
+@contextmanager
+def running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Running]:
+    """Start everything under `data_dir` and stop it at the end; servers that the settings name are left alone.
+
+    Raises:
+        ProcessTrouble: something did not start; what ran was stopped again.
+        WritebackError: the database cannot be brought up to date.
+    """
+    servers = EmbeddedServers(
+        data_dir, database_url=settings.database_url or None, redis_url=settings.redis_url or None
+    )
+    with servers as urls:
+        migrate(_on(settings, urls))
+        here = replace(stack, urls=urls)
+        with Supervisor(here.children(), data_dir / "logs") as supervisor:
+            yield Running(stack=here, supervisor=supervisor, servers=servers)
+
+
+def _on(settings: Settings, urls: ServerUrls) -> Settings:
+    return settings.model_copy(update={"database_url": urls.database_url, "redis_url": urls.redis_url})
