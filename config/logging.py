@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -39,13 +40,25 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # A warning's text quotes what it warns of; as a record, only its template is kept.
-    logging.captureWarnings(True)
+    warnings.showwarning = _name_the_warning
     for name in QUIET:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(logging.WARNING, root.level))
+
+
+def _name_the_warning(
+    message: Warning | str,  # noqa: ARG001 - left out on purpose
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - Python's signature
+    line: str | None = None,  # noqa: ARG001 - likewise
+) -> None:
+    """Log which warning came from where; its text may quote what it warns of."""
+    log = structlog.get_logger(__name__)
+    log.warning("a library warns", action="library.warning", warning=category.__name__, at=f"{filename}:{lineno}")
 
 
 def _shared() -> list[Processor]:

@@ -17,11 +17,13 @@ class Config:
     """How much at once."""
 
     limit: int = 100
+    #: Whoever sent it looks for the proof right after its turn.
+    grace: timedelta = timedelta(seconds=1)
 
 
 def run_once(services: Services, hands: Hands, config: Config = Config()) -> Counts:
     """Have the proof of each such command looked for."""
-    commands = services.watch_list.unproven(limit=config.limit)
+    commands = services.watch_list.unproven(limit=config.limit, grace=config.grace)
     return {"commands": sum(hands.verify(command) for command in commands)}
 
 

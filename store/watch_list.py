@@ -35,6 +35,10 @@ SELECT c.lane_id FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN connectio
    AND l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()
  ORDER BY c.state_since LIMIT %(limit)s
 """
+_UNPROVEN = """
+SELECT id FROM commands WHERE state = 'applied' AND due_at <= clock_timestamp() - %(grace)s::interval
+ ORDER BY due_at LIMIT %(limit)s
+"""
 _LANES_OF = "SELECT DISTINCT lane_id FROM commands WHERE id = ANY (%(commands)s)"
 
 
@@ -74,10 +78,10 @@ class WatchList:
             rows(connection, _FORGET_LANE, {"lane": lane_id})
             rows(connection, _FORGET_COMMANDS, {"lane": lane_id})
 
-    def unproven(self, *, limit: int) -> list[UUID]:
-        """Return applied commands whose proof is due."""
+    def unproven(self, *, limit: int, grace: timedelta) -> list[UUID]:
+        """Return applied commands whose proof has been due for at least ``grace``."""
         with transaction(self._engine) as connection:
-            return due.unproven(connection, limit=limit)
+            return [row["id"] for row in rows(connection, _UNPROVEN, {"limit": limit, "grace": grace})]
 
     def resume_parked(self, *, limit: int) -> list[int]:
         """Make ready what was parked and whose cause ended; return the lanes that have work now."""

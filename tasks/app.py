@@ -8,10 +8,12 @@ is gone when Redis is emptied.
 from __future__ import annotations
 
 import os
+import warnings
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from kombu.entity import Queue
 
 from tasks.queues import QueueName
@@ -166,11 +168,14 @@ def run_worker(settings: Settings, role: str, threads: int | None = None) -> Non
 
     wiring.start(settings)
     role = Role(role)
+    # In a container root is the usual user, and these queues carry ids and signed messages, no code.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     app = make_celery(settings, role=role)
     register(app, role)
     try:
         app.start(
             argv=[
+                "--quiet",
                 "worker",
                 # Threads: what a worker does is to wait for EHRs and PostgreSQL.
                 "--pool=threads",

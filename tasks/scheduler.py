@@ -42,4 +42,4 @@ def run_scheduler(settings: Settings) -> None:
     app = make_celery(settings, role=Role.SCHEDULER)
     register(app, Role.SCHEDULER)
     app.conf.beat_schedule = beat_schedule()
-    app.start(argv=["beat", f"--loglevel={settings.log_level}"])
+    app.start(argv=["--quiet", "beat", f"--loglevel={settings.log_level}"])
