@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -42,6 +42,7 @@ class Site:
     fhir_url: str
     folder: Path
     connection: ConnectionSettings
+    log: list[dict[str, Any]] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which the product's own processes use this site."""
@@ -56,12 +57,18 @@ class Site:
 
     def ehr_writes(self) -> int:
         """Return how many write requests the EHR has seen."""
-        requests = self.chart.get("/admin/requests").json()["requests"]
-        return sum(1 for item in requests if item["method"] in {"POST", "PUT"} and "_search" not in item["path"])
+        self._read_log()
+        return sum(1 for item in self.log if item["method"] in {"POST", "PUT"} and "_search" not in item["path"])
 
     def ehr_requests(self) -> int:
         """Return how many requests of any kind the EHR has seen."""
-        return len(self.chart.get("/admin/requests").json()["requests"])
+        self._read_log()
+        return len(self.log)
+
+    def _read_log(self) -> None:
+        """Fetch what is new: a whole log fetched again and again would be a load of its own."""
+        since = self.log[-1]["id"] if self.log else 0
+        self.log.extend(self.chart.get("/admin/requests", params={"since": since}).json()["requests"])
 
 
 @contextmanager
