@@ -1,13 +1,21 @@
 """The HTTP application: routes, errors, traces. It judges nothing itself and opens nothing when it is imported."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from api.command_views import CommandViews
 from api.commands import CommandDoor
+from api.consents import ConsentDoor
+from api.endpoints import EndpointDoor
 from api.health import Health
+from api.metrics import Metrics
+from api.openapi import describe
 from api.problem_handlers import add_problem_handlers
+from api.schemas import SchemaDoor
+from api.status_page import StatusPage
+from api.switches import SwitchDoor
 from api.tracing import Tracing
 from tasks.tokens import token_verifier
 
@@ -29,8 +37,10 @@ def make_app(services: "Services") -> FastAPI:
         redoc_url=None,
     )
     app.state.tokens = token_verifier(services.settings, clock=services.clock)
-    for part in (CommandViews, CommandDoor, Health):
+    for part in (CommandViews, CommandDoor, ConsentDoor, EndpointDoor, SwitchDoor, Health, Metrics, StatusPage):
         app.include_router(part(services).router())
+    app.include_router(SchemaDoor().router())
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     add_problem_handlers(app)
     app.add_middleware(Tracing)
     return app

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from api.auth import Caller
 from api.command_documents import summary_document
-from api.models import BatchDocument, BatchItemDocument, ProblemDocument, ReceiptDocument
+from api.models import BatchDocument, BatchItemDocument, CommandSummaryDocument, ProblemDocument, ReceiptDocument
 from api.preferences import idempotency_key, wait_wish
 from api.problems import Problem, not_found, problem_of
 from api.request_body import parse_object, read_body
@@ -45,9 +45,18 @@ class CommandDoor:
     def router(self) -> APIRouter:
         """Return the routes."""
         router = APIRouter(tags=["commands"])
-        router.add_api_route("/v1/commands", self.create, methods=["POST"], status_code=202)
-        router.add_api_route("/v1/commands:batch", self.create_batch, methods=["POST"])
-        router.add_api_route("/v1/commands/{command_id}:cancel", self.cancel, methods=["POST"])
+        router.add_api_route(
+            "/v1/commands",
+            self.create,
+            methods=["POST"],
+            status_code=202,
+            response_model=ReceiptDocument,
+            responses={200: {"model": ReceiptDocument, "description": "It has ended already, or is in the chart"}},
+        )
+        router.add_api_route("/v1/commands:batch", self.create_batch, methods=["POST"], response_model=BatchDocument)
+        router.add_api_route(
+            "/v1/commands/{command_id}:cancel", self.cancel, methods=["POST"], response_model=CommandSummaryDocument
+        )
         return router
 
     async def create(self, request: Request, principal: Caller) -> Response:

@@ -131,3 +131,114 @@ class BatchDocument(Document):
     """The items of a batch in the order they were sent; each stands alone, a batch is not atomic."""
 
     items: tuple[BatchItemDocument, ...]
+
+
+class EndpointDocument(Document):
+    """A registered callback address; ``disabledAt``: nothing is sent there since."""
+
+    id: UUID
+    url: str
+    created_at: datetime
+    failing_since: datetime | None = None
+    disabled_at: datetime | None = None
+
+
+class EndpointSecretDocument(EndpointDocument):
+    """A registered address with its signing secret (Standard Webhooks), shown this once."""
+
+    secret: str
+
+
+class EndpointsDocument(Document):
+    """The endpoints of an app."""
+
+    endpoints: tuple[EndpointDocument, ...]
+
+
+class ConsentVersionDocument(Document):
+    """One version of a consent: who made it, when."""
+
+    version: int
+    active: bool
+    valid_from: datetime
+    valid_until: datetime | None = None
+    actor: str
+    at: datetime
+
+
+class ConsentDocument(Document):
+    """A consent as it stands, with its past. It does not say whose it is: its keeper knows."""
+
+    reference: str
+    version: int
+    active: bool
+    purposes: tuple[str, ...]
+    actions: tuple[str, ...]
+    apps: tuple[str, ...]
+    valid_from: datetime
+    valid_until: datetime | None = None
+    versions: tuple[ConsentVersionDocument, ...]
+
+
+class InFlightDocument(Document):
+    """A command that was sent, or may have been, when its consent ended."""
+
+    id: UUID
+    state: str
+    status: Status
+
+
+class RevocationDocument(Document):
+    """What a revocation met: ``inFlight`` may reach the chart, ``notSent`` counts what waits and will not be sent."""
+
+    consent: ConsentDocument
+    in_flight: tuple[InFlightDocument, ...]
+    not_sent: int
+    next: str
+
+
+class SwitchDocument(Document):
+    """A kill switch; off, nothing it governs is sent."""
+
+    kind: str
+    key: str
+    is_on: bool
+    reason: str | None = None
+    changed_by: str | None = None
+    changed_at: datetime
+
+
+class SwitchesDocument(Document):
+    """The switches of a tenant and of the service."""
+
+    switches: tuple[SwitchDocument, ...]
+
+
+class SchemaSummary(Document):
+    """An action, its operations, and where its schema is."""
+
+    action: str
+    operations: tuple[str, ...]
+    url: str
+
+
+class SchemaListDocument(Document):
+    """The actions there are."""
+
+    schemas: tuple[SchemaSummary, ...]
+
+
+class ProblemTypeDocument(Document):
+    """A kind of problem this API answers with."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    retry: str
+
+
+class ProblemTypesDocument(Document):
+    """All kinds of problem."""
+
+    problems: tuple[ProblemTypeDocument, ...]

@@ -91,7 +91,7 @@ class Problem(WritebackError):
     def document(self, correlation_id: str | None = None) -> dict[str, Any]:
         """Return the members of the document."""
         said: dict[str, Any] = {
-            "type": _URN + self.code,
+            "type": type_uri(self.code),
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": str(self),
@@ -114,6 +114,11 @@ class Problem(WritebackError):
             headers[CORRELATION_HEADER] = correlation_id
         content = self.document(correlation_id)
         return JSONResponse(content, status_code=self.kind.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def type_uri(code: str) -> str:
+    """Return the type URI of a code in :data:`PROBLEMS`."""
+    return _URN + code
 
 
 def problem_of(error: WritebackError) -> Problem:
