@@ -177,8 +177,9 @@ def target_json(action: Json, **over: Any) -> Json:
 
 def _is_update(action: Any) -> bool:
     """Whether ``action`` needs a target; what no door accepts gets none."""
-    spec = action_specs().get(action.get("type")) if isinstance(action, dict) else None
-    rule = spec.operations.get(action.get("operation")) if spec else None
+    said = action if isinstance(action, dict) else {}
+    spec = action_specs().get(str(said.get("type")))
+    rule = spec.operations.get(str(said.get("operation"))) if spec else None
     return rule is not None and not rule.creates
 
 
