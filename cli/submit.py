@@ -80,7 +80,7 @@ def _line(number: int, text: str) -> Line:
         raise CannotDo(
             f"Line {number} is {error}. Nothing was sent; mend the line and submit the file again."
         ) from None
-    is_wrapped = isinstance(given, dict) and set(given) <= {"key", "command"}
+    is_wrapped = isinstance(given, dict) and "command" in given and set(given) <= {"key", "command"}
     command, key = (given.get("command"), given.get("key")) if is_wrapped else (given, None)
     if not isinstance(command, dict) or not (key is None or isinstance(key, str)):
         raise CannotDo(f"Line {number} is not a command, nor {{'key': …, 'command': …}}. Nothing was sent.")

@@ -137,10 +137,11 @@ class Apps:
     def _record_consent(self, person: Person) -> None:
         terms = {
             "connection": CONNECTION,
-            "patient": person.reference,
+            "patient": {"reference": person.reference},
             "purposes": ["TREAT"],
             "actions": ["*"],
             "apps": ["ward", "pharmacy"],
+            "validFrom": person.encounter["period"]["start"],
         }
         self._ask("desk", "PUT", f"/v1/consents/{person.consent}", terms)
 
