@@ -9,8 +9,13 @@ from adapters import open_ehr
 from adapters.ehr import RestEhr
 from canonical.command import Command
 from canonical.ports import ConnectionSettings, Fetched, Operation, Proof, Timings, Trace
+from tests.adapters.commands import COMMAND_ID, START, command
 from tests.sandbox_fixture import RunningSandbox
 
+#: Our identifier in what the test command created.
+MARK = {"system": "urn:fhir-writeback:command", "value": str(COMMAND_ID)}
+POST_FAULT = {"method": "POST"}
+PUT_FAULT = {"method": "PUT"}
 TRACE = Trace(
     correlation_id="corr-1",
     request_id="req-1",
@@ -60,3 +65,17 @@ def plan(ehr: RestEhr, command: Command) -> Operation:
 def writes(sandbox: RunningSandbox) -> list[tuple[str, int | str]]:
     """Method and status of every write the sandbox was sent."""
     return [(entry["method"], entry["status"]) for entry in sandbox.requests() if entry["method"] in {"POST", "PUT"}]
+
+
+def marked(sandbox: RunningSandbox, type: str = "Observation") -> list[dict[str, Any]]:
+    return [item for item in sandbox.resources(type) if MARK in item.get("identifier", [])]
+
+
+def entry_in_chart(sandbox: RunningSandbox, ehr: RestEhr) -> str:
+    settled = ehr.send(plan(ehr, command(START)), TRACE)
+    assert settled.reference is not None
+    return settled.reference
+
+
+def hold(reference: str, version: str = "1", **over: Any) -> dict[str, Any]:
+    return {"target": {"reference": reference, "versionId": version, "seen": {"status": "active"}, **over}}

@@ -43,6 +43,12 @@ def answering(raw: bytes) -> Script:
     return script
 
 
+def http(status: str, *headers: str, body: bytes = b"") -> bytes:
+    """A raw answer that ends its connection: status line, further headers, body."""
+    lines = [f"HTTP/1.1 {status}", "Connection: close", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
 class RawServer:
     """Plays one script per connection in turn, the last one for all further ones; counts connections and keeps requests."""
 

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import pytest
@@ -279,3 +280,19 @@ def test_another_measurement_than_the_action_names_is_not_touched() -> None:
 def test_content_that_a_retraction_would_drop_is_refused() -> None:
     with pytest.raises(UnsupportedActionError, match="valueQuantity"):
         built(act("retract", retractReason="x", valueQuantity={"value": 1, **KG}), in_chart())
+
+
+def test_labels_of_a_correction_join_those_of_the_chart() -> None:
+    theirs = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    ours = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY"}
+    before = in_chart(meta={"versionId": "3", "security": [theirs]})
+    keeping = Site(base_url=BASE, options={"keeps_security_labels": True})
+    labelled = command({**WEIGHT, "operation": "correct"}, target=TARGET, securityLabel=[ours, theirs])
+    (operation,) = ADAPTER.plan(labelled, Fetched(resource=before, version="3"), keeping)
+    assert exact_json.parse(operation.body)["meta"] == {"versionId": "3", "security": [theirs, ours]}
+
+
+def test_ehr_without_a_handler_says_that_it_cannot_express_the_action() -> None:
+    poorer = dataclasses.replace(ADAPTER, handlers={})  # type: ignore[type-var]
+    with pytest.raises(UnsupportedActionError, match=r"VitalReading\.record"):
+        poorer.plan(command(WEIGHT), None, SITE)
