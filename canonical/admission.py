@@ -57,11 +57,11 @@ def duplicate_key(envelope: Envelope, patient: bytes) -> bytes | None:
     value = {name: said[name] for name in ("valueQuantity", "component") if said.get(name) is not None}
     if not spec.rule(action).creates or time is None or not value:
         return None
-    first, last = time.interval
+    instants = [str(instant.timestamp()) for instant in time.interval]
     device = exact_json.canonical_bytes(said.get("device")).decode()
     measured = exact_json.canonical_bytes(_plain_numbers(value)).decode()
     code = spec.business_code(action)
-    return _digest(patient.hex(), action.type, code, first.isoformat(), last.isoformat(), measured, device)
+    return _digest(patient.hex(), action.type, code, *instants, measured, device)
 
 
 def _plain_numbers(value: Any) -> Any:

@@ -1,0 +1,92 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from canonical.errors import RefusedError
+from canonical.judgement import check_authority, check_content, check_target
+from canonical.principal import Principal
+from tests.factories import (
+    ABSENT,
+    NOW,
+    EnvelopeFactory,
+    medication_change_json,
+    quantity,
+    target_json,
+    vital_reading_json,
+)
+
+CORRECT = vital_reading_json(operation="correct")
+HOLD = medication_change_json("hold")
+COMMAND = "7f3c1c9e-54a5-4a0e-9a52-7a1f9a3a0b11"
+
+
+def refused(check: Any, *args: Any) -> tuple[str, list[str]]:
+    with pytest.raises(RefusedError) as error:
+        check(*args)
+    return error.value.code, [item.pointer for item in error.value.errors]
+
+
+def who(*scopes: str, user: str | None = None) -> Principal:
+    return Principal(tenant="north", app="visits", user=user, scopes=frozenset(scopes))
+
+
+def test_an_app_without_the_scope_may_not() -> None:
+    assert refused(check_authority, EnvelopeFactory(), who("writeback/VitalReading.retract"))[0] == "not-permitted"
+
+
+def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() -> None:
+    envelope = EnvelopeFactory(author={"identifier": {"value": "n-17"}, "role": "nurse"})
+    assert check_authority(envelope, who("writeback/*.*", user="n-17")) == "authenticated"
+    assert check_authority(envelope, who("writeback/*.*", user="n-18")) == "asserted"
+    assert check_authority(envelope, who("writeback/*.*")) == "asserted"
+
+
+@pytest.mark.parametrize(
+    ("action", "target"),
+    [
+        (CORRECT, target_json(CORRECT, seen=ABSENT)),
+        (CORRECT, target_json(CORRECT, versionId=ABSENT)),
+        (CORRECT, {"command": COMMAND}),
+        (HOLD, target_json(HOLD)),
+        (HOLD, target_json(HOLD, versionId=ABSENT)),
+        (HOLD, {"command": COMMAND}),
+    ],
+)
+def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], target: dict[str, Any]) -> None:
+    check_target(EnvelopeFactory(action=action, target=target))
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "pointer"),
+    [
+        (CORRECT, ABSENT, "/target"),
+        (CORRECT, target_json(CORRECT, versionId=ABSENT, seen=ABSENT), "/target/versionId"),
+        (HOLD, ABSENT, "/target"),
+        (HOLD, target_json(HOLD, seen=ABSENT), "/target/seen"),
+    ],
+)
+def test_a_change_without_it_is_refused(action: dict[str, Any], target: Any, pointer: str) -> None:
+    envelope = EnvelopeFactory(action=action, target=target)
+    assert refused(check_target, envelope) == ("precondition-required", [pointer])
+
+
+def test_what_creates_takes_no_target() -> None:
+    check_target(EnvelopeFactory())
+    envelope = EnvelopeFactory(target=target_json(CORRECT))
+    assert refused(check_target, envelope) == ("target-not-allowed", ["/target"])
+
+
+def test_a_command_after_its_own_deadline_is_refused() -> None:
+    check_content(EnvelopeFactory(notAfter=(NOW + timedelta(seconds=1)).isoformat()), NOW)
+    assert refused(check_content, EnvelopeFactory(notAfter=NOW.isoformat()), NOW) == ("deadline-passed", ["/notAfter"])
+
+
+def test_an_impossible_value_is_refused_and_an_implausible_one_asked_about() -> None:
+    impossible = EnvelopeFactory(action=vital_reading_json(valueQuantity=quantity("7250", "kg", "kg")))
+    assert refused(check_content, impossible, NOW)[0] == "invalid-field"
+    implausible = EnvelopeFactory(action=vital_reading_json(valueQuantity=quantity("340", "kg", "kg")))
+    assert refused(check_content, implausible, NOW)[0] == "confirmation-required"
+    confirmed = {"by": {"value": "n-17"}, "when": "2026-03-10T14:59:00Z"}
+    action = vital_reading_json(valueQuantity=quantity("340", "kg", "kg"), confirmed=confirmed)
+    check_content(EnvelopeFactory(action=action), NOW)
