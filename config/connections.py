@@ -10,13 +10,16 @@ import ipaddress
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _Text = Annotated[str, Field(min_length=1)]
 _Seconds = Annotated[float, Field(gt=0)]
@@ -102,7 +105,7 @@ def read_connections(file: Path) -> tuple[ConnectionSettings, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} is not TOML: {error}") from None
     except ValidationError as error:
-        wrong = "; ".join(f"{_place(detail['loc'])}: {_plain(detail['msg'])}" for detail in error.errors())
+        wrong = "; ".join(f"{_place(detail['loc'])}: {_plain(detail)}" for detail in error.errors())
         raise ConfigurationError(f"{file}: {wrong}") from None
     settings = tuple(_settings(entry, file.parent) for entry in entries)
     names = [(item.tenant, item.name) for item in settings]
@@ -140,5 +143,8 @@ def _place(location: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in location)
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _plain(detail: ErrorDetails) -> str:
+    if detail["type"] == "union_tag_invalid":
+        # The library's own sentence quotes what it found.
+        return f"kind must be one of {detail['ctx']['expected_tags']}"
+    return detail["msg"].removeprefix("Value error, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from canonical.errors import ConfigurationError
 from config.settings import Settings
@@ -23,6 +24,9 @@ def read_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(_told(detail) for detail in error.errors())
         raise ConfigurationError(f"Nothing was started. {wrong}.") from None
+    except SettingsError as error:
+        # Its text names the field of a variable that is not JSON, and no value.
+        raise ConfigurationError(f"Nothing was started. A WRITEBACK_ variable is not JSON: {error}.") from None
 
 
 def _told(detail: ErrorDetails) -> str:

@@ -34,7 +34,6 @@ def configure_telemetry(settings: Settings, *, transport: type[Transport] | None
         dsn=settings.sentry_dsn,
         environment=settings.environment,
         transport=transport,
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=False,
         max_request_body_size="never",

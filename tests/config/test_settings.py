@@ -1,0 +1,81 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config.settings import Settings
+
+
+def test_defaults_are_enough_for_the_embedded_servers() -> None:
+    settings = Settings()
+    assert settings.database_url == ""
+    assert settings.key_prefix == "wb:dev:"
+
+
+def test_a_duration_is_given_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WRITEBACK_DOOR_LOCK", "0.5")
+    monkeypatch.setenv("WRITEBACK_MAX_QUEUE_AGE", "3600")
+    settings = Settings()
+    assert settings.door_lock == timedelta(milliseconds=500)
+    assert settings.max_queue_age == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("database_url", "mysql://root:hunter2@db/writeback", "postgresql://"),
+        ("redis_url", "amqp://guest:hunter2@mq/", "redis://"),
+        ("issuer", "hunter2", "http"),
+        ("jwks_url", "file:///hunter2", "http"),
+        ("door_lock", "hunter2", "seconds"),
+        ("door_lock", "0", "more than 0"),
+        ("max_queue_age", "-1", "more than 0"),
+        ("environment", "Hunter 2", "pattern"),
+        ("body_limit", "12", "greater than or equal"),
+        ("pool_size", "1", "greater than or equal"),
+        ("worker_threads", "0", "greater than or equal"),
+        ("log_level", "hunter2", "pattern"),
+        ("faultpoints", "hunter2", "object"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right_and_never_with_its_value(
+    name: str, value: str, says: str
+) -> None:
+    # As a value from outside, not as a Python object: this is how a person gives it.
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate_strings({name: value})
+    text = str(refused.value)
+    assert name in text
+    assert says.lower() in text.lower()
+    assert "hunter2" not in text
+
+
+def test_an_issuer_without_its_keys_is_refused() -> None:
+    with pytest.raises(ValidationError, match="belong together"):
+        Settings(issuer="https://issuer.example")
+
+
+def test_faults_are_refused_in_production() -> None:
+    with pytest.raises(ValidationError, match="faultpoints must be empty"):
+        Settings(environment="production", faultpoints={"after_claim": "kill"})
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Settings(databse_url="postgresql://x/y")  # type: ignore[call-arg]
+
+
+def test_credentials_do_not_show_when_settings_are_printed() -> None:
+    settings = Settings(
+        database_url="postgresql://writeback:hunter2@db/writeback",
+        redis_url="redis://:hunter2@cache/0",
+        sentry_dsn="https://hunter2@sentry.example/1",
+    )
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings)
+
+
+def test_settings_do_not_change_once_read() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().data_dir = Path("elsewhere")  # type: ignore[misc]
