@@ -41,7 +41,7 @@ class Command:
     the command that created the resource (itself for a create); ``lane_seq`` its place in the lane. ``attempts`` counts
     requests and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before
     a claim.
-    ``known_versions`` are versions that our own earlier commands of the subject wrote and the author may build on.
+    ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
     """
 
     id: UUID

@@ -20,11 +20,13 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
 coalesce(c.target_reference, (SELECT o.reference FROM operations o WHERE o.command_id = c.root AND c.root <> c.id
                                ORDER BY o.seq LIMIT 1)) AS known_target,
-ARRAY(SELECT o.version_written FROM commands e JOIN operations o ON o.command_id = e.id
-       WHERE e.lane_id = c.lane_id AND e.subject = c.subject AND e.lane_seq < c.lane_seq
-         AND e.state IN ('verified', 'compensated') AND o.version_written IS NOT NULL
-         AND (e.id = ANY (c.after) OR e.id = c.target_command
-              OR (e.app = c.app AND e.author_digest = c.author_digest))) AS known_versions,
+(SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
+                          ORDER BY e.lane_seq), '[]')
+   FROM commands e JOIN operations o ON o.command_id = e.id
+  WHERE e.lane_id = c.lane_id AND e.subject = c.subject AND e.lane_seq < c.lane_seq
+    AND e.state IN ('verified', 'compensated') AND o.version_written IS NOT NULL
+    AND (e.id = ANY (c.after) OR e.id = c.target_command
+         OR (e.app = c.app AND e.author_digest = c.author_digest))) AS own_versions,
 (SELECT o.mapping_version FROM operations o WHERE o.command_id = c.id ORDER BY o.seq LIMIT 1) AS mapping_version
 """
 
@@ -35,8 +37,23 @@ LEFT JOIN consents s ON s.id = c.consent_id
 """
 
 
+def followed_versions(seen: str | None, own: list[list[Any]]) -> tuple[str, ...]:
+    """Return the versions that lead, write of ours by write of ours, from what the author saw to the chart as it may be now.
+
+    ``own`` are (precondition, version written, is the target itself) in order. A write that started from a version outside
+    the chain followed somebody else's edit, which this author has not seen: it leads nowhere.
+    """
+    chain = [] if seen is None else [seen]
+    for precondition, written, is_target in own:
+        if is_target or precondition in chain:
+            chain.append(written)
+    return tuple(dict.fromkeys(chain))
+
+
 def command_from(row: dict[str, Any]) -> Command:
     """Return the command of one row of :data:`COMMAND_COLUMNS`."""
+    envelope = envelope_from(exact_json.parse(bytes(row["envelope"])))
+    seen = envelope.target.version_id if envelope.target else None
     return Command(
         id=row["id"],
         tenant=row["tenant"],
@@ -52,7 +69,7 @@ def command_from(row: dict[str, Any]) -> Command:
         stumbles=row["stumbles"],
         event_seq=row["event_seq"],
         takes_back=row["takes_back"],
-        envelope=envelope_from(exact_json.parse(bytes(row["envelope"]))),
+        envelope=envelope,
         digest=bytes(row["envelope_digest"]),
         governance=_governance(row),
         received_at=row["received_at"],
@@ -62,7 +79,7 @@ def command_from(row: dict[str, Any]) -> Command:
         traceparent=row["traceparent"],
         mapping_version=row["mapping_version"],
         target_reference=row["known_target"],
-        known_versions=tuple(row["known_versions"]),
+        known_versions=followed_versions(seen, row["own_versions"]),
     )
 
 
