@@ -18,9 +18,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters import open_ehr
-from canonical.errors import ConfigurationError
+from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.ports import ConnectionSettings, Ehr
 from config.connections import read_connections
 from config.environment import read_settings
@@ -151,6 +152,9 @@ def build(
         check_durable(engine)
         check_session_budget(engine, settings)
         sync_connections(engine, known.values())
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise StoreUnavailableError("PostgreSQL cannot be reached; nothing was started.") from error
     except BaseException:
         engine.dispose()
         raise
