@@ -137,7 +137,8 @@ class Ehr(Protocol):
     """One connection's EHR: its adapter and the wire to it. Thread-safe; holds no state of any command.
 
     ``fetch`` and ``probe`` raise :class:`canonical.errors.EhrUnavailableError` when the EHR cannot be read; ``send``
-    never raises for what happens on the wire: every failure there is a :class:`canonical.outcome.Settlement`.
+    never raises for what happens on the wire: every failure there is a :class:`canonical.outcome.Settlement`. A resource that the
+    EHR will not show us raises ``NeedsPersonError`` of kind ``not_readable``: it must not close the whole connection.
     """
 
     key: str

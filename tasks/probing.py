@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from canonical.errors import EhrUnavailableError
+from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.lanes import HeldLane
+from canonical.outcome import ProbeResult, ProbeVerdict
 from canonical.ports import Ehr, Trace
 from canonical.retry import Backoff
 from canonical.settling import settle_probe
@@ -40,5 +41,7 @@ class Probing:
             wait = error.retry_after or self.backoff.delay(command.attempts, self.random)
             lane.release_probe(claim, wait=min(wait, self.backoff.retry_after_cap), detail=error.reason)
             return False
+        except NeedsPersonError as error:
+            result = ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail=error.kind)
         self.faultpoints.reach("after_probe_answer")
         return lane.settle(claim, settle_probe(result))

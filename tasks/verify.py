@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from canonical.errors import EhrUnavailableError
+from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.ports import Ehr, Fetched, Resource, Trace
 from canonical.proving import Evidence, Finding, ProofStore, Unproven, Verdict, Written, judge, next_look
 
@@ -49,6 +49,9 @@ class Verifier:
         except EhrUnavailableError as error:
             self.proofs.postpone(unproven, error.retry_after or next_look(unproven.age))
             return VerifyReport(verdict=Verdict.LATER)
+        except NeedsPersonError:
+            # The EHR will not show it to us: no proof, and after the time it may take a person's question.
+            evidence = [Evidence(finding=Finding.NOT_SEEN)]
         return self._conclude(unproven, evidence, judge(evidence, age=unproven.age, timings=ehr.timings))
 
     def _conclude(self, unproven: Unproven, evidence: list[Evidence], verdict: Verdict) -> VerifyReport:

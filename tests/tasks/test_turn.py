@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from canonical.errors import NeedsPersonError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Proof
 from store.database import transaction
@@ -75,6 +76,21 @@ def test_a_resend_carries_the_same_mark_and_bytes(ward: Ward) -> None:
     ward.run(accepted.lane_id)
     assert [item.body for item in seen] == [seen[0].body] * 2
     assert {item.mapping_version for item in seen} == {"chart-1"}
+
+
+def test_a_probe_that_the_ehr_refuses_cannot_tell_and_asks_a_person(ward: Ward) -> None:
+    ward.chart.lose_answers = 1
+    accepted = ward.submit()
+    ward.run(accepted.lane_id)
+    ward.let_time_pass(accepted.lane_id)
+
+    def refuse(*_arguments: object) -> None:
+        raise NeedsPersonError("not_readable", "the EHR does not show it")
+
+    ward.chart.probe = refuse  # type: ignore[method-assign,assignment]
+    ward.run(accepted.lane_id)
+    assert (ward.state(accepted.command_id), ward.cases(accepted.command_id)) == ("in_review", ["cannot_tell"])
+    assert len(ward.chart.sent) == 1
 
 
 def test_a_claim_whose_holder_died_becomes_unknown_and_never_ready(ward: Ward) -> None:
