@@ -26,13 +26,17 @@ def check_encounter(
     """
     if encounter is None:
         raise NeedsPersonError("wrong_encounter", "The chart has no such encounter.")
-    subject = encounter.get("subject", {}).get("reference", "")
+    subject = str((encounter.get("subject") or {}).get("reference") or "")
     if subject != patient_reference and not subject.endswith(f"/{patient_reference}"):
         raise NeedsPersonError("wrong_encounter", "The encounter is another patient's.")
     if encounter.get("status") in {"entered-in-error", "cancelled"}:
         raise NeedsPersonError("wrong_encounter", "The encounter was cancelled or entered in error.")
-    period = encounter.get("period", {})
-    if clinical_time is not None and not _contains(period, clinical_time, tolerance):
+    period = encounter.get("period") or {}
+    try:
+        outside = clinical_time is not None and not _contains(period, clinical_time, tolerance)
+    except ValueError:
+        raise NeedsPersonError("encounter_time", "The chart's times of this encounter cannot be read.") from None
+    if outside:
         raise NeedsPersonError("encounter_time", "The time of this entry lies outside the encounter.")
 
 

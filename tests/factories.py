@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from factory.base import Factory
@@ -26,6 +26,7 @@ from canonical.lifecycle import State
 from canonical.vital_signs import vital_signs
 
 Json = dict[str, Any]
+Made = TypeVar("Made")
 
 #: Takes a member out of what a factory would send.
 ABSENT: Any = object()
@@ -213,7 +214,15 @@ def new_id() -> UUID:
     return UUID(int=randgen.getrandbits(128), version=4)
 
 
-class EnvelopeFactory(Factory[Envelope]):
+class Makes(Protocol[Made]):
+    """A factory as mypy should see it: called directly or by ``create``, it returns what it makes."""
+
+    def __call__(self, **members: Any) -> Made: ...
+    def create(self, **members: Any) -> Made: ...
+    def create_batch(self, size: int, **members: Any) -> list[Made]: ...
+
+
+class _Envelopes(Factory[Envelope]):
     """An :class:`Envelope` as a door would parse it; ``EnvelopeFactory(action=..., author=...)`` sets members of the JSON."""
 
     class Meta:
@@ -226,7 +235,7 @@ class EnvelopeFactory(Factory[Envelope]):
     _build = _create
 
 
-class GovernanceFactory(Factory[Governance]):
+class _Governances(Factory[Governance]):
     """A :class:`Governance` in order: consent in force as it was pinned, no switch off, no approval asked for."""
 
     class Meta:
@@ -243,7 +252,7 @@ class GovernanceFactory(Factory[Governance]):
     approval_until = None
 
 
-class CommandFactory(Factory[Command]):
+class _Commands(Factory[Command]):
     """A :class:`Command` that may be sent at ``NOW``; its digest, root and target follow from its envelope and id."""
 
     class Meta:
@@ -262,9 +271,9 @@ class CommandFactory(Factory[Command]):
     takes_back = LazyAttribute(
         lambda command: spec_for(command.envelope.action).rule(command.envelope.action).takes_back
     )
-    envelope = SubFactory(EnvelopeFactory)
+    envelope = SubFactory(_Envelopes)
     digest = LazyAttribute(lambda command: exact_json.digest(command.envelope.as_json()))
-    governance = SubFactory(GovernanceFactory)
+    governance = SubFactory(_Governances)
     received_at = NOW - timedelta(minutes=1)
     due_at = SelfAttribute("received_at")
     not_after = LazyAttribute(lambda command: command.envelope.not_after)
@@ -272,3 +281,8 @@ class CommandFactory(Factory[Command]):
     target_reference = LazyAttribute(
         lambda command: command.envelope.target.reference if command.envelope.target else None
     )
+
+
+EnvelopeFactory: Makes[Envelope] = cast("Makes[Envelope]", _Envelopes)
+GovernanceFactory: Makes[Governance] = cast("Makes[Governance]", _Governances)
+CommandFactory: Makes[Command] = cast("Makes[Command]", _Commands)

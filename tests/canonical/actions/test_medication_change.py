@@ -160,12 +160,12 @@ def test_an_rxnorm_code_is_a_number(code: str) -> None:
 
 
 def test_a_prescriber_is_named_or_said_to_be_absent_not_both() -> None:
-    named = {"prescriber": {"identifier": {"value": "1"}}}
+    somebody = {"identifier": {"value": "1"}}
     for absent in ("unknown", "self"):
         assert refusals(medication_change_json(prescriberAbsent=absent)) == {}
-        both = medication_change_json(prescriberAbsent=absent, **named)
+        both = medication_change_json(prescriberAbsent=absent, prescriber=somebody)
         assert refusals(both) == {"/action/prescriberAbsent": "prescriber-contradiction"}
-    assert refusals(medication_change_json(**named)) == {}
+    assert refusals(medication_change_json(prescriber=somebody)) == {}
 
 
 CLEARS: list[tuple[str, str, bool]] = [
