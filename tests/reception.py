@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +22,7 @@ from canonical.principal import Principal
 from config.settings import Settings
 from config.wiring import Services, build
 from store.database import rows, transaction
+from tasks.receive import Receipt
 from tests.factories import NOW, as_bytes, envelope_json
 
 TENANT, APP, OTHER_TENANT = "north", "visits", "south"
@@ -125,12 +126,17 @@ def open_services(
     """Yield the services of one process, with the connections above."""
     connections = folder / "connections.toml"
     connections.write_text(CONNECTIONS)
+    usual: dict[str, Any] = {
+        "issuer": "https://issuer.example",
+        "jwks_url": "http://127.0.0.1:9/jwks",
+        "pool_size": 4,
+    }
     services = build(
         Settings(
             database_url=database_url,
             redis_url=redis_url,
             connections_file=connections,
-            **({"issuer": "https://issuer.example", "jwks_url": "http://127.0.0.1:9/jwks", "pool_size": 4} | settings),
+            **(usual | settings),
         ),
         clock=clock or Clock(),
     )
@@ -182,8 +188,7 @@ class Reception:
 
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         """Look into the database."""
-        with transaction(self.services.engine) as connection:
-            return rows(connection, sql, parameters)
+        return look(self.services, sql, **parameters)
 
     def refusals(self) -> list[dict[str, Any]]:
         """Return what was refused, oldest first."""
@@ -225,3 +230,30 @@ def serve(services: Services) -> Iterator[str]:
         server.should_exit = True
         thread.join(10)
         listening.close()
+
+
+def receive(services: Services, body: Any = None, *, key: str | None = None, **principal: Any) -> Receipt:
+    """Receive a command (by default a usual one) as the HTTP door would."""
+    raw = body if isinstance(body, bytes) else as_bytes(envelope_json() if body is None else body)
+    return services.receiver.receive(raw, principal=replace(PRINCIPAL, **principal), key=key, door="http")
+
+
+def look(services: Services, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+    """Look into the database."""
+    with transaction(services.engine) as connection:
+        return rows(connection, sql, parameters)
+
+
+def put_state(services: Services, command: object, state: str) -> None:
+    """Put a command where no door can bring it, with the event that says so: a test of reading, not of moving."""
+    with transaction(services.engine) as connection:
+        rows(
+            connection,
+            """
+            WITH cm AS (UPDATE commands SET state = %(state)s, state_reason = 'test', event_seq = event_seq + 1
+                         WHERE id = %(id)s RETURNING *)
+            INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor)
+            SELECT tenant, id, event_seq, 'test', 'ready', state, 'test', 'test' FROM cm
+            """,
+            {"id": command, "state": state},
+        )

@@ -7,7 +7,7 @@ PATIENT = patient_key("north", "north-r4", "Patient/p1")
 
 
 def key(**action: object) -> bytes | None:
-    return duplicate_key(EnvelopeFactory(action=vital_reading_json(**action)), PATIENT)
+    return duplicate_key(EnvelopeFactory.create(action=vital_reading_json(**action)), PATIENT)
 
 
 def test_a_patient_is_another_one_at_another_tenant_or_connection() -> None:
@@ -32,21 +32,21 @@ def test_another_value_time_device_or_patient_is_another_measurement() -> None:
         key(effectiveDateTime="2026-03-10T10:31:00-04:00"),
         key(device={"serialNumber": "s-1"}),
         key(vital="heart-rate"),
-        duplicate_key(EnvelopeFactory(), patient_key("north", "north-r4", "Patient/p2")),
+        duplicate_key(EnvelopeFactory.create(), patient_key("north", "north-r4", "Patient/p2")),
     }
     assert len(others) == 6
     assert None not in others
 
 
 def test_what_measures_nothing_or_changes_something_has_no_such_key() -> None:
-    assert duplicate_key(EnvelopeFactory(action=medication_change_json()), PATIENT) is None
-    assert duplicate_key(EnvelopeFactory(action=vital_reading_json(operation="correct")), PATIENT) is None
+    assert duplicate_key(EnvelopeFactory.create(action=medication_change_json()), PATIENT) is None
+    assert duplicate_key(EnvelopeFactory.create(action=vital_reading_json(operation="correct")), PATIENT) is None
 
 
 def test_authors_are_told_apart_by_system_and_value() -> None:
     def digest(system: str, value: str) -> bytes:
         return author_digest(
-            EnvelopeFactory(author={"identifier": {"system": system, "value": value}, "role": "nurse"}), "north"
+            EnvelopeFactory.create(author={"identifier": {"system": system, "value": value}, "role": "nurse"}), "north"
         )
 
     assert len({digest("urn:a", "1"), digest("urn:b", "1"), digest("urn:a", "2")}) == 3

@@ -24,7 +24,7 @@ TERMS = ConsentTerms(
 
 
 def check(terms: ConsentTerms | None) -> ConsentTerms:
-    return check_consent(terms, EnvelopeFactory(), patient_key=PATIENT, app="visits", now=NOW)
+    return check_consent(terms, EnvelopeFactory.create(), patient_key=PATIENT, app="visits", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,13 @@ def who(*scopes: str, user: str | None = None) -> Principal:
 
 
 def test_an_app_without_the_scope_may_not() -> None:
-    assert refused(check_authority, EnvelopeFactory(), who("writeback/VitalReading.retract"))[0] == "not-permitted"
+    assert (
+        refused(check_authority, EnvelopeFactory.create(), who("writeback/VitalReading.retract"))[0] == "not-permitted"
+    )
 
 
 def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() -> None:
-    envelope = EnvelopeFactory(author={"identifier": {"value": "n-17"}, "role": "nurse"})
+    envelope = EnvelopeFactory.create(author={"identifier": {"value": "n-17"}, "role": "nurse"})
     assert check_authority(envelope, who("writeback/*.*", user="n-17")) == "authenticated"
     assert check_authority(envelope, who("writeback/*.*", user="n-18")) == "asserted"
     assert check_authority(envelope, who("writeback/*.*")) == "asserted"
@@ -54,7 +56,7 @@ def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() ->
     ],
 )
 def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], target: dict[str, Any]) -> None:
-    check_target(EnvelopeFactory(action=action, target=target))
+    check_target(EnvelopeFactory.create(action=action, target=target))
 
 
 @pytest.mark.parametrize(
@@ -67,26 +69,29 @@ def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], 
     ],
 )
 def test_a_change_without_it_is_refused(action: dict[str, Any], target: Any, pointer: str) -> None:
-    envelope = EnvelopeFactory(action=action, target=target)
+    envelope = EnvelopeFactory.create(action=action, target=target)
     assert refused(check_target, envelope) == ("precondition-required", [pointer])
 
 
 def test_what_creates_takes_no_target() -> None:
-    check_target(EnvelopeFactory())
-    envelope = EnvelopeFactory(target=target_json(CORRECT))
+    check_target(EnvelopeFactory.create())
+    envelope = EnvelopeFactory.create(target=target_json(CORRECT))
     assert refused(check_target, envelope) == ("target-not-allowed", ["/target"])
 
 
 def test_a_command_after_its_own_deadline_is_refused() -> None:
-    check_content(EnvelopeFactory(notAfter=(NOW + timedelta(seconds=1)).isoformat()), NOW)
-    assert refused(check_content, EnvelopeFactory(notAfter=NOW.isoformat()), NOW) == ("deadline-passed", ["/notAfter"])
+    check_content(EnvelopeFactory.create(notAfter=(NOW + timedelta(seconds=1)).isoformat()), NOW)
+    assert refused(check_content, EnvelopeFactory.create(notAfter=NOW.isoformat()), NOW) == (
+        "deadline-passed",
+        ["/notAfter"],
+    )
 
 
 def test_an_impossible_value_is_refused_and_an_implausible_one_asked_about() -> None:
-    impossible = EnvelopeFactory(action=vital_reading_json(valueQuantity=quantity("7250", "kg", "kg")))
+    impossible = EnvelopeFactory.create(action=vital_reading_json(valueQuantity=quantity("7250", "kg", "kg")))
     assert refused(check_content, impossible, NOW)[0] == "invalid-field"
-    implausible = EnvelopeFactory(action=vital_reading_json(valueQuantity=quantity("340", "kg", "kg")))
+    implausible = EnvelopeFactory.create(action=vital_reading_json(valueQuantity=quantity("340", "kg", "kg")))
     assert refused(check_content, implausible, NOW)[0] == "confirmation-required"
     confirmed = {"by": {"value": "n-17"}, "when": "2026-03-10T14:59:00Z"}
     action = vital_reading_json(valueQuantity=quantity("340", "kg", "kg"), confirmed=confirmed)
-    check_content(EnvelopeFactory(action=action), NOW)
+    check_content(EnvelopeFactory.create(action=action), NOW)

@@ -1,0 +1,51 @@
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from canonical.admission import UNKNOWN_TENANT, Refusal
+from canonical.errors import FieldError
+from config.wiring import Services
+from store.refusals import Refusals
+from tests.reception import look
+
+ERROR = FieldError(pointer="/action/valueQuantity", code="impossible", detail="beyond what can be")
+
+
+def test_a_refusal_names_the_fields_and_keeps_no_body(services: Services) -> None:
+    Refusals(services.engine).record(
+        Refusal(tenant="north", app="visits", door="http", code="invalid-field", errors=(ERROR,))
+    )
+    (kept,) = look(services, "SELECT tenant, app, door, code, errors, body_digest FROM refused_messages")
+    assert kept == {
+        "tenant": "north",
+        "app": "visits",
+        "door": "http",
+        "code": "invalid-field",
+        "errors": [vars(ERROR)],
+        "body_digest": None,
+    }
+    assert look(services, "SELECT * FROM payloads") == []
+
+
+def test_a_message_is_kept_with_its_body_once(services: Services) -> None:
+    body, digest = b'{"a": 72.50}', hashlib.sha256(b"message").digest()
+    refusal = Refusal(tenant=UNKNOWN_TENANT, app=None, door="celery", code="unsigned", body=body, message_digest=digest)
+    for _ in range(2):
+        Refusals(services.engine).record(refusal)
+    (kept,) = look(services, "SELECT body_digest FROM refused_messages")
+    (payload,) = look(services, "SELECT tenant, digest, content FROM payloads")
+    assert bytes(kept["body_digest"]) == bytes(payload["digest"]) == hashlib.sha256(body).digest()
+    assert (payload["tenant"], bytes(payload["content"])) == ("?", body)
+
+
+def test_refusals_are_counted_by_door_and_code_since_a_time(services: Services) -> None:
+    refusals = Refusals(services.engine)
+    for code in ("invalid-field", "invalid-field", "consent-absent"):
+        refusals.record(Refusal(tenant="north", app="visits", door="http", code=code))
+    refusals.record(Refusal(tenant="south", app="visits", door="celery", code="unsigned"))
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    assert refusals.counts(since=hour_ago, tenant="north") == [
+        ("http", "consent-absent", 1),
+        ("http", "invalid-field", 2),
+    ]
+    assert len(refusals.counts(since=hour_ago)) == 3
+    assert refusals.counts(since=datetime.now(UTC) + timedelta(hours=1)) == []
