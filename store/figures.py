@@ -29,7 +29,9 @@ SELECT door, code, count(*) AS n FROM refused_messages
 """
 _CASES = "SELECT kind, count(*) AS n FROM cases WHERE closed_at IS NULL GROUP BY kind ORDER BY kind"
 _CONNECTIONS = """
-SELECT k.tenant, k.name, k.not_before > clock_timestamp() AS closed, k.closed_reason, k.not_before,
+SELECT k.tenant, k.name, k.not_before > clock_timestamp() AS closed, k.closed_reason,
+       -- A connection that was never closed opened at minus infinity, which is no moment that Python can hold.
+       CASE WHEN k.not_before > clock_timestamp() THEN k.not_before END AS not_before,
        (SELECT count(*) FROM slots s WHERE s.connection_id = k.id AND s.until > clock_timestamp()) AS in_flight,
        k.max_in_flight
   FROM connections k ORDER BY k.tenant, k.name
@@ -41,13 +43,13 @@ REFUSED_WITHIN = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionFigure:
-    """One EHR connection: closed until ``not_before`` (UTC) for ``closed_reason``, or open, with requests in flight."""
+    """One EHR connection: closed until ``not_before`` (UTC) for ``closed_reason``, or open (``None``); requests in flight."""
 
     tenant: str
     name: str
     closed: bool
     closed_reason: str | None
-    not_before: datetime
+    not_before: datetime | None
     in_flight: int
     max_in_flight: int
 
