@@ -41,6 +41,9 @@ class _PrivateKeyJwt(_Entry):
     key_file: _Text
     alg: Literal["RS384", "ES384"] = "RS384"
     scope: _Text
+    kid: _Text | None = None
+    resource: _Text | None = None
+    audience: _Text | None = None
 
 
 class _Timings(_Entry):
@@ -116,7 +119,7 @@ def read_connections(file: Path) -> tuple[ConnectionSettings, ...]:
 
 
 def _settings(entry: _Connection, folder: Path) -> ConnectionSettings:
-    auth = {name: str(value) for name, value in entry.auth.model_dump().items()}
+    auth = {name: str(value) for name, value in entry.auth.model_dump(exclude_none=True).items()}
     if "key_file" in auth:
         auth["key_file"] = str((folder / auth["key_file"]).absolute())
     return ConnectionSettings(
