@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from canonical.clinical_time import ClinicalTime
 from canonical.errors import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from canonical.clinical_time import ClinicalTime
     from canonical.datatypes import Annotation
     from canonical.envelope import Envelope
 
@@ -34,9 +34,12 @@ def note_times(notes: tuple[Annotation, ...] | None) -> list[tuple[str, Clinical
 
 
 def birth_errors(envelope: Envelope, pointer: str, time: ClinicalTime | None) -> list[FieldError]:
-    """Return an error when the whole of ``time`` lies before the day the envelope says the patient was born."""
+    """Return an error when the whole of ``time`` lies before the day the envelope says the patient was born.
+
+    The day is that of the place of birth, whose zone nobody states: a newborn's first reading may be written in another.
+    """
     born = envelope.patient.birth_date
-    if born is None or time is None or time.interval[1].date().isoformat() >= born:
+    if born is None or time is None or not time.is_before(ClinicalTime(born).interval[0]):
         return []
     return [FieldError(pointer=pointer, code="before-birth", detail="before the patient's birth date")]
 
