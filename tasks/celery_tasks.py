@@ -92,7 +92,8 @@ def register(app: Celery, role: Role) -> None:
     task_prerun.connect(_begin_log_context, weak=False, dispatch_uid="writeback-log-context")
     for name, work in HINT_TASKS.items():
         if QUEUE_OF[name] in CONSUMES.get(role, ()):
-            app.task(understood(name, work), name=name.value, ignore_result=True)
+            # Not shared: Celery would give the task to every application of the process.
+            app.task(understood(name, work), name=name.value, ignore_result=True, shared=False)
     if role is Role.RECEIVE:
         from tasks.receive_message import register_receive
 

@@ -93,6 +93,7 @@ def register_receive(app: Celery) -> None:
     app.task(
         receive,
         bind=True,
+        shared=False,
         name=TaskName.RECEIVE.value,
         acks_late=True,
         ignore_result=False,
