@@ -1,19 +1,24 @@
 """The two ways out of the command line: results on stdout, everything else on stderr; not what is said on them."""
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
 from processes.child_spec import ChildStatus
 
+#: Columns where there is no terminal that has a width of its own: logs and pipes.
+_WIDTH = 120
+
 
 def results() -> Console:
     """Return the console for what was asked for; made anew, since tests and pipes change stdout."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def notes() -> Console:
     """Return the console for progress, explanations and failures."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDTH)
 
 
 def say(sentence: str) -> None:

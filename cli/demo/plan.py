@@ -11,7 +11,6 @@ from cli.demo.intents import Intent, Kind
 from cli.demo.people import Medication, Person, Resource, people_of
 from cli.demo.vitals import IMPOSSIBLE, UNUSUAL, Ward
 from cli.sandbox_site import CONNECTION
-from sandbox.patients import synthetic_bundle
 
 #: Of a hundred actions so many; whatever remains is plainly recorded.
 SHARES: Mapping[Kind, int] = {
@@ -40,6 +39,9 @@ _RACERS = 4
 
 def cohort(seed: int, actions: int) -> Resource:
     """Return a Bundle of patients for so many actions: lanes of a few commands each, and medicines enough."""
+    # Its generator takes a second to load: by then the person at the terminal knows what is going on.
+    from sandbox.patients import synthetic_bundle
+
     wanted, people = counts(actions), max(12, actions // 5)
     while len(medicines(people_of(bundle := synthetic_bundle(seed, people)))) < sum(wanted[it] for it in ON_MEDICINES):
         people += 10

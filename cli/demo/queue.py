@@ -8,7 +8,6 @@ from canonical import exact_json
 from cli.demo.intents import Intent
 from cli.sandbox_site import SandboxSite
 from cli.service_client import read_private_key
-from tasks.message import signed_message
 
 TASK = "command.receive"
 QUEUE = "wb.receive"
@@ -39,6 +38,8 @@ class Queue:
             app.send_task(TASK, args=[self._message(intent)], queue=QUEUE, argsrepr="(withheld)", kwargsrepr="{}")
 
     def _message(self, intent: Intent) -> dict[str, Any]:
+        from tasks.message import signed_message
+
         signing_key = read_private_key(self.site.profile(intent.app).key_file)
         return signed_message(
             exact_json.dumps(intent.envelope),
