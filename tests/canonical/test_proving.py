@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest
@@ -7,41 +5,63 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonical.ports import Timings
-from canonical.proving import LATEST, SOONEST, Evidence, Finding, Unproven, Verdict, judge, lag_budget, next_look
-from tests.factories import NOW, CommandFactory
+from canonical.proving import LATEST, SOONEST, Evidence, Finding, Verdict, judge, lag_budget, next_look
 
-TIMINGS = Timings()
-YOUNG, OLD = lag_budget(TIMINGS) - timedelta(microseconds=1), lag_budget(TIMINGS)
-
-TABLE: list[tuple[str, list[Finding], timedelta, Verdict]] = [
-    ("equal", [Finding.EQUAL], YOUNG, Verdict.PROVEN),
-    ("equal, however late", [Finding.EQUAL], OLD, Verdict.PROVEN),
-    ("all of several", [Finding.EQUAL, Finding.EQUAL], YOUNG, Verdict.PROVEN),
-    ("one not seen yet", [Finding.EQUAL, Finding.NOT_SEEN], YOUNG, Verdict.LATER),
-    ("one never seen", [Finding.EQUAL, Finding.NOT_SEEN], OLD, Verdict.FAILED),
-    ("different", [Finding.DIFFERENT], YOUNG, Verdict.FAILED),
-    ("different beside equal", [Finding.EQUAL, Finding.DIFFERENT], YOUNG, Verdict.FAILED),
-    ("different beside not seen", [Finding.NOT_SEEN, Finding.DIFFERENT], YOUNG, Verdict.FAILED),
-    ("no evidence", [], YOUNG, Verdict.LATER),
-    ("no evidence for too long", [], OLD, Verdict.FAILED),
-]
+TIMINGS = Timings(
+    slowest_commit=timedelta(seconds=2), search_lag=timedelta(seconds=1), margin=timedelta(milliseconds=500)
+)
+YOUNG, OLD = timedelta(seconds=1), timedelta(seconds=10)
 
 
-@pytest.mark.parametrize(("findings", "age", "verdict"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_proof_needs_every_operation_equal(findings: list[Finding], age: timedelta, verdict: Verdict) -> None:
-    assert judge([Evidence(finding=finding) for finding in findings], age=age, timings=TIMINGS) is verdict
+def evidence(*findings: Finding) -> list[Evidence]:
+    return [Evidence(finding=finding) for finding in findings]
 
 
-def test_a_write_may_stay_unseen_as_long_as_the_ehr_declares() -> None:
-    assert lag_budget(TIMINGS) == TIMINGS.slowest_commit + TIMINGS.search_lag + TIMINGS.margin
+@pytest.mark.parametrize(
+    ("findings", "age", "verdict"),
+    [
+        ((Finding.EQUAL,), YOUNG, Verdict.PROVEN),
+        ((Finding.EQUAL,), OLD, Verdict.PROVEN),
+        ((Finding.EQUAL, Finding.EQUAL), YOUNG, Verdict.PROVEN),
+        ((Finding.DIFFERENT,), YOUNG, Verdict.FAILED),
+        ((Finding.EQUAL, Finding.DIFFERENT), YOUNG, Verdict.FAILED),
+        ((Finding.NOT_SEEN, Finding.DIFFERENT), YOUNG, Verdict.FAILED),
+        ((Finding.NOT_SEEN,), YOUNG, Verdict.LATER),
+        ((Finding.NOT_SEEN,), OLD, Verdict.FAILED),
+        ((Finding.EQUAL, Finding.NOT_SEEN), YOUNG, Verdict.LATER),
+        ((Finding.EQUAL, Finding.NOT_SEEN), OLD, Verdict.FAILED),
+    ],
+)
+def test_a_write_is_proven_only_when_all_of_it_was_read_back_equal(
+    findings: tuple[Finding, ...], age: timedelta, verdict: Verdict
+) -> None:
+    assert judge(evidence(*findings), age=age, timings=TIMINGS) is verdict
 
 
-@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=30)))
-def test_the_older_the_write_the_longer_the_wait(age: timedelta) -> None:
-    assert SOONEST <= next_look(age) <= LATEST
-    assert next_look(age) <= next_look(age + timedelta(seconds=1))
+def test_no_evidence_proves_nothing() -> None:
+    assert judge([], age=YOUNG, timings=TIMINGS) is Verdict.LATER
+    assert judge([], age=OLD, timings=TIMINGS) is Verdict.FAILED
 
 
-def test_age_counts_from_the_ehr_s_word() -> None:
-    waiting = Unproven(command=CommandFactory.create(), written=(), since=NOW - timedelta(seconds=3), now=NOW)
-    assert waiting.age == timedelta(seconds=3)
+def test_what_is_not_seen_is_looked_for_until_the_ehr_s_own_limits_have_passed() -> None:
+    budget = lag_budget(TIMINGS)
+    assert budget == timedelta(milliseconds=3500)
+    just_before = budget - timedelta(microseconds=1)
+    assert judge(evidence(Finding.NOT_SEEN), age=just_before, timings=TIMINGS) is Verdict.LATER
+    assert judge(evidence(Finding.NOT_SEEN), age=budget, timings=TIMINGS) is Verdict.FAILED
+
+
+@given(
+    findings=st.lists(st.sampled_from(Finding), min_size=1, max_size=4),
+    seconds=st.floats(min_value=0, max_value=1000, allow_nan=False),
+)
+def test_nothing_but_equality_of_everything_is_proof(findings: list[Finding], seconds: float) -> None:
+    verdict = judge(evidence(*findings), age=timedelta(seconds=seconds), timings=TIMINGS)
+    assert (verdict is Verdict.PROVEN) == all(finding is Finding.EQUAL for finding in findings)
+
+
+@given(seconds=st.floats(min_value=0, max_value=1e6, allow_nan=False))
+def test_the_older_a_write_the_rarer_it_is_looked_for_within_bounds(seconds: float) -> None:
+    wait = next_look(timedelta(seconds=seconds))
+    assert SOONEST <= wait <= LATEST
+    assert next_look(timedelta(seconds=seconds * 2)) >= wait
