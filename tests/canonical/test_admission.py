@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from canonical.admission import author_digest, duplicate_key, patient_key
@@ -6,7 +8,7 @@ from tests.factories import EnvelopeFactory, medication_change_json, quantity, v
 PATIENT = patient_key("north", "north-r4", "Patient/p1")
 
 
-def key(**action: object) -> bytes | None:
+def key(**action: Any) -> bytes | None:
     return duplicate_key(EnvelopeFactory.create(action=vital_reading_json(**action)), PATIENT)
 
 
