@@ -32,7 +32,12 @@ _WORDS = {
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     )
 } | {"half": Fraction(1, 2), "½": Fraction(1, 2), "¼": Fraction(1, 4), "¾": Fraction(3, 4)}
-_NUMBER = rf"(?:\d+\s+\d+/\d+|\d+/\d+|\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d*\.\d+|\d+[½¼¾]?|{'|'.join(_WORDS)})"
+#: At most nine digits and no division by zero: a longer one is no dose, and converting it would only cost time.
+_NUMBER = (
+    r"(?:(?:\d{1,6}\s)?\d{1,3}/[1-9]\d{0,2}|\d{1,3}(?:,\d{3}){1,2}(?:\.\d{1,6})?|\d{0,6}\.\d{1,6}|\d{1,6}[½¼¾]?"
+    rf"|{'|'.join(_WORDS)})(?!\d)"
+)
+
 _DAY = Fraction(1)
 _PERIODS = {
     **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), _DAY / 24),
@@ -53,13 +58,10 @@ _FIXED = {
     r"monthly|every month|(?:each|per|a) month": Fraction(1, 30),
 }
 _PERIOD = r"(?P<period>hours?|hrs?|h|minutes?|min|days?|d|weeks?|wk|months?|mo)\b"
-_EVERY = re.compile(
-    rf"\b(?:every|q)\s*(?P<low>{_NUMBER})(?:\s*(?:-|–|to)\s*(?P<high>{_NUMBER}))?\s*-?\s*{_PERIOD}", re.IGNORECASE
-)
+_EVERY = re.compile(rf"\b(?:every|q)\s*(?P<low>{_NUMBER})(?:\s*(?:-|–|to)\s*(?P<high>{_NUMBER}))?\s*-?\s*{_PERIOD}")
 _OFTEN = re.compile(
     rf"\b(?:(?P<times>once|twice|thrice)|(?P<low>{_NUMBER})(?:\s*(?:-|–|to)\s*(?P<high>{_NUMBER}))?\s*(?:times|x))\s+"
-    r"(?:an?\s+|per\s+|each\s+|every\s+|in\s+an?\s+)?(?P<period>day|daily|week|weekly|month|monthly)\b",
-    re.IGNORECASE,
+    r"(?:an?\s+|per\s+|each\s+|every\s+|in\s+an?\s+)?(?P<period>day|daily|week|weekly|month|monthly)\b"
 )
 
 
@@ -70,14 +72,18 @@ def _amount() -> re.Pattern[str]:
     known = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
     return re.compile(
         rf"(?<![\w.,/])(?P<low>{_NUMBER})(?:\s*(?:-|–|to|or)\s*(?P<high>{_NUMBER}))?(?:\s*\({_NUMBER}\))?\s*-?\s*"
-        rf"(?:of\s+)?(?:an?\s+)?(?P<unit>{known}|(?:{counted})(?:e?s|\(s\))?)(?![\w])(?!\s*/)",
-        re.IGNORECASE,
+        rf"(?:of\s+)?(?:an?\s+)?(?P<unit>{known}|(?:{counted})(?:e?s|\(s\))?)(?![\w])(?!\s*/)"
     )
 
 
+def _plain(text: str) -> str:
+    """Return ``text`` in lower case with single spaces: the patterns below may then never wander through long gaps."""
+    return " ".join(text.casefold().split())
+
+
 def number(text: str) -> Fraction:
-    """Return the number that ``text`` writes in digits, as a fraction or as a word."""
-    word = " ".join(text.casefold().split())
+    """Return the number that ``text`` (as the patterns here find it) writes in digits, as a fraction or as a word."""
+    word = _plain(text)
     if word in _WORDS:
         return _WORDS[word]
     if word[-1] in _WORDS:
@@ -96,7 +102,7 @@ def unit(text: str | None) -> Unit | None:
 def amounts(text: str) -> list[tuple[str, Fraction]]:
     """Return every amount that ``text`` states: what is measured, and how much of its base (mg, mL, one)."""
     found = []
-    for match in _amount().finditer(text):
+    for match in _amount().finditer(_plain(text)):
         known = unit(match["unit"])
         if known is not None:
             found += [(known[0], number(end) * known[1]) for end in (match["low"], match["high"]) if end]
@@ -111,9 +117,9 @@ def rates(text: str) -> list[Rate]:
         found.append(_rate(match))
         return " "
 
-    rest = _OFTEN.sub(take, _EVERY.sub(take, text))
+    rest = _OFTEN.sub(take, _EVERY.sub(take, _plain(text)))
     for pattern, rate in _FIXED.items():
-        rest, count = re.subn(rf"(?<!\w)(?:{pattern})", " ", rest, flags=re.IGNORECASE)
+        rest, count = re.subn(rf"(?<!\w)(?:{pattern})", " ", rest)
         found += [(rate, rate)] * bool(count)
     return [rate for rate in found if rate is not None]
 
@@ -121,9 +127,9 @@ def rates(text: str) -> list[Rate]:
 def _rate(match: re.Match[str]) -> Rate | None:
     """Return what one wording says; ``None`` for "every 0 hours", which says nothing."""
     members = match.groupdict()
-    period = _PERIODS[match["period"].casefold()]
+    period = _PERIODS[match["period"]]
     if members.get("times"):
-        often = _TIMES[match["times"].casefold()]
+        often = _TIMES[match["times"]]
         return often / period, often / period
     low = number(match["low"])
     low, high = sorted((low, number(match["high"]) if match["high"] else low))

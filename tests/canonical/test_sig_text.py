@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from canonical.sig_text import amounts, number, rates, unit
 
@@ -82,3 +85,26 @@ def test_a_unit_for_people_is_known_by_what_it_measures() -> None:
     assert unit("µg") == unit("mcg") == ("mass", Fraction(1, 1000))
     assert unit("furlong") is None
     assert unit(None) is None
+
+
+PIECES = st.sampled_from([
+    *("1", "0", "1/0", "1/2", "½", "9" * 30, "1,000", ".", "-", "to", "one", "twİce", "twice", "\u017f", "q", "every", "x"),
+    *("times", "mg", "µg", "tablets", "(s)", "daily", "a", "day", "weeks", "h", " ", "\n", "(", "/", "٣", "²", "\u212a", "bid"),
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=12).map("".join) | st.lists(PIECES, max_size=12).map(" ".join) | st.text())
+def test_whatever_is_written_is_read_or_passed_over(text: str) -> None:
+    assert all(value >= 0 for _, value in amounts(text))
+    assert all(0 <= low <= high for low, high in rates(text))
+
+
+@pytest.mark.parametrize(
+    "piece", [" ", "1", "1 ", "1/", "1,1", "1-", "one ", "every ", "(", ".1", "q1", "1 1/1 ", "a ", "\t-"]
+)
+def test_a_long_text_costs_no_more_than_its_length(piece: str) -> None:
+    text = "take 1" + piece * (20_000 // len(piece)) + "tablet every"
+    start = time.process_time()
+    amounts(text)
+    rates(text)
+    assert time.process_time() - start < 1

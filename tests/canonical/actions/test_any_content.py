@@ -1,0 +1,116 @@
+"""Whatever an app sends is refused or judged; nothing it sends makes the judging fail."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from canonical import exact_json
+from canonical.action import spec_for
+from canonical.envelope import parse_envelope
+from canonical.errors import RefusedError
+from canonical.idempotency import derived_key, fingerprint
+from tests.factories import (
+    NOW,
+    Json,
+    as_bytes,
+    component_json,
+    decimal,
+    dosage_json,
+    envelope_json,
+    medication_change_json,
+    quantity,
+    vital_reading_json,
+)
+
+FULL_DOSAGE = dosage_json(
+    sequence=1,
+    asNeededBoolean=False,
+    doseAndRate=[{"doseRange": {"low": quantity("1", "tablet"), "high": quantity("2", "tablet")}}],
+    timing={
+        "repeat": {"frequency": 1, "period": decimal("4.0"), "periodMax": 6, "periodUnit": "h", "dayOfWeek": ["mon"]}
+    },
+    maxDosePerPeriod={"numerator": quantity("4", "tablet"), "denominator": quantity("24", "h")},
+)
+ACTIONS: dict[str, Json] = {
+    "weight": vital_reading_json(confirmed={"by": {"value": "n"}, "when": "2026-03-10T14:45:00Z"}),
+    "pressure": vital_reading_json(
+        "blood-pressure", component=[component_json("systolic"), component_json("diastolic")]
+    ),
+    "bmi": vital_reading_json("body-mass-index"),
+    "oxygen": vital_reading_json(
+        "oxygen-saturation", oxygen={"flow": quantity("2.0", "L/min", "L/min")}, bodySite={"text": "x"}
+    ),
+    "retraction": vital_reading_json(operation="retract"),
+    "start": medication_change_json(dosage=[dosage_json(), FULL_DOSAGE]),
+    "hold": medication_change_json("hold", expectedResume="2026-04", effectivePeriod={"start": "2020", "end": "2027"}),
+    "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
+}
+ODD: list[Any] = [
+    None, True, 0, -1, 10**19, decimal("0.00"), decimal("-0.5"), decimal("1e-9"), decimal("1e19"), "", " ", "0001", "9999-12-31",
+    "2026-03-10T15:00:00+14:00", "0001-01-01T00:00:00+14:00", "kg", "[degF]", "U", "1/0 tablet every 0 hours", "a", "wk",
+    "29463-7", "85354-9", "39156-5", "6851", "http://loinc.org", "http://unitsofmeasure.org", [], {}, [{}], {"text": "x"},
+    {"coding": [{"code": "x"}]}, {"reference": "Observation/1"}, {"value": 1}, [None], "\u0130", "x" * 300,
+]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of everything inside ``value``."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [inner for name, item in members for inner in ((*path, name), *places(item, (*path, name)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    """Return a copy of ``value`` with ``odd`` at ``path``; a path that an earlier change took away changes nothing."""
+    other = copy.deepcopy(value)
+    at = other
+    for step in path[:-1]:
+        try:
+            at = at[step]
+        except (KeyError, IndexError, TypeError):
+            return other
+    if isinstance(at, dict) or (isinstance(at, list) and isinstance(path[-1], int) and path[-1] < len(at)):
+        at[path[-1]] = odd
+    return other
+
+
+def judge(body: Json) -> str:
+    """Do all that a door does with content, and say whether it was refused."""
+    try:
+        envelope = parse_envelope(as_bytes(body))
+        assert derived_key(envelope, "visits").startswith("derived:")
+    except RefusedError:
+        return "refused"
+    spec = spec_for(envelope.action)
+    wrong = spec.check(envelope, NOW)
+    assert all(error.pointer.startswith("/") for error in wrong)
+    spec.confirmations(envelope, NOW)
+    spec.findings(envelope, NOW)
+    spec.marks(envelope, NOW)
+    spec.clinical_time(envelope.action)
+    assert len(fingerprint(envelope)) == 32
+    again = parse_envelope(exact_json.dumps(envelope.as_json()))
+    assert again == envelope
+    return "wrong" if wrong else "accepted"
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_one_odd_value_anywhere_is_judged(name: str) -> None:
+    body = envelope_json(ACTIONS[name])
+    assert judge(body) == "accepted"
+    ends = {judge(changed(body, path, odd)) for path in places(body) for odd in ODD}
+    assert ends == {"refused", "wrong", "accepted"}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_several_odd_values_together_are_judged(data: st.DataObject) -> None:
+    body = envelope_json(data.draw(st.sampled_from(list(ACTIONS.values()))))
+    paths = places(body)
+    for _ in range(data.draw(st.integers(2, 5))):
+        body = changed(body, data.draw(st.sampled_from(paths)), data.draw(st.sampled_from(ODD)))
+    assert judge(body) in {"refused", "wrong", "accepted"}
