@@ -70,7 +70,8 @@ def addresses(product: Running, site: SandboxSite | None) -> list[str]:
     stack = product.stack
     lines = [f"API          {stack.api_url}/v1/commands", f"status page  {stack.api_url}/status"]
     if stack.flower_port is not None:
-        lines.append(f"Flower       http://{LOOPBACK}:{stack.flower_port}/")
+        login = Path(stack.environment["WRITEBACK_DATA_DIR"]) / "flower.login"
+        lines.append(f"Flower       http://{LOOPBACK}:{stack.flower_port}/  (user and password are in {login})")
     if site is not None:
         lines.append(f"sandbox EHR  {site.origin}/fhir")
     return lines
