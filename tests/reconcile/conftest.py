@@ -1,0 +1,62 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from config.wiring import Services
+from store.database import open_engine
+from tests.tasks.ward import Ward, open_ward
+from tests.ward_services import services_of
+
+
+@dataclass
+class Noted:
+    """Hands that only note what they are given; ``busy`` ones take nothing on."""
+
+    busy: bool = False
+    lanes: list[int] = field(default_factory=list)
+    commands: list[UUID] = field(default_factory=list)
+    callbacks: list[int] = field(default_factory=list)
+
+    def dispatch(self, lane_id: int) -> bool:
+        self.lanes.append(lane_id)
+        return not self.busy
+
+    def verify(self, command_id: UUID) -> bool:
+        self.commands.append(command_id)
+        return not self.busy
+
+    def notify(self, callback_id: int) -> bool:
+        self.callbacks.append(callback_id)
+        return not self.busy
+
+
+@pytest.fixture
+def ward(database_url: str) -> Iterator[Ward]:
+    engine = open_engine(database_url)
+    ward = open_ward(engine, database_url)
+    yield ward
+    ward.close()
+    engine.dispose()
+
+
+@pytest.fixture
+def services(ward: Ward, redis_url: str, tmp_path: Path) -> Iterator[Services]:
+    with services_of(ward, redis_url, tmp_path) as services:
+        yield services
+
+
+@pytest.fixture
+def hands() -> Noted:
+    return Noted()
+
+
+def let_wait(ward: Ward, seconds: float) -> None:
+    """Make everything that waits have waited so much longer."""
+    ward.query(
+        "UPDATE commands SET due_at = due_at - make_interval(secs => %(s)s), "
+        "state_since = state_since - make_interval(secs => %(s)s)",
+        s=seconds,
+    )
