@@ -12,21 +12,10 @@ from cli.main import COMMANDS
 from config.settings import Settings
 
 DOCUMENTS = [Path("README.md"), Path("CHANGELOG.md"), *sorted(Path("docs").rglob("*.md"))]
-ROOMS = [
-    "adapters",
-    "api",
-    "bench",
-    "canonical",
-    "cli",
-    "config",
-    "docs",
-    "processes",
-    "reconcile",
-    "sandbox",
-    "store",
-    "tasks",
-    "tests",
-]
+ROOMS = (
+    *("adapters", "api", "bench", "canonical", "cli", "config", "docs", "processes", "reconcile", "sandbox"),
+    *("store", "tasks", "tests"),
+)
 NAMED = re.compile(rf"`((?:{'|'.join(ROOMS)})/[A-Za-z0-9_./]*)`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 MOVE = re.compile(r"^    (\w+) --> (\w+): (.+)$", re.MULTILINE)

@@ -57,7 +57,7 @@ def show(verdict: Verdict, console: Console) -> None:
     if verdict.is_good:
         console.print("The chart holds exactly what was accepted, and nothing else.", style="bold green")
         return
-    console.print(f"{len(verdict.differences)} things are not as they must be:", style="bold red")
+    console.print("This is not as it must be:", style="bold red")
     for it in verdict.differences:
         console.print(f"  {it.rule}: {it.sentence}", markup=False)
 

@@ -1,0 +1,63 @@
+"""What a run came to, as a program and as a person reads it."""
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from cli.demo.judge import judge
+from cli.demo.report import document, show
+from cli.demo.run import Verdict
+from tests.cli.demo.perfect_run import ACTIONS, perfect_case
+
+COUNTS = {
+    "received": 57, "inChart": 50, "takenBack": 2, "inFlight": 0, "ready": 0, "waiting": 0, "parked": 0,
+    "needsPerson": 4, "ended": 1,
+}  # fmt: skip
+
+
+def verdict(**changes: Any) -> Verdict:
+    case = replace(perfect_case(), **changes)
+    balance = {**COUNTS, "closes": case.balance_closes, "days": {}, "unfit": []}
+    faults = {"commit_then_drop": 3}
+    return Verdict(seed=7, case=case, differences=tuple(judge(case)), faults=faults, balance=balance, seconds=12.34)
+
+
+def shown(said: Verdict) -> str:
+    text = io.StringIO()
+    show(said, Console(file=text, width=160))
+    return text.getvalue()
+
+
+def test_a_good_run_is_closed_and_counts_every_action() -> None:
+    said = document(verdict())
+    assert json.loads(json.dumps(said)) == said
+    assert said["closed"] is True
+    assert said["differences"] == []
+    assert said["actions"] == sum(it["count"] for it in said["endings"]) == ACTIONS
+    assert said["chart"]["Observation"] > said["chart"]["MedicationStatement"] > 0
+    assert said["seconds"] == 12.3
+
+
+def test_a_bad_run_is_not_closed_and_names_the_differences() -> None:
+    said = document(verdict(balance_closes=False))
+    assert said["closed"] is False
+    assert said["differences"] == [{"rule": "balance", "sentence": "The service's own balance does not close."}]
+
+
+def test_people_see_where_everything_ended_and_that_all_is_well() -> None:
+    text = shown(verdict())
+    assert "identity_mismatch" in text
+    assert "wrong patient" in text
+    assert "which closes" in text
+    assert "3 commit_then_drop" in text
+    assert "exactly what was accepted" in text
+
+
+def test_people_see_what_is_wrong() -> None:
+    text = shown(verdict(balance_closes=False))
+    assert "exactly what was accepted" not in text
+    assert "not as it must be" in text
+    assert "balance: The service's own balance does not close." in text
