@@ -56,11 +56,11 @@ def check_target(envelope: Envelope) -> None:
 def _missing(target: Target | None, *, needs_seen: bool) -> FieldError | None:
     if target is None:
         return FieldError(pointer="/target", code="required", detail="name what is changed")
+    if needs_seen and target.seen is None:
+        return FieldError(pointer="/target/seen", code="required", detail="the fields the author had on the screen")
     if target.command is not None:
         # What an earlier command of ours wrote is known here; its content is what the author saw.
         return None
-    if needs_seen and target.seen is None:
-        return FieldError(pointer="/target/seen", code="required", detail="the fields the author had on the screen")
     if target.version_id is None and target.seen is None:
         return FieldError(pointer="/target/versionId", code="required", detail="or 'seen', or 'command'")
     return None

@@ -52,7 +52,7 @@ def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() ->
         (CORRECT, {"command": COMMAND}),
         (HOLD, target_json(HOLD)),
         (HOLD, target_json(HOLD, versionId=ABSENT)),
-        (HOLD, {"command": COMMAND}),
+        (HOLD, {"command": COMMAND, "seen": target_json(HOLD)["seen"]}),
     ],
 )
 def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], target: dict[str, Any]) -> None:
@@ -66,6 +66,7 @@ def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], 
         (CORRECT, target_json(CORRECT, versionId=ABSENT, seen=ABSENT), "/target/versionId"),
         (HOLD, ABSENT, "/target"),
         (HOLD, target_json(HOLD, seen=ABSENT), "/target/seen"),
+        (HOLD, {"command": COMMAND}, "/target/seen"),
     ],
 )
 def test_a_change_without_it_is_refused(action: dict[str, Any], target: Any, pointer: str) -> None:
