@@ -1,0 +1,159 @@
+"""The resource maps are what the mapping does: each field is written and what changes is compared with the page."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.fhir_r4 import ADAPTER
+from adapters.r4 import medication_statement, observation
+from adapters.r4.fields import Field
+from adapters.site import Site
+from canonical import exact_json
+from canonical.action import Action
+from canonical.actions.medication_change import MedicationChange
+from canonical.actions.vital_reading import VitalReading
+from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
+from tests.adapters.r4 import test_medication_statement as medications
+from tests.adapters.r4 import test_observation as readings
+
+PAGE = (Path(__file__).parents[2] / "docs/resource-maps.md").read_text(encoding="utf-8")
+#: Field → what an author may say, as the adapter's own tests have it.
+SAMPLES: dict[str, dict[str, Any]] = {
+    "VitalReading": {
+        **readings.SATURATION,
+        **readings.FULL,
+        "valueQuantity": WEIGHT["valueQuantity"],
+        "dataAbsentReason": {"text": "refused"},
+        "effectivePeriod": {"start": "2026-11-22"},
+        "howObtained": "stated",
+    },
+    "MedicationChange": {
+        **medications.FULL,
+        **medications.DESCRIBED,
+        "ingredient": [{"text": "metformin"}, {"text": "glipizide"}],
+        "statusReason": REASON,
+        "expectedResume": "2026-12",
+    },
+}
+MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
+    (VitalReading, observation.FIELDS, {}),
+    (MedicationChange, medication_statement.FIELDS, {"medicationCodeableConcept": METFORMIN}),
+]
+#: Fields that are no content of their own: which operation it is, and what its own row or the status says.
+FRAME = {"type", "operation"}
+
+
+def table_under(head: str) -> dict[str, list[str]]:
+    """First column → the names in backticks of the second one."""
+    rows = PAGE.partition(f"| {head} |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return {first.strip("`"): re.findall(r"`([^`]+)`", second) for first, second, *_ in cells}
+
+
+def places(value: Any, path: str = "") -> Iterator[str]:
+    """Every leaf as a path without positions; an extension by the last part of its URL."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from places(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for item in value:
+            is_extension = path.endswith("extension") and isinstance(item, Mapping)
+            yield from places(item, f"{path}({re.split('[/:]', item['url'])[-1]})" if is_extension else path)
+    else:
+        yield f"{path}={value}"
+
+
+def written(field: Field, value: Any, frame: dict[str, Any]) -> set[str]:
+    """The paths that change when ``field`` is written into a resource with nothing but ``frame``."""
+    resource = copy.deepcopy(frame)
+    field.write(resource, value)
+    return {place.partition("=")[0] for place in set(places(resource)) - set(places(frame))}
+
+
+@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=["VitalReading", "MedicationChange"])
+def test_every_field_of_an_action_has_its_row(
+    model: type[Action], fields: Sequence[Field], frame: dict[str, Any]
+) -> None:
+    names = {info.alias or name for name, info in model.model_fields.items()}
+    assert set(table_under(model.TYPE)) == names - FRAME
+
+
+@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=["VitalReading", "MedicationChange"])
+def test_a_field_is_written_where_its_row_says_and_nowhere_else(
+    model: type[Action], fields: Sequence[Field], frame: dict[str, Any]
+) -> None:
+    told = table_under(model.TYPE)
+    assert {field.name for field in fields} == {name for name, where in told.items() if where} - {"retractReason"}
+    for field in fields:
+        changed = written(field, SAMPLES[model.TYPE][field.name], frame)
+        assert changed, field.name
+        astray = {place for place in changed if not place.startswith((*told[field.name], "contained.resourceType"))}
+        unused = {where for where in told[field.name] if not any(place.startswith(where) for place in changed)}
+        # A contained Medication brings its id and its code with it.
+        astray -= {"contained.id", "contained.code.text", "contained.code.coding.code", "contained.code.coding.system"}
+        assert (astray, unused - {"performer.display"}) == (set(), set()), field.name
+
+
+def test_extensions_are_listed_by_their_whole_address() -> None:
+    told = table_under("name")
+    urls = {url: name for name, (url,) in told.items()}
+    samples = [(fields, SAMPLES[model.TYPE], frame) for model, fields, frame in MAPPED]
+    used = {url for fields, sample, frame in samples for url in _extension_urls(fields, sample, frame)}
+    assert used == set(urls) - {observation.STATES["sleep"][0]}
+    assert observation.STATES["sleep"][0] in urls
+
+
+def _extension_urls(fields: Sequence[Field], sample: dict[str, Any], frame: dict[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for field in fields:
+        resource = copy.deepcopy(frame)
+        field.write(resource, sample[field.name])
+        found |= {
+            place.partition("=")[2] for place in places(resource) if re.search(r"extension\([^)]*\)\.url=", place)
+        }
+    return found
+
+
+def test_operations_move_the_status_as_the_page_says() -> None:
+    updates = re.findall(r"^\| `(\w+)` \| update", PAGE, re.MULTILINE)
+    assert sorted(updates) == sorted([*medication_statement.STATUS_MOVES, "correct", "retract"])
+    for operation, (allowed, leads_to) in medication_statement.STATUS_MOVES.items():
+        row = _row_of("MedicationChange", operation)
+        before, _, after = row.partition("→")
+        assert sorted(re.findall(r"`([a-z-]+)`", before)) == sorted(allowed), operation
+        assert re.findall(r"`([a-z-]+)`", after) == ([leads_to] if leads_to else []), operation
+    corrected = _row_of("VitalReading", "correct")
+    moved = {status for status, now in observation.CORRECTED.items() if now == "corrected"}
+    assert set(re.findall(r"`([a-z-]+)`", corrected.partition("→")[0])) == moved
+    assert set(re.findall(r"`([a-z-]+)`", corrected.partition(";")[2])) == set(observation.CORRECTED) - moved
+
+
+def _row_of(action: str, operation: str) -> str:
+    section = PAGE.partition(f"## {action} →")[2].partition("\n## ")[0]
+    (cell,) = re.findall(rf"^\| `{operation}` \| update[^|]*\| (.*?) \|$", section, re.MULTILINE)
+    return str(cell)
+
+
+def test_what_belongs_to_our_own_record_stays_out_of_the_chart() -> None:
+    """The page's sentence about the rest of the envelope: every value below can be told from content by its 471."""
+    ours: dict[str, Any] = {
+        "author": {"identifier": {"system": "urn:staff", "value": "n-471"}, "role": "nurse"},
+        "onBehalfOf": {"value": "o-471"},
+        "attestation": [{"who": {"value": "a-471"}, "role": "role-471", "time": "2026-11-22T08:16:00Z"}],
+        "app": {"version": "app-471"},
+        "source": {"eventId": "event-471", "channel": "channel-471", "derivedFrom": ["Observation/d-471"]},
+        "ai": {"model": "model-471", "version": "v-471", "approvedBy": {"value": "n-471"}},
+        "consent": {"reference": "consent-471"},
+        "purposeOfUse": "PUBHLTH",
+        "reason": "visit 471",
+        "correlationId": "round-471",
+    }
+    confirmed = {"by": {"value": "n-471"}, "when": "2026-11-22T08:16:00Z"}
+    sent = command({**WEIGHT, "confirmed": confirmed}, **ours)
+    assert exact_json.dumps(sent.envelope.as_json()).count("471") > len(ours), "they must be there to be left out"
+    (operation,) = ADAPTER.plan(sent, None, Site(base_url="https://ehr.example/fhir"))
+    assert [word for word in (b"471", b"PUBHLTH") if word in operation.body] == []
