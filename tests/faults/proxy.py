@@ -72,8 +72,10 @@ class _Link:
     is_mute: bool = False
     dies_at_reply: str | None = None
     past: dict[Way, bytes] = field(default_factory=lambda: {Way.REQUEST: b"", Way.REPLY: b""})
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reset(self) -> None:
+        self.ended.set()
         for writer in (self.client, self.server):
             if writer is not None:
                 _reset(writer)
@@ -103,7 +105,7 @@ class TcpProxy:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self.port = 0
@@ -166,13 +168,35 @@ class TcpProxy:
         done: Future[None] = asyncio.run_coroutine_threadsafe(run(), self._loop)
         done.result(STARTED_S)
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port, limit=CHUNK)
-        self.port = self._server.sockets[0].getsockname()[1]
+    def _listen(self) -> None:
+        self._listener = socket.create_server((LOOPBACK, self.port), backlog=256)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._loop.add_reader(self._listener, self._accept, self._listener)
 
-    async def _change(self, mode: Mode) -> None:
-        if self._server is None and mode is not Mode.REFUSE:
-            await self._listen()
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            endpoint, _ = listener.accept()
+        except BlockingIOError:
+            return  # whoever knocked went away
+        endpoint.setblocking(False)
+        task = asyncio.create_task(self._serve(endpoint))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _deafen(self) -> None:
+        """Stop listening; who has not been accepted yet is reset by the kernel."""
+        if self._listener is None:
+            return
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        self._listener = None
+
+    def _change(self, mode: Mode) -> None:
+        if mode is Mode.REFUSE:
+            self._deafen()
+        elif self._listener is None:
+            self._listen()
         self._mode = mode
         if mode is Mode.HOLD:
             self._passing.clear()
@@ -182,9 +206,6 @@ class TcpProxy:
             for link in self._links:
                 link.is_mute = True
         if mode in {Mode.REFUSE, Mode.RESET}:
-            if mode is Mode.REFUSE and self._server is not None:
-                self._server.close()
-                self._server = None
             self._reset_links()
 
     def _reset_links(self) -> None:
@@ -193,18 +214,18 @@ class TcpProxy:
             link.reset()
 
     async def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for link in tuple(self._links):
-            link.reset()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._deafen()
+        self._passing.set()
+        while self._tasks:
+            for link in tuple(self._links):
+                link.reset()
+            await asyncio.wait(self._tasks)
+        # What was aborted closes its sockets when the loop next comes round.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _serve(self, endpoint: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=endpoint, limit=CHUNK)
         link = _Link(client=writer)
         self._links.add(link)
         self.fired["accepted"] += 1
@@ -212,10 +233,9 @@ class TcpProxy:
             await self._carry(link, reader)
         finally:
             self._links.discard(link)
-            self._tasks.discard(task)
 
     async def _carry(self, link: _Link, from_client: asyncio.StreamReader) -> None:
-        if self._mode is Mode.RESET:
+        if self._mode in {Mode.RESET, Mode.REFUSE}:
             self.fired["reset"] += 1
             link.reset()
             return
@@ -251,7 +271,7 @@ class TcpProxy:
             if not await self._forward(link, way, data, target):
                 return
         if link.is_mute:
-            await asyncio.Event().wait()  # the other side is not told of the end either
+            await link.ended.wait()  # the other side is not told of the end either
 
     async def _forward(self, link: _Link, way: Way, data: bytes, target: asyncio.StreamWriter) -> bool:
         if way is Way.REPLY and link.dies_at_reply is not None:
