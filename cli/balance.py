@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 #: Member of the document → heading.
 COLUMNS = {
-    "received": "received",
-    "inChart": "in the chart",
+    "received": "came in",
+    "inChart": "in chart",
     "takenBack": "taken back",
     "inFlight": "in flight",
     "ready": "ready",
     "waiting": "waiting",
     "parked": "parked",
-    "needsPerson": "with a person",
+    "needsPerson": "person",
     "ended": "ended",
 }
 
@@ -83,7 +83,7 @@ def table_of(days: dict[str, dict[str, int]], *, title: str | None = None) -> "T
 
 def _print(said: dict[str, Any]) -> None:
     console = results()
-    console.print(table_of({**said["days"], "in all": said}))
+    console.print(table_of({**said["days"], "total": said}))
     for it in said["unfit"]:
         console.print(f"{it['id']} fits nowhere: {it['reason']}", style="red", markup=False)
     if said["closes"]:

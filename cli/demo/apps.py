@@ -1,7 +1,7 @@
 """The two upstream apps and the desk that keeps consents, each sending as an app would; what they were told is kept."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -68,14 +68,23 @@ class Apps:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self._record_consent, people))
 
-    def give(self, intents: Iterable[Intent]) -> None:
-        """Send all of them, several at a time, each as often as it is to be sent."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self._give, intents))
+    def give(self, intents: Iterable[Intent], *, then: Callable[[], None] = lambda: None) -> None:
+        """Send all of them, several at a time, each as often as it is to be sent; `then` is called after each."""
 
-    def give_second(self, intents: Iterable[Intent]) -> None:
-        """Send those that name what an earlier one of ours became."""
-        self.give(it.on(self.command_of(it.of)) if it.kind is not Kind.CONFIRMED and it.of else it for it in intents)
+        def give_one(intent: Intent) -> None:
+            self._give(intent)
+            then()
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(give_one, intents))
+
+    def aimed(self, intents: Iterable[Intent]) -> list[Intent]:
+        """Return intents with their targets: what the earlier ones that they are of became.
+
+        Raises:
+            CannotDo: one of these became nothing.
+        """
+        return [it.on(self.command_of(it.of)) if it.kind is not Kind.CONFIRMED and it.of else it for it in intents]
 
     def revoke_in_flight(self, lost: Intent, waiting: Intent) -> None:
         """Revoke a consent while one command is on its way, its answer lost, and another one waits behind it."""
@@ -102,25 +111,25 @@ class Apps:
     def end_of(self, command: str) -> End:
         return _end(self._ask("desk", "GET", f"/v1/commands/{command}"))
 
-    def pending(self) -> bool:
-        """Return whether any command is not settled."""
-        return bool(self._ask("desk", "POST", "/v1/commands/_search", {"status": "pending", "limit": 1})["commands"])
-
-    def ends(self) -> dict[str, End]:
-        """Return where every command is, by id."""
-        found: dict[str, End] = {}
-        query: dict[str, Any] = {"limit": 100}
-        while True:
-            page = self._ask("desk", "POST", "/v1/commands/_search", query)
-            found |= {it["id"]: _end(it) for it in page["commands"]}
-            if page.get("cursor") is None:
-                return found
-            query["cursor"] = page["cursor"]
+    def pending(self) -> int:
+        """Return how many commands are not settled."""
+        return len(self._found_by({"status": "pending"}))
 
     def told(self, intents: Iterable[Intent]) -> tuple[Told, ...]:
-        """Return what the apps were told about each intent."""
-        ends = self.ends()
+        """Return what the apps were told about each intent, and where its command is now."""
+        ends = {it["id"]: _end(it) for it in self._found_by({})}
         return tuple(self._told(it, ends) for it in intents)
+
+    def _found_by(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return every command of the tenant that a search finds, page by page."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self._ask("desk", "POST", "/v1/commands/_search", {**query, "limit": 100, **cursor})
+            found += page["commands"]
+            if page.get("cursor") is None:
+                return found
+            cursor = {"cursor": page["cursor"]}
 
     def _told(self, intent: Intent, ends: dict[str, End]) -> Told:
         commands = frozenset(self._receipts.get(intent.name, ()))

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from cli.balance import balance_of
 from cli.demo.apps import Apps
@@ -100,8 +101,12 @@ def product_in(folder: Path, *, flower: bool) -> Iterator[tuple[Running, Sandbox
 
 def _play(product: Running, site: SandboxSite, *, seed: int, actions: int) -> Verdict:
     queue = Queue(broker_url=product.stack.urls.redis_url, key_prefix=f"wb:{ENVIRONMENT}:", site=site)
-    with closing(Chart(site.origin, site.admin_token)) as chart, closing(Apps(site, queue)) as apps:
-        run = Run(chart=chart, apps=apps, balance=lambda: _balance(product), say=say)
+    with (
+        closing(Chart(site.origin, site.admin_token)) as chart,
+        closing(Apps(site, queue)) as apps,
+        Progress(console=notes(), transient=True) as progress,
+    ):
+        run = Run(chart=chart, apps=apps, balance=lambda: _balance(product), progress=progress)
         return run.play(seed=seed, actions=actions)
 
 

@@ -75,7 +75,7 @@ def _endings(verdict: Verdict) -> Any:
 
 def _balance(verdict: Verdict) -> Any:
     return table_of(
-        {"in all": verdict.balance},
+        {"total": verdict.balance},
         title="The service's balance, which " + ("closes" if verdict.balance["closes"] else "does not close"),
     )
 
