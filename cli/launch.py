@@ -1,9 +1,13 @@
 """Starting all of the product in one place and stopping it again: servers, tables, processes; shared by `up` and `demo`."""
 
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 
 from cli.stack import Stack
 from config.migration import migrate
@@ -33,6 +37,11 @@ def running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Runnin
         ProcessTrouble: something did not start; what ran was stopped again.
         WritebackError: the database cannot be brought up to date.
     """
+    with _told_to_stop():
+        yield from _running(stack, settings, data_dir)
+
+
+def _running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Running]:
     servers = EmbeddedServers(
         data_dir, database_url=settings.database_url or None, redis_url=settings.redis_url or None
     )
@@ -41,6 +50,24 @@ def running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Runnin
         here = replace(stack, urls=urls)
         with Supervisor(here.children(), data_dir / "logs") as supervisor:
             yield Running(stack=here, supervisor=supervisor, servers=servers)
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Let SIGTERM end what runs within as Ctrl-C does: cleanly, also while it is starting."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    # By convention the status of a process that a signal ended.
+    sys.exit(128 + number)
 
 
 def _on(settings: Settings, urls: ServerUrls) -> Settings:

@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from canonical.errors import ConfigurationError
 from canonical.ports import Timings
 from cli.launch import Running, running
 from cli.sandbox_site import SandboxSite
 from cli.stack import LOOPBACK, Stack
 from cli.terminal import results, say, status_table
+from config.connections import read_connections
 from config.environment import read_settings
+from config.settings import Settings
 from processes.free_port import free_port, is_free
 
 API_PORT = 8000
@@ -34,6 +37,8 @@ def up(
     site = site_in(data_dir / "site", api_port=port) if sandbox else None
     if site is not None:
         site.prepare(Timings())
+    else:
+        check_reachable_hospital(settings)
     stack = Stack(
         environment={"WRITEBACK_DATA_DIR": str(data_dir.absolute()), **(site.environment if site else {})},
         api_port=port,
@@ -50,6 +55,20 @@ def up(
         product.wait()
         say("stopping; requests on their way are finished first …")
     say("stopped. Everything accepted is kept; 'writeback up' goes on with it.")
+
+
+def check_reachable_hospital(settings: Settings) -> None:
+    """Pass only if the settings name EHRs and an issuer of tokens: without them every process would end at once.
+
+    Raises:
+        ConfigurationError: it says what to set.
+    """
+    try:
+        read_connections(settings.connections_file)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} To try it without an EHR of your own: 'writeback up --sandbox'.") from None
+    if not settings.issuer:
+        raise ConfigurationError("Set WRITEBACK_ISSUER and WRITEBACK_JWKS_URL: whose tokens shall be accepted?")
 
 
 def site_in(folder: Path, *, api_port: int) -> SandboxSite:

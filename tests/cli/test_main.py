@@ -62,6 +62,24 @@ def test_an_operators_command_without_a_database_says_what_to_set(command: str) 
     assert "WRITEBACK_DATABASE_URL" in done.stderr
 
 
+def test_up_without_any_ehr_says_what_to_set_and_starts_nothing(tmp_path: Path) -> None:
+    done = run("up", "--data-dir", str(tmp_path / "data"), WRITEBACK_CONNECTIONS_FILE=str(tmp_path / "none.toml"))
+    assert done.returncode == 1
+    assert "WRITEBACK_CONNECTIONS_FILE" in done.stderr
+    assert "--sandbox" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_up_without_an_issuer_says_what_to_set(tmp_path: Path) -> None:
+    file = tmp_path / "connections.toml"
+    file.write_text(
+        '[[connection]]\ntenant = "t"\nname = "n"\nadapter = "fhir_r4"\nbase_url = "http://127.0.0.1:9/fhir"\n'
+    )
+    done = run("up", "--data-dir", str(tmp_path / "data"), WRITEBACK_CONNECTIONS_FILE=str(file))
+    assert done.returncode == 1
+    assert "WRITEBACK_ISSUER" in done.stderr
+
+
 def test_an_unknown_role_of_a_worker_is_a_usage_error() -> None:
     done = run("worker", "--role", "king")
     assert done.returncode == 2
