@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.here import settings_here
 from cli.terminal import plain_table, results
-from config.environment import read_settings
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +39,7 @@ def balance(
 ) -> None:
     """Print the balance: what was received, and where all of it is; exit 1 if it does not close."""
     day = since.date() if since else None
-    said = balance_of(read_settings(), tenant=tenant, connection=connection, since=day)
+    said = balance_of(settings_here(), tenant=tenant, connection=connection, since=day)
     if as_json:
         print(json.dumps(said))  # noqa: T201 - the result
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from cli.here import announce, withdraw
 from cli.stack import Stack
 from config.migration import migrate
 from config.settings import Settings
@@ -48,8 +49,12 @@ def _running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Runni
     with servers as urls:
         migrate(_on(settings, urls))
         here = replace(stack, urls=urls)
-        with Supervisor(here.children(), data_dir / "logs") as supervisor:
-            yield Running(stack=here, supervisor=supervisor, servers=servers)
+        announce(data_dir, here.told)
+        try:
+            with Supervisor(here.children(), data_dir / "logs") as supervisor:
+                yield Running(stack=here, supervisor=supervisor, servers=servers)
+        finally:
+            withdraw(data_dir)
 
 
 @contextmanager

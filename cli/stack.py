@@ -44,6 +44,12 @@ class Stack:
     def api_url(self) -> str:
         return f"http://{LOOPBACK}:{self.api_port}"
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What each process is told by its environment."""
+        servers = {"WRITEBACK_DATABASE_URL": self.urls.database_url, "WRITEBACK_REDIS_URL": self.urls.redis_url}
+        return {**self.environment, **servers}
+
     def children(self) -> list[ChildSpec]:
         """Return what to start, in this order: the EHR first, and the door last, when the rest is there to work."""
         threads = ["--threads", str(self.threads)] if self.threads else []
@@ -68,16 +74,12 @@ class Stack:
         return [] if self.flower_port is None else [self._child("flower", "flower", "--port", str(self.flower_port))]
 
     def _child(self, name: str, *words: str, ready: Callable[[], bool] | None = None) -> ChildSpec:
-        servers = {
-            "WRITEBACK_DATABASE_URL": self.urls.database_url,
-            "WRITEBACK_REDIS_URL": self.urls.redis_url,
-            # A child runs the code its parent runs, wherever it was started from.
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-        }
+        # A child runs the code its parent runs, wherever it was started from.
+        code = {"PYTHONPATH": str(Path(__file__).parents[1])}
         return ChildSpec(
             name=name,
             argv=[*self._own, *words],
-            env={**self.environment, **servers},
+            env={**self.told, **code},
             ready=ready,
             stop_grace=self.stop_grace,
         )

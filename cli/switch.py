@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cli.here import settings_here
 from cli.terminal import say
-from config.environment import read_settings
 
 
 def switch(
@@ -23,7 +23,7 @@ def switch(
 
     if (tenant == "*") != (kind == "service"):
         raise typer.BadParameter("name the tenant for every kind but 'service'", param_hint="--tenant")
-    with open_doors(read_settings()) as doors:
+    with open_doors(settings_here()) as doors:
         doors.switches.turn(
             tenant, kind=kind, key=key, on=to == "on", reason=reason, by=f"operator:{getpass.getuser()}"
         )

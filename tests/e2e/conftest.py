@@ -37,9 +37,7 @@ class Hospital:
     @property
     def environment(self) -> dict[str, str]:
         """What an operator's command needs to reach this product."""
-        urls = self.product.stack.urls
-        servers = {"WRITEBACK_DATABASE_URL": urls.database_url, "WRITEBACK_REDIS_URL": urls.redis_url}
-        return {**self.site.environment, **servers, "WRITEBACK_ENVIRONMENT": ENVIRONMENT}
+        return self.product.stack.told
 
     def reading(self, name: str, **changes: Any) -> dict[str, Any]:
         """A reading nobody has sent yet, under its own correlation id and event."""

@@ -1,5 +1,6 @@
 """`writeback up`: one command runs the product; killed without warning it leaves nothing behind and goes on where it was."""
 
+import json
 import os
 import signal
 import subprocess
@@ -48,6 +49,13 @@ def up(data_dir: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
         running.communicate()
 
 
+def command(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Another command of the same machine, told nothing but where the product's data are."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WRITEBACK_")}
+    words = (sys.executable, "-m", "cli.main", *words)
+    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT, env={**clean, **environment})
+
+
 def children_of(folder: Path) -> list[str]:
     """Ids of processes that were started for this data directory (Linux: by command line and environment)."""
     entries = [it for it in Path("/proc").iterdir() if it.name.isdigit()] if Path("/proc/self").exists() else []
@@ -87,6 +95,8 @@ def test_up_survives_being_killed_and_stops_when_it_is_told_to(tmp_path: Path) -
             again = ward.submit(exact_json.dumps(envelope).encode(), key="up-0001-key")
         assert again.status_code == 200
         assert (again.json()["id"], again.json()["status"]) == (receipt["id"], "inChart")
+        said = command("balance", "--json", WRITEBACK_DATA_DIR=str(tmp_path))
+        assert json.loads(said.stdout)["inChart"] == 1
         second.send_signal(signal.SIGTERM)
         assert second.wait(timeout=SOON.total_seconds()) == 0
         assert children_of(tmp_path) == []
