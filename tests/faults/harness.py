@@ -74,15 +74,26 @@ class Product:
 
     # --- processes
 
-    def start(self, name: str, *, plan: dict[str, str] | None = None, port: int = 0, **settings: str) -> None:
-        """Start the process ``name`` ("worker-2" is a worker), with faults at named steps, each once if it has a marker.
+    def start(
+        self,
+        name: str,
+        *,
+        plan: dict[str, str] | None = None,
+        every_time: bool = False,
+        port: int = 0,
+        **settings: str,
+    ) -> None:
+        """Start the process ``name`` ("worker-2" is a worker), with faults at named steps, each of them once.
 
-        ``settings`` are further ``WRITEBACK_`` variables by their field names.
+        ``every_time``: whenever it comes to the step. ``settings`` are more ``WRITEBACK_`` variables by field name.
         """
         role = name.partition("-")[0]
         more = {f"WRITEBACK_{key.upper()}": value for key, value in settings.items()}
         if plan:
-            more |= {"WRITEBACK_FAULTPOINTS": json.dumps(plan), "WRITEBACK_FAULTPOINTS_DIR": str(self.markers(name))}
+            more["WRITEBACK_FAULTPOINTS"] = json.dumps(plan)
+        if plan and not every_time:
+            self._clear_markers(name)
+            more["WRITEBACK_FAULTPOINTS_DIR"] = str(self.markers(name))
         spec = ChildSpec(
             name=name,
             argv=[sys.executable, "-m", "cli.main", *(word.format(port=port) for word in WORDS[role])],
@@ -118,6 +129,10 @@ class Product:
         folder = self.folder / "markers" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _clear_markers(self, name: str) -> None:
+        for marker in self.markers(name).iterdir():
+            marker.unlink()
 
     def fired(self, name: str, step: str) -> bool:
         """Whether ``name`` came to ``step`` and its fault befell it."""
