@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -69,6 +70,7 @@ class Hospital:
 
     site: SandboxSite
     stack: Stack
+    logs: Path
     login: tuple[str, str]
 
     @property
@@ -147,7 +149,7 @@ def hospital(
     )
     with Supervisor(stack.children(), folder / "logs"):
         user, _, password = flower_login(folder).partition(":")
-        hospital = Hospital(site=site, stack=stack, login=(user, password))
+        hospital = Hospital(site=site, stack=stack, logs=folder / "logs", login=(user, password))
         write_two(hospital)
         yield hospital
 
@@ -228,9 +230,18 @@ def test_the_status_page_says_where_everything_is(hospital: Hospital, context: B
 def test_the_status_page_names_no_patient_and_runs_no_script(hospital: Hospital, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(f"{hospital.stack.api_url}/status")
-    shown = page.content()
-    assert [secret for secret in SECRETS if secret in shown] == []
+    assert [secret for secret in SECRETS if secret in page.content()] == []
     assert page.locator("script").count() == 0
+
+
+def test_neither_metrics_nor_logs_name_a_patient_or_a_value(hospital: Hospital) -> None:
+    metrics = httpx.get(f"{hospital.stack.api_url}/metrics").text
+    assert 'writeback_commands{state="verified",status="inChart"} 2.0' in metrics
+    logs = {file.name: file.read_text(encoding="utf-8") for file in hospital.logs.iterdir()}
+    assert "command.accepted" in logs["api.log"]
+    assert "command.accepted" in logs["receiver.log"]
+    for name, text in {"metrics": metrics, **logs}.items():
+        assert [secret for secret in SECRETS if secret in text] == [], name
 
 
 def test_the_status_page_fits_a_telephone(hospital: Hospital, browser: Browser) -> None:
