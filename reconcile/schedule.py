@@ -23,18 +23,26 @@ SWEEPS: dict[str, Sweep] = {
 def sweep(name: str, services: Services, hands: Hands) -> Counts | None:
     """Run the sweep ``name``; ``None``: somebody else is running it, or there is none of that name (any more).
 
-    Raises ``StoreUnavailableError`` when PostgreSQL is gone; the next run finds everything again.
+    Raises as :func:`run`.
     """
     known = SWEEPS.get(name)
     if known is None:
         log.warning("no such sweep", action="sweep.unknown", sweep=name)
         return None
-    with services.sweep_runs.alone(name) as first:
+    return run(known, services, hands)
+
+
+def run(known: Sweep, services: Services, hands: Hands) -> Counts | None:
+    """Run one sweep; ``None``: somebody else is running it.
+
+    Raises ``StoreUnavailableError`` when PostgreSQL is gone; the next run finds everything again.
+    """
+    with services.sweep_runs.alone(known.name) as first:
         if not first:
             return None
         counts = known.run_once(services, hands)
-    services.sweep_runs.record(name, counts)
+    services.sweep_runs.record(known.name, counts)
     found = {what: count for what, count in counts.items() if count}
     if found:
-        log.info("swept", action="sweep.done", sweep=name, **found)
+        log.info("swept", action="sweep.done", sweep=known.name, **found)
     return counts

@@ -18,7 +18,8 @@ from uuid import UUID
 import structlog
 
 from canonical.errors import StoreUnavailableError
-from reconcile.schedule import SWEEPS, sweep
+from reconcile.schedule import SWEEPS
+from reconcile.schedule import run as run_sweep
 from reconcile.sweep import Sweep
 from tasks.locks import Grip
 
@@ -130,7 +131,7 @@ class Poller:
                 continue
             self._due_at[name] = self._monotonic() + known.every.total_seconds()
             try:
-                sweep(name, self._services, self._workers)
+                run_sweep(known, self._services, self._workers)
             except StoreUnavailableError:
                 log.warning("PostgreSQL is away; waiting for it", action="store.away")
                 self._stopping.wait(PACE)
