@@ -48,6 +48,8 @@ class Finding(Enum):
     DIFFERENT = auto()
     #: Not there, or another version than ours: the read may be behind the write.
     NOT_SEEN = auto()
+    #: The EHR refuses to show it, or what it shows cannot be compared.
+    UNREADABLE = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +72,8 @@ class Verdict(Enum):
 def judge(evidence: list[Evidence], *, age: timedelta, timings: Timings) -> Verdict:
     """Return what follows from the evidence about every operation of a command that was applied ``age`` ago.
 
-    What was not seen is looked for again until the EHR's slowest commit and search lag have passed; a version of ours
-    that says something else never gets better by waiting.
+    What was not seen or not readable is looked for again until the EHR's slowest commit and search lag have passed; a
+    version of ours that says something else never gets better by waiting.
     """
     findings = {item.finding for item in evidence}
     if findings == {Finding.EQUAL}:

@@ -29,6 +29,13 @@ UPDATE commands SET due_at = clock_timestamp() + %(wait)s
 """
 _FOLLOWERS = "SELECT EXISTS (SELECT 1 FROM commands WHERE lane_id = %(lane)s AND state = 'ready') AS waiting"
 
+#: What a failed proof is called, by what was found; the worst first.
+_REASONS = {
+    Finding.DIFFERENT: "read-back-differs",
+    Finding.UNREADABLE: "read-back-unreadable",
+    Finding.NOT_SEEN: "not-visible",
+}
+
 
 class Proofs:
     """Fills :class:`canonical.proving.ProofStore`; ``actor`` names this process in events. Thread-safe."""
@@ -66,9 +73,9 @@ class Proofs:
             return True
 
     def fail(self, unproven: Unproven, evidence: list[Evidence]) -> bool:
-        seen = all(item.finding is not Finding.NOT_SEEN for item in evidence)
+        findings = {item.finding for item in evidence}
+        reason = next((reason for finding, reason in _REASONS.items() if finding in findings), "not-visible")
         fields = sorted({name for item in evidence for name in item.fields})
-        reason = "read-back-differs" if seen else "not-visible"
         step = move(State.APPLIED, Trigger.PROOF_FAILED, reason, fields=fields)
         with transaction(self._engine) as connection:
             return self._make(connection, unproven, step, case="proof_failed")

@@ -81,7 +81,7 @@ _COMMON: dict[str, Any] = {
     # Fairness, and the fewest hints die with a worker.
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
-    # The longest turn is finished before a release replaces the worker, so that no release makes unknown outcomes.
+    # SIGTERM lets running turns end, however long; SIGQUIT gives them this long: no release makes unknown outcomes.
     "worker_soft_shutdown_timeout": 25,
     # Ending a task in mid-request would make its outcome unknown.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
@@ -110,6 +110,8 @@ _IMPATIENT = frozenset({Role.PRODUCER, Role.SCHEDULER})
 _FAILING_FAST: dict[str, Any] = {
     "broker_connection_timeout": 0.3,
     "broker_pool_acquire_timeout": 0.3,
+    # As many as a door has threads: waiting for a free connection must not look like an outage.
+    "broker_pool_limit": 64,
 }
 
 

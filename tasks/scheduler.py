@@ -36,9 +36,11 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 def run_scheduler(settings: Settings) -> None:
     """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other."""
     from config.logging import configure_logging
+    from config.telemetry import configure_telemetry
     from tasks.celery_tasks import register
 
     configure_logging(settings.log_level)
+    configure_telemetry(settings)
     app = make_celery(settings, role=Role.SCHEDULER)
     register(app, Role.SCHEDULER)
     app.conf.beat_schedule = beat_schedule()

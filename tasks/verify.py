@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from canonical.errors import EhrUnavailableError, NeedsPersonError
-from canonical.ports import Ehr, Fetched, Resource, Trace
+from canonical.ports import Ehr, Fetched, Trace
 from canonical.proving import Evidence, Finding, ProofStore, Unproven, Verdict, Written, judge, next_look
 
 log = structlog.get_logger()
@@ -70,32 +70,45 @@ class Verifier:
         return VerifyReport(verdict=verdict, lane_id=command.lane_id, followers=followers)
 
     def _compare(self, ehr: Ehr, unproven: Unproven, written: Written) -> Evidence:
-        if written.reference is None:
-            return Evidence(finding=Finding.NOT_SEEN)
         command = unproven.command
         trace = Trace(
             correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
         )
-        current = ehr.fetch(written.reference, trace)
-        if written.version is not None and current.version != written.version:
-            return self._compare_other(ehr, written, current, trace)
-        if current.resource is None:
-            return Evidence(finding=Finding.NOT_SEEN)
-        # Without a version of ours, what differs may be a read that is behind the write.
-        otherwise = Finding.DIFFERENT if written.version is not None else Finding.NOT_SEEN
-        return _evidence(ehr, written, current.resource, current.version, otherwise=otherwise)
+        try:
+            return _look(ehr, written, trace)
+        except EhrUnavailableError:
+            raise
+        except Exception as error:
+            # Whatever is wrong with it, the look must not be repeated at full speed for ever, nor count as proof.
+            log.error("a read-back failed", action="proof.unreadable", command=str(command.id), exc_info=error)
+            return Evidence(finding=Finding.UNREADABLE)
 
-    @staticmethod
-    def _compare_other(ehr: Ehr, written: Written, current: Fetched, trace: Trace) -> Evidence:
-        """Judge by history when the chart is at another version than ours: a later one, or one from before the write."""
+
+def _look(ehr: Ehr, written: Written, trace: Trace) -> Evidence:
+    if written.reference is None:
+        return Evidence(finding=Finding.NOT_SEEN)
+    current = ehr.fetch(written.reference, trace)
+    if written.version is not None and current.version != written.version:
+        return _look_at_history(ehr, written, current, trace)
+    # Without a version of ours, what differs may be a read that is behind the write.
+    otherwise = Finding.DIFFERENT if written.version is not None else Finding.NOT_SEEN
+    return _evidence(ehr, written, current, otherwise=otherwise)
+
+
+def _look_at_history(ehr: Ehr, written: Written, current: Fetched, trace: Trace) -> Evidence:
+    """Judge by history when the chart is at another version than ours: a later one, or one from before the write."""
+    try:
         ours = ehr.fetch(f"{written.reference}/_history/{written.version}", trace)
-        if ours.resource is not None:
-            return _evidence(ehr, written, ours.resource, written.version, otherwise=Finding.DIFFERENT)
-        if current.resource is None:
-            return Evidence(finding=Finding.NOT_SEEN)
-        return _evidence(ehr, written, current.resource, current.version, otherwise=Finding.NOT_SEEN)
+    except NeedsPersonError:
+        # An EHR that keeps no history, or shows none, refuses in its own way.
+        ours = Fetched(resource=None)
+    if ours.resource is not None:
+        return _evidence(ehr, written, ours, otherwise=Finding.DIFFERENT)
+    return _evidence(ehr, written, current, otherwise=Finding.NOT_SEEN)
 
 
-def _evidence(ehr: Ehr, written: Written, stored: Resource, version: str | None, *, otherwise: Finding) -> Evidence:
-    fields = ehr.differences(written.operation, stored)
-    return Evidence(finding=otherwise if fields else Finding.EQUAL, fields=fields, version=version)
+def _evidence(ehr: Ehr, written: Written, read: Fetched, *, otherwise: Finding) -> Evidence:
+    if read.resource is None:
+        return Evidence(finding=Finding.NOT_SEEN)
+    fields = ehr.differences(written.operation, read.resource)
+    return Evidence(finding=otherwise if fields else Finding.EQUAL, fields=fields, version=read.version)

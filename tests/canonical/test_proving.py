@@ -28,6 +28,8 @@ def evidence(*findings: Finding) -> list[Evidence]:
         ((Finding.NOT_SEEN, Finding.DIFFERENT), YOUNG, Verdict.FAILED),
         ((Finding.NOT_SEEN,), YOUNG, Verdict.LATER),
         ((Finding.NOT_SEEN,), OLD, Verdict.FAILED),
+        ((Finding.UNREADABLE,), YOUNG, Verdict.LATER),
+        ((Finding.UNREADABLE,), OLD, Verdict.FAILED),
         ((Finding.EQUAL, Finding.NOT_SEEN), YOUNG, Verdict.LATER),
         ((Finding.EQUAL, Finding.NOT_SEEN), OLD, Verdict.FAILED),
     ],

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from canonical.errors import EhrUnavailableError
+from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.outcome import Settlement
 from canonical.ports import Fetched, Operation, Proof, Resource, Trace
 from canonical.proving import Verdict
@@ -27,11 +27,16 @@ class Archive(Chart):
     read: list[str] = field(default_factory=list)
     tells_versions: bool = True
     retry_after: timedelta | None = None
+    #: What a read of such a reference raises.
+    refusing: dict[str, Exception] = field(default_factory=dict)
 
     def fetch(self, reference: str, trace: Trace) -> Fetched:
         self.read.append(reference)
         if self.down:
             raise EhrUnavailableError("outage", self.retry_after)
+        for part, error in self.refusing.items():
+            if part in reference:
+                raise error
         if reference.split("/_history", maxsplit=1)[0] in self.behind:
             return Fetched(resource=None)
         if "/_history/" in reference:
@@ -205,6 +210,31 @@ def test_an_ehr_s_wish_to_be_left_alone_is_respected(ward: Ward, archive: Archiv
     archive.down, archive.retry_after = True, timedelta(minutes=5)
     verifier.run(command)
     assert 290 < due_in(ward, command) <= 300
+
+
+@pytest.mark.parametrize("error", [NeedsPersonError("not_readable", "HTTP 403"), ZeroDivisionError()])
+def test_what_cannot_be_read_is_tried_for_a_while_and_then_goes_to_a_person(
+    ward: Ward, archive: Archive, verifier: Verifier, error: Exception
+) -> None:
+    command = applied(ward)
+    archive.refusing["Observation/"] = error
+    assert verifier.run(command).verdict is Verdict.LATER
+    assert due_in(ward, command) > 0
+    age(ward, command, 60)
+    assert verifier.run(command).verdict is Verdict.FAILED
+    assert (ward.state(command), ward.reason(command)) == ("in_review", "read-back-unreadable")
+    assert ward.cases(command) == ["proof_failed"]
+
+
+def test_an_ehr_that_refuses_to_show_history_is_judged_by_what_it_shows_now(
+    ward: Ward, archive: Archive, verifier: Verifier
+) -> None:
+    archive.refusing["/_history/"] = NeedsPersonError("not_readable", "HTTP 405")
+    command = applied(ward)
+    reference = reference_of(ward, command)
+    _, resource = archive.resources[reference]
+    archive.resources[reference] = (2, resource)
+    assert verifier.run(command).verdict is Verdict.PROVEN
 
 
 def test_what_is_not_waiting_for_proof_is_left_alone(ward: Ward, archive: Archive, verifier: Verifier) -> None:
