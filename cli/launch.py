@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+import structlog
+
 from cli.here import announce, withdraw
 from cli.stack import Stack
 from config.migration import migrate
@@ -38,7 +40,7 @@ def running(stack: Stack, settings: Settings, data_dir: Path) -> Iterator[Runnin
         ProcessTrouble: something did not start; what ran was stopped again.
         WritebackError: the database cannot be brought up to date.
     """
-    with _told_to_stop():
+    with _told_to_stop(), _log_on_stderr():
         yield from _running(stack, settings, data_dir)
 
 
@@ -68,6 +70,17 @@ def _told_to_stop() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Keep what the supervisor logs off stdout, which belongs to the command's result."""
+    before = structlog.get_config()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
