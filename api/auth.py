@@ -1,13 +1,12 @@
 """Who sends a request: its bearer token, as a FastAPI dependency. Tokens are verified in ``tasks/tokens.py``."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from api.problems import Problem
 from canonical.principal import Principal
-from tasks.tokens import InvalidTokenError, IssuerUnavailableError, TokenVerifier
+from tasks.tokens import REFETCH_AFTER, InvalidTokenError, IssuerUnavailableError, TokenVerifier
 
 
 def caller(request: Request) -> Principal:
@@ -21,7 +20,7 @@ def caller(request: Request) -> Principal:
     except InvalidTokenError as error:
         raise _unauthenticated(str(error), ', error="invalid_token"') from None
     except IssuerUnavailableError as error:
-        raise Problem("issuer-unavailable", str(error), retry_after=timedelta(seconds=5)) from None
+        raise Problem("issuer-unavailable", str(error), retry_after=REFETCH_AFTER) from None
 
 
 Caller = Annotated[Principal, Depends(caller)]

@@ -93,7 +93,11 @@ class CommandDoor:
         """Return the receipt as it is when the command is in the chart, needs a person, has ended, or time is up."""
         until = time.monotonic() + wish.total_seconds()
         while time.monotonic() < until:
-            found = await run_in_threadpool(self._doors.commands.summary, tenant, receipt.id)
+            try:
+                found = await run_in_threadpool(self._doors.commands.summary, tenant, receipt.id)
+            except StoreUnavailableError:
+                # It is stored; that nobody can look now must not read as "nothing was accepted".
+                return receipt
             if found is not None and STATUS_OF[found.state] is not Status.PENDING:
                 return receipt.moved(found.state, found.reason)
             await asyncio.sleep(LOOK_AGAIN.total_seconds())
@@ -147,7 +151,7 @@ class CommandDoor:
             raise not_found()
         if not principal.may(found.action_type, found.operation):
             raise Problem("not-permitted", "The token's scopes do not allow this action.")
-        withdrawal = self._doors.withdrawals.withdraw(principal.tenant, command, actor=f"app:{principal.app}")
+        withdrawal = self._doors.withdrawals.withdraw(principal.tenant, command, actor=principal.actor)
         if withdrawal is None:
             raise not_found()
         if not withdrawal.withdrawn:

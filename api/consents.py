@@ -70,12 +70,13 @@ class ConsentDoor:
         raw = await read_body(request, limit=self._limit)
         asked = parse_model(ConsentRequest, parse_object(raw))
         terms = self._terms(reference, asked, principal)
-        kept = await run_in_threadpool(lambda: self._consents.put(principal.tenant, terms, actor=_actor(principal)))
+        kept = await run_in_threadpool(lambda: self._consents.put(principal.tenant, terms, actor=principal.actor))
         return _json(self._document(kept))
 
     def read(self, reference: str, principal: Caller) -> ConsentDocument:
         """Return a consent with its versions."""
         _check_keeper(principal)
+        _check_reference(reference)
         found = self._consents.find(principal.tenant, reference)
         if found is None:
             raise not_found()
@@ -84,7 +85,8 @@ class ConsentDoor:
     def revoke(self, reference: str, principal: Caller) -> RevocationDocument:
         """End a consent now. Nothing is sent under it any more; the answer names what was already on its way."""
         _check_keeper(principal)
-        revocation = self._consents.revoke(principal.tenant, reference, actor=_actor(principal))
+        _check_reference(reference)
+        revocation = self._consents.revoke(principal.tenant, reference, actor=principal.actor)
         if revocation is None:
             raise not_found()
         return RevocationDocument(
@@ -147,10 +149,6 @@ def _check_reference(reference: str) -> None:
 
 
 _REFERENCE_CHARACTERS = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")
-
-
-def _actor(principal: Principal) -> str:
-    return f"app:{principal.app}"
 
 
 def _json(document: ConsentDocument) -> Response:

@@ -18,6 +18,7 @@ from api.problems import not_found
 from api.request_body import parse_model, parse_object, read_body
 from canonical.datatypes import Element
 from canonical.errors import FieldError, RefusedError
+from canonical.principal import Principal
 from tasks.callback_address import AddressRules
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _POINTER = "/url"
 _SECRET_BYTES = 32
+#: Every change of status goes to every address of the app.
+ENDPOINTS_LIMIT = 10
 
 
 class EndpointRequest(Element):
@@ -75,12 +78,21 @@ class EndpointDoor:
         url = parse_model(EndpointRequest, parse_object(raw)).url
         await run_in_threadpool(check_address, url, self._rules)
         secret = new_secret()
-        made = await run_in_threadpool(
-            lambda: self._endpoints.register(principal.tenant, principal.app, url=url, secret=secret)
-        )
-        document = EndpointSecretDocument(**EndpointDocument.model_validate(made).model_dump(), secret=secret)
+        made = await run_in_threadpool(self._register, principal, url, secret)
+        document = EndpointSecretDocument(**made.model_dump(), secret=secret)
         headers = {"Location": f"/v1/endpoints/{made.id}", "Cache-Control": "no-store"}
         return JSONResponse(document.model_dump(mode="json", by_alias=True), status_code=201, headers=headers)
+
+    def _register(self, principal: Principal, url: str, secret: str) -> EndpointDocument:
+        others = [
+            item
+            for item in self._endpoints.all(principal.tenant, principal.app)
+            if item.disabled_at is None and item.url != url
+        ]
+        if len(others) >= ENDPOINTS_LIMIT:
+            raise RefusedError("too-many-endpoints", f"An app is told at {ENDPOINTS_LIMIT} addresses at most.")
+        made = self._endpoints.register(principal.tenant, principal.app, url=url, secret=secret)
+        return EndpointDocument.model_validate(made)
 
     def rotate(self, endpoint_id: str, principal: Caller) -> Response:
         """Make a new secret; the old one signs nothing from now on. A disabled endpoint is taken up again."""

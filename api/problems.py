@@ -47,6 +47,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "in-progress": ProblemType(409, "The first request with this key is still being accepted", "later"),
     "too-late-to-cancel": ProblemType(409, "It was sent, or may have been sent"),
     "consent-patient-fixed": ProblemType(409, "A consent cannot change its patient"),
+    "too-many-endpoints": ProblemType(409, "The app is told at as many addresses as it may"),
     "body-too-large": ProblemType(413, "The body is too large"),
     "unsupported-media-type": ProblemType(415, "The body must be application/json"),
     "unknown-action": ProblemType(422, "There is no such action"),

@@ -63,7 +63,7 @@ class SwitchDoor:
                 key=asked.key,
                 on=asked.on,
                 reason=asked.reason,
-                by=principal.user or f"app:{principal.app}",
+                by=principal.actor,
             )
         )
         document = await run_in_threadpool(self._document, principal)

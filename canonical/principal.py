@@ -35,6 +35,12 @@ class Principal:
         return not wanted.isdisjoint(self.scopes)
 
     @property
+    def actor(self) -> str:
+        """Who did it, for events and histories: the app, and the person unless that is a patient or a relative."""
+        staff = self.user is not None and self.user.split("/")[-2:-1] in (["Practitioner"], ["PractitionerRole"])
+        return f"app:{self.app} user:{self.user}" if staff else f"app:{self.app}"
+
+    @property
     def administers(self) -> bool:
         """Whether this is an administrator of its tenant."""
         return ADMIN in self.scopes

@@ -122,7 +122,7 @@ class Admissions:
             switch_ids=self._switch_ids(admission),
             author_digest=author_digest(envelope, principal.tenant),
             author_assurance=admission.author_assurance,
-            actor=f"app:{principal.app}",
+            actor=principal.actor,
             traceparent=admission.traceparent,
             approval_required=bool(admission.approval_reason),
             approval_reason=admission.approval_reason,

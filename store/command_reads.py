@@ -61,6 +61,8 @@ SELECT c.id, p.content FROM commands c JOIN payloads p ON p.tenant = c.tenant AN
 """
 #: Patients' identifiers are in the content only: a search by one reads this many commands at most for one page.
 IDENTIFIER_SCAN = 2_000
+#: And holds this many of them in memory at once.
+IDENTIFIER_CHUNK = 100
 
 
 class CommandReads:
@@ -125,11 +127,14 @@ def _of_patient(
     connection: psycopg.Connection[Any], wide: CommandPage, identifier: tuple[str | None, str], limit: int
 ) -> CommandPage:
     """Keep the commands whose envelope names the identifier; the cursor goes on after the last one looked at."""
-    found = rows(connection, _ENVELOPES, {"ids": [command.id for command in wide.commands]})
-    named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
-    kept = [command for command in wide.commands if command.id in named]
-    if len(kept) > limit:
-        return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
+    kept: list[CommandSummary] = []
+    for start in range(0, len(wide.commands), IDENTIFIER_CHUNK):
+        chunk = wide.commands[start : start + IDENTIFIER_CHUNK]
+        found = rows(connection, _ENVELOPES, {"ids": [command.id for command in chunk]})
+        named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
+        kept += [command for command in chunk if command.id in named]
+        if len(kept) > limit:
+            return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
     return CommandPage(commands=tuple(kept), cursor=wide.cursor)
 
 

@@ -1,11 +1,14 @@
 """Everything the HTTP doors read and write in the store, in one hand; each part is a module of its own."""
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from canonical.errors import StoreUnavailableError
 from store.balance import Balances
 from store.command_reads import CommandReads
 from store.consents import Consents
-from store.database import check_durable, transaction
+from store.database import check_durable
 from store.endpoints import Endpoints
 from store.figures import Figures
 from store.switches import Switches
@@ -31,5 +34,7 @@ class Doors:
 
         Raises ``StoreUnavailableError`` and ``ConfigurationError``.
         """
-        with transaction(self._engine):
+        try:
             check_durable(self._engine)
+        except (OperationalError, PoolTimeout) as error:
+            raise StoreUnavailableError from error

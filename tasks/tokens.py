@@ -1,5 +1,6 @@
 """Verifying bearer tokens (JWT) of one issuer by its published keys; the same at both doors. No way around it."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
@@ -25,9 +26,11 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY_S = 5
 #: Keys are fetched anew after this, so that a withdrawn key stops counting.
 KEYS_LIFE = timedelta(minutes=10)
-#: An unknown key id makes us look again, but made-up ids must not make us hammer the issuer.
-REFETCH_AFTER = timedelta(seconds=5)
+#: The issuer is asked no more often than this, whether tokens name keys that nobody knows or it does not answer.
+REFETCH_AFTER = timedelta(seconds=2)
 _FETCH_TIMEOUT = httpx.Timeout(3)
+#: As a connection names its tenant; ``*`` and ``?`` mean something else in the store.
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class InvalidTokenError(WritebackError):
@@ -46,6 +49,7 @@ class IssuerKeys:
         self._url, self._clock = url, clock
         self._keys: KeySet | None = None
         self._fetched_at: datetime | None = None
+        self._tried_at: datetime | None = None
         self._lock = Lock()
 
     def for_key_id(self, kid: str | None) -> KeySet:
@@ -54,7 +58,7 @@ class IssuerKeys:
         Raises :class:`IssuerUnavailableError` when there are none.
         """
         with self._lock:
-            if self._is_old() or (not self._has(kid) and self._may_fetch()):
+            if (self._is_old() or not self._has(kid)) and self._may_fetch():
                 self._fetch()
             if self._keys is None:
                 raise IssuerUnavailableError
@@ -64,22 +68,22 @@ class IssuerKeys:
         return self._keys is not None and (kid is None or any(key.kid == kid for key in self._keys.keys))
 
     def _is_old(self) -> bool:
-        return self._keys is None or self._fetched_at is None or self._clock() - self._fetched_at > KEYS_LIFE
+        return self._fetched_at is None or self._clock() - self._fetched_at > KEYS_LIFE
 
     def _may_fetch(self) -> bool:
-        return self._fetched_at is None or self._clock() - self._fetched_at > REFETCH_AFTER
+        return self._tried_at is None or self._clock() - self._tried_at >= REFETCH_AFTER
 
     def _fetch(self) -> None:
         """Fetch the keys; while that fails, those we have stay good."""
+        self._tried_at = self._clock()
         try:
             answer = httpx.get(self._url, timeout=_FETCH_TIMEOUT, follow_redirects=False)
             answer.raise_for_status()
             self._keys = KeySet.import_key_set(answer.json())
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
             log.warning("issuer keys not fetched", action="auth.keys_unavailable", error=type(error).__name__)
-            if self._keys is None:
-                raise IssuerUnavailableError from None
-        self._fetched_at = self._clock()
+            return
+        self._fetched_at = self._tried_at
 
 
 class TokenVerifier:
@@ -137,7 +141,7 @@ class TokenVerifier:
 
     def _from(self, claims: dict[str, Any]) -> Principal:
         tenant, app = claims.get(self._tenant), claims.get(self._app)
-        if not (isinstance(tenant, str) and tenant and isinstance(app, str) and app):
+        if not (isinstance(tenant, str) and _TENANT.fullmatch(tenant) and isinstance(app, str) and _is_name(app)):
             raise InvalidTokenError(f"The token must name a tenant and an app ({self._tenant}, {self._app}).")
         scopes, roles = claims.get(self._scope, ""), claims.get("roles", [])
         granted = scopes.split() if isinstance(scopes, str) else scopes
@@ -154,6 +158,11 @@ class TokenVerifier:
             if isinstance(roles, list)
             else frozenset(),
         )
+
+
+def _is_name(text: str) -> bool:
+    """Whether ``text`` can be an app's name: short, printable, not only white space."""
+    return 0 < len(text.strip()) <= len(text) <= 256 and text.isprintable()
 
 
 def token_verifier(settings: "Settings", *, clock: Callable[[], datetime]) -> TokenVerifier:

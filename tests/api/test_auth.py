@@ -55,7 +55,8 @@ def test_while_the_issuer_is_away_nothing_is_accepted(reception: Reception) -> N
     reception.issuer.up = False
     answer = reception.post(envelope_json())
     assert (answer.status_code, answer.json()["code"]) == (503, "issuer-unavailable")
-    assert answer.headers["retry-after"] == "5"
+    assert answer.headers["retry-after"] == "2"
     assert reception.stored() == 0
     reception.issuer.up = True
+    reception.clock.now += timedelta(seconds=2)
     assert reception.post(envelope_json()).status_code == 202

@@ -146,6 +146,23 @@ def test_when_time_is_up_the_receipt_is_what_it_was(reception: Reception) -> Non
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
 
 
+def test_a_database_that_goes_away_while_one_waits_does_not_take_the_receipt_back(
+    reception: Reception, postgres_server: PostgresServer
+) -> None:
+    def kill() -> None:
+        while not reception.rows("SELECT id FROM commands"):
+            threading.Event().wait(0.02)
+        postgres_server.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    answer = reception.post(Prefer="wait=20")
+    thread.join()
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    postgres_server.start()
+    assert [str(row["id"]) for row in reception.rows("SELECT id FROM commands")] == [answer.json()["id"]]
+
+
 def test_nobody_waits_for_what_needs_a_person(reception: Reception) -> None:
     begun = time.monotonic()
     answer = reception.post(envelope_json(ai={"model": "scribe-2"}), Prefer="wait=20")

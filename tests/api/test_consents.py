@@ -118,6 +118,23 @@ def test_a_consent_that_cannot_be_recorded_names_the_field(
     assert reception.rows("SELECT id FROM consents WHERE reference = 'consent-9'") == []
 
 
-def test_a_reference_that_no_command_could_name_is_refused(reception: Reception) -> None:
-    answer = put(reception, "two words")
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/reference")
+@pytest.mark.parametrize("reference", ["two words", "%00", "%C3%A9", "x" * 129])
+def test_a_reference_that_no_command_could_name_is_refused(reception: Reception, reference: str) -> None:
+    keeper = reception.as_(scope=SCOPE)
+    answers = [
+        put(reception, reference),
+        reception.client.get(f"/v1/consents/{reference}", headers=keeper),
+        reception.client.post(f"/v1/consents/{reference}:revoke", headers=keeper),
+    ]
+    assert [(answer.status_code, answer.json()["errors"][0]["pointer"]) for answer in answers] == [
+        (422, "/reference")
+    ] * 3
+
+
+def test_the_history_names_the_member_of_staff_and_never_a_patient(reception: Reception) -> None:
+    for user in ("https://ehr.example/fhir/Practitioner/n17", "Patient/p1"):
+        headers = reception.as_(scope=SCOPE, fhirUser=user) | {"Content-Type": "application/json"}
+        body = as_bytes(terms(actions=["VitalReading" if user.startswith("https") else "*"]))
+        assert reception.client.put("/v1/consents/consent-9", content=body, headers=headers).status_code == 200
+    actors = [row["actor"] for row in reception.rows("SELECT actor FROM consent_versions ORDER BY at DESC LIMIT 2")]
+    assert actors == ["app:visits", "app:visits user:https://ehr.example/fhir/Practitioner/n17"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from api.endpoints import check_address, new_secret
+from api.endpoints import ENDPOINTS_LIMIT, check_address, new_secret
 from canonical.errors import RefusedError
 from tasks.callback_address import AddressRules
 from tests.factories import NOW, as_bytes
@@ -96,6 +96,17 @@ def test_an_address_that_only_we_could_reach_is_refused(reception: Reception, ur
     assert (answer.status_code, document["code"]) == (422, "address-refused")
     assert [(error["pointer"], error["code"]) for error in document["errors"]] == [("/url", code)]
     assert reception.rows("SELECT id FROM endpoints") == []
+
+
+def test_an_app_is_told_at_ten_addresses_at_most(reception: Reception) -> None:
+    for number in range(ENDPOINTS_LIMIT):
+        assert register(reception, f"{URL}/{number}").status_code == 201
+    answer = register(reception, f"{URL}/one-more")
+    assert (answer.status_code, answer.json()["code"]) == (409, "too-many-endpoints")
+    again = register(reception, f"{URL}/0")
+    assert again.status_code == 201, "an address that is registered may be registered again"
+    reception.client.delete(again.headers["location"])
+    assert register(reception, f"{URL}/one-more").status_code == 201
 
 
 def test_loopback_and_private_networks_need_a_setting() -> None:

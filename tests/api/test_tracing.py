@@ -47,7 +47,9 @@ def test_a_problem_names_the_correlation_id_too(reception: Reception) -> None:
     assert (answer.json()["correlationId"], answer.headers["x-correlation-id"]) == ("round-7", "round-7")
 
 
-def test_a_defect_is_answered_without_its_text(reception: Reception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_is_answered_and_logged_without_its_text(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("Lopez has 72.50")
 
@@ -57,3 +59,7 @@ def test_a_defect_is_answered_without_its_text(reception: Reception, monkeypatch
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert (answer.json()["correlationId"], answer.headers["x-correlation-id"]) == ("round-7", "round-7")
     assert "Lopez" not in answer.text
+    logged = capfd.readouterr()
+    assert "api.defect" in logged.out + logged.err
+    assert "RuntimeError" in logged.out + logged.err
+    assert "Lopez" not in logged.out + logged.err

@@ -15,6 +15,7 @@ from config.wiring import Services
 from processes.postgres import PostgresServer
 from tasks.message import MessageDoor, message_door, signed_message
 from tasks.receive import Receipt
+from tasks.tokens import REFETCH_AFTER
 from tests.factories import ABSENT, NOW, as_bytes, envelope_json, patient_json
 from tests.reception import APP, TENANT, Clock, Issuer, give_consent, look, open_issuer, open_services
 
@@ -168,13 +169,14 @@ def test_a_bearer_token_that_had_expired_when_it_was_enqueued_is_refused(service
 
 
 def test_while_the_issuer_is_away_a_message_must_come_again(
-    services: Services, door: MessageDoor, issuer: Issuer
+    services: Services, door: MessageDoor, issuer: Issuer, clock: Clock
 ) -> None:
     issuer.up = False
     with pytest.raises(StoreUnavailableError):
         door.handle_message(message(token=issuer.token()))
     assert look(services, "SELECT * FROM refused_messages") == []
     issuer.up = True
+    clock.now = NOW + REFETCH_AFTER
     accepted(door, message(token=issuer.token()))
 
 
