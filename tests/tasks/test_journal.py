@@ -1,23 +1,12 @@
 """What the record keeps of a write: what was meant, what left under which precondition, and what came of it."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from store.database import open_engine
-from tests.tasks.ward import Ward, heart_rate, open_ward
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
+from tests.tasks.ward import Ward, heart_rate
 
 
 @pytest.fixture
