@@ -20,9 +20,11 @@ CONNECTION = "north-r4"
 AUDIENCE = "writeback"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
-_SERVICE_SCOPES = (
-    "system/Patient.rs system/Encounter.rs system/MedicationRequest.rs system/Observation.cru"
-    "s system/MedicationStatement.crus"
+_SERVICE_SCOPES = " ".join(
+    (
+        *("system/Patient.rs", "system/Encounter.rs", "system/MedicationRequest.rs"),
+        *("system/Observation.crus", "system/MedicationStatement.crus"),
+    )
 )
 #: The upstream apps, and what each may do; the last one is the desk that keeps consents and switches.
 APPS = MappingProxyType(

@@ -1,6 +1,6 @@
 """The sandbox's chart and its side door: seeding, a clinician's edits, faults, and what it holds at the end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,10 +124,3 @@ def _version(given: Mapping[str, Any]) -> Version:
     return Version(
         reference=given["reference"], version=given["version"], source=given["source"], resource=given["resource"]
     )
-
-
-def references(names: Iterable[str]) -> str:
-    """Return names for a sentence: the first few, and how many more."""
-    listed = sorted(names)
-    rest = len(listed) - 3
-    return ", ".join(listed[:3]) + (f" and {rest} more" if rest > 0 else "")

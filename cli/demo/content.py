@@ -54,7 +54,7 @@ def _same(said: Any, charted: Any) -> bool:
         return isinstance(charted, Mapping) and all(_same(it, charted.get(name)) for name, it in said.items())
     if isinstance(said, list):
         return isinstance(charted, list) and len(said) == len(charted) and all(map(_same, said, charted))
-    return type(said) is not bool and exact_json.dumps(said) == exact_json.dumps(charted)
+    return exact_json.dumps(said) == exact_json.dumps(charted)
 
 
 def _touched(action: Mapping[str, Any], written: Resource, before: Resource | None) -> list[str]:

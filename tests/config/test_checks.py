@@ -1,0 +1,67 @@
+"""What the doctor looks at: each thing has its line, a broken one says what to do, and the others are looked at all the same."""
+
+from pathlib import Path
+
+import pytest
+
+from canonical.ports import Check
+from config.checks import checks
+
+CONNECTION = '[[connection]]\ntenant = "t"\nname = "n"\nadapter = "{adapter}"\nbase_url = "http://127.0.0.1:1/fhir"\n'
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str, redis_url: str
+) -> pytest.MonkeyPatch:
+    file = tmp_path / "connections.toml"
+    file.write_text(CONNECTION.format(adapter="fhir_r4"))
+    monkeypatch.setenv("WRITEBACK_CONNECTIONS_FILE", str(file))
+    monkeypatch.setenv("WRITEBACK_DATABASE_URL", database_url)
+    monkeypatch.setenv("WRITEBACK_REDIS_URL", redis_url)
+    monkeypatch.setenv("WRITEBACK_ISSUER", "http://127.0.0.1:1")
+    monkeypatch.setenv("WRITEBACK_JWKS_URL", "http://127.0.0.1:1/jwks")
+    return monkeypatch
+
+
+def failed() -> list[Check]:
+    return [check for check in checks() if not check.ok]
+
+
+def test_only_the_ehr_that_does_not_answer_is_wrong(environment: pytest.MonkeyPatch) -> None:
+    wrong = failed()
+    assert wrong
+    assert all(check.name.startswith("t/n") and check.detail for check in wrong)
+
+
+def test_a_wrong_setting_ends_it_with_the_name_of_the_setting(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WRITEBACK_POOL_SIZE", "0")
+    (wrong,) = list(checks())
+    assert "WRITEBACK_POOL_SIZE" in wrong.detail
+
+
+def test_a_database_that_is_behind_is_told_how_to_catch_up(
+    environment: pytest.MonkeyPatch, empty_database_url: str
+) -> None:
+    environment.setenv("WRITEBACK_DATABASE_URL", empty_database_url)
+    assert "Run 'writeback migrate'." in [check.detail for check in failed()]
+
+
+def test_servers_that_do_not_answer_or_are_not_named_each_have_their_line(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WRITEBACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    environment.setenv("WRITEBACK_REDIS_URL", "redis://127.0.0.1:1/0")
+    environment.delenv("WRITEBACK_ISSUER")
+    environment.delenv("WRITEBACK_JWKS_URL")
+    names = [check.name for check in failed()]
+    assert names[:3] == ["issuer of tokens", "PostgreSQL answers", "Redis answers"]
+    environment.setenv("WRITEBACK_DATABASE_URL", "")
+    environment.setenv("WRITEBACK_REDIS_URL", "")
+    assert [check.name for check in failed()][1:3] == ["PostgreSQL", "Redis"]
+
+
+def test_an_adapter_that_is_not_there_is_named_with_those_that_are(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "connections.toml").write_text(CONNECTION.format(adapter="nobody"))
+    (wrong,) = failed()
+    assert "fhir_r4" in wrong.detail
