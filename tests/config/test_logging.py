@@ -3,7 +3,6 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,18 +12,11 @@ from config.logging import configure_logging
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator["Lines"]:
+def lines(monkeypatch: pytest.MonkeyPatch, logging_as_before: None) -> "Lines":
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
     configure_logging("INFO")
-    yield Lines(stream)
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    return Lines(stream)
 
 
 class Lines:

@@ -23,17 +23,12 @@ class Kept(Transport):
 
 
 @pytest.fixture
-def sentry() -> Iterator[list[bytes]]:
+def sentry(logging_as_before: None) -> Iterator[list[bytes]]:
     SENT.clear()
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
     assert configure_telemetry(Settings(sentry_dsn="https://key@sentry.example/1"), transport=Kept)
     yield SENT
     sentry_sdk.get_client().close()
     sentry_sdk.init(default_integrations=False)
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def fail(text: str) -> None:

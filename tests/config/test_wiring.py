@@ -122,7 +122,9 @@ def test_building_says_when_postgresql_is_away(ward: Ward, redis_url: str, free_
         build(settings_for(ward, redis_url, tmp_path, database_url=away))
 
 
-def test_a_process_builds_its_services_once(ward: Ward, redis_url: str, tmp_path: Path) -> None:
+def test_a_process_builds_its_services_once(
+    ward: Ward, redis_url: str, tmp_path: Path, logging_as_before: None
+) -> None:
     settings = settings_for(ward, redis_url, tmp_path)
     try:
         started = wiring.start(settings)
