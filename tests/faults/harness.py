@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
@@ -277,6 +278,17 @@ class Product:
 
     def wait(self, condition: Callable[[], bool], *, within: timedelta = SOON, what: str = "it") -> None:
         assert wait_until(condition, within=within, look_again=timedelta(milliseconds=50)), f"{what} did not come about"
+
+    def wait_until_served(self, url: str) -> None:
+        """Wait until something answers there."""
+
+        def answers() -> bool:
+            try:
+                return httpx.get(url, timeout=1).status_code < 500
+            except httpx.TransportError:
+                return False
+
+        self.wait(answers, what=url)
 
     def wait_for(self, command: UUID, *states: str, within: timedelta = SOON) -> None:
         """Wait until the command is in one of ``states``."""

@@ -42,8 +42,10 @@ class Way(StrEnum):
 
 
 class Cut(StrEnum):
-    """How a connection ends when a rule fires; each is a reset."""
+    """How a connection ends when a rule fires; each but the first is a reset."""
 
+    #: It does not: the bytes are only counted.
+    NOT = "not"
     #: The bytes that matched are not forwarded.
     BEFORE = "before"
     #: The bytes that matched are forwarded, and the connection ends at once.
@@ -289,7 +291,9 @@ class TcpProxy:
             self.fired[rule.name] += 1
             link.reset()
             return False
-        if rule is not None:
+        if rule is not None and rule.cut is Cut.NOT:
+            self.fired[rule.name] += 1
+        elif rule is not None:
             link.dies_at_reply = rule.name
         return True
 

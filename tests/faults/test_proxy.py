@@ -86,6 +86,15 @@ def test_the_request_is_lost(server: _Server, proxy: TcpProxy, client: socket.so
     assert proxy.fired["request-lost"] == 1
 
 
+def test_bytes_are_counted_once_without_a_cut(proxy: TcpProxy, client: socket.socket) -> None:
+    proxy.cut("seen", b"two", cut=Cut.NOT, times=9)
+
+    for line in (b"one", b"two", b"three", b"two"):
+        assert _ask(client, line) == b"got " + line + b"\n"
+
+    assert proxy.fired["seen"] == 2
+
+
 def test_an_answer_is_found_by_its_own_bytes(proxy: TcpProxy, client: socket.socket) -> None:
     proxy.cut("answer", lambda seen: seen.endswith(b"got two\n"), way=Way.REPLY, cut=Cut.BEFORE)
 
