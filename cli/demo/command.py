@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from canonical.errors import WritebackError
 from cli.balance import balance_of
 from cli.demo.apps import Apps
 from cli.demo.chart import Chart
@@ -29,6 +30,7 @@ from cli.stack import Stack
 from cli.terminal import notes, results, say
 from cli.up import addresses, site_in
 from config.environment import read_settings
+from processes.errors import ProcessTrouble
 from processes.free_port import free_port
 
 #: Names this installation in Redis.
@@ -58,21 +60,26 @@ def demo(
             say("It keeps running; Ctrl-C stops it.")
             product.wait()
         say("stopping …")
-    if not verdict.is_good:
-        raise typer.Exit(1)
+        if not verdict.is_good:
+            raise typer.Exit(1)
 
 
 @contextmanager
 def working_directory(given: Path | None) -> Iterator[Path]:
-    """Give the folder to work in; one of our own is removed again."""
+    """Give the folder to work in; one of our own is removed again, unless something failed and its logs say what."""
     if given is not None:
         yield given
         return
     folder = Path(tempfile.mkdtemp(prefix="writeback-demo-"))
     try:
         yield folder
-    finally:
+    except (WritebackError, ProcessTrouble, typer.Exit):
+        say(f"The logs are in {folder / 'logs'}; remove {folder} when you have seen them.")
+        raise
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
