@@ -242,7 +242,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"==> {text}", flush=True)
+    print(f"==> {text}", file=sys.stderr, flush=True)
 
 
 def _refuse(text: str) -> int:
