@@ -1,11 +1,14 @@
 """Bad input: a problem document that names the field and the reason, nothing stored but the refusal, no value echoed."""
 
+import socket
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from api.problems import MEDIA_TYPE
+from processes.condition import wait_until
 from tests.factories import (
     ABSENT,
     as_bytes,
@@ -229,6 +232,18 @@ def test_a_body_that_hides_its_size_is_cut_off(reception: Reception) -> None:
 
     answer = reception.client.post("/v1/commands", content=chunks(), headers={"Content-Type": "application/json"})
     check(reception, answer, 413, "body-too-large")
+
+
+def test_a_body_whose_sender_goes_away_is_not_taken(reception: Reception) -> None:
+    url = reception.client.base_url
+    token = reception.issuer.token()
+    with socket.create_connection((url.host, url.port or 0)) as connection:
+        head = f"POST /v1/commands HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {token}\r\n"
+        length = "Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+        connection.sendall((head + length).encode() + as_bytes(envelope_json()))
+    assert wait_until(lambda: bool(reception.refusals()), within=timedelta(seconds=10))
+    assert [refusal["code"] for refusal in reception.refusals()] == ["malformed-request"]
+    assert reception.stored() == 0
 
 
 @pytest.mark.parametrize(

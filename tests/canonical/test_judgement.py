@@ -1,8 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from canonical import judgement
+from canonical.action import spec_for
 from canonical.errors import RefusedError
 from canonical.judgement import check_authority, check_content, check_target
 from canonical.principal import Principal
@@ -42,6 +45,14 @@ def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() ->
     assert check_authority(envelope, who("writeback/*.*", user="n-17")) == "authenticated"
     assert check_authority(envelope, who("writeback/*.*", user="n-18")) == "asserted"
     assert check_authority(envelope, who("writeback/*.*")) == "asserted"
+
+
+def test_an_action_may_want_its_author_in_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = replace(spec_for({"type": "VitalReading"}), asserted_author_allowed=False)
+    monkeypatch.setattr(judgement, "spec_for", lambda _action: spec)
+    envelope = EnvelopeFactory.create(author={"identifier": {"value": "n-17"}, "role": "nurse"})
+    assert check_authority(envelope, who("writeback/*.*", user="n-17")) == "authenticated"
+    assert refused(check_authority, envelope, who("writeback/*.*")) == ("author-unverified", ["/author"])
 
 
 @pytest.mark.parametrize(
