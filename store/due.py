@@ -21,16 +21,7 @@ SELECT c.lane_id FROM commands c
  ORDER BY max(c.priority + extract(epoch FROM clock_timestamp() - c.due_at) / 60) DESC, min(c.due_at) LIMIT %(limit)s
 """
 
-_STUCK_LANES = """
-SELECT c.lane_id, c.state FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN connections k ON k.id = c.connection_id
- WHERE c.state IN ('sending', 'unknown') AND l.lease_until < clock_timestamp()
-   AND (c.state = 'sending' OR (l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()))
- ORDER BY c.state_since LIMIT %(limit)s
-"""
 _STUMBLE = "UPDATE lanes SET stumbles = stumbles + 1 WHERE id = ANY (%(lanes)s) AND lease_until < clock_timestamp()"
-_UNPROVEN = """
-SELECT id FROM commands WHERE state = 'applied' AND due_at <= clock_timestamp() ORDER BY due_at LIMIT %(limit)s
-"""
 _PARKED = """
 SELECT c.id FROM commands c JOIN connections k ON k.id = c.connection_id
  WHERE c.state = 'parked' AND k.not_before <= clock_timestamp()
@@ -48,20 +39,10 @@ def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: Any = No
     return [row["lane_id"] for row in rows(connection, _DUE_LANES, {"limit": limit, "idle": idle})]
 
 
-def stuck_lanes(connection: psycopg.Connection[Any], *, limit: int) -> list[int]:
-    """Return lanes whose claim expired, or whose unknown write may be probed now."""
-    return [row["lane_id"] for row in rows(connection, _STUCK_LANES, {"limit": limit})]
-
-
 def count_stumble(connection: psycopg.Connection[Any], lanes: list[int]) -> None:
     """Note that a sweep found these lanes due and idle once more; a claim sets the count back to none."""
     if lanes:
         rows(connection, _STUMBLE, {"lanes": lanes})
-
-
-def unproven(connection: psycopg.Connection[Any], *, limit: int) -> list[UUID]:
-    """Return applied commands whose proof is due."""
-    return [row["id"] for row in rows(connection, _UNPROVEN, {"limit": limit})]
 
 
 def parked_with_cause_ended(connection: psycopg.Connection[Any], *, limit: int) -> list[UUID]:
