@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 
 from canonical.admission import patient_key
 from canonical.consent import ConsentTerms
+from canonical.errors import StoreUnavailableError
 from canonical.lifecycle import OPEN, State
 from canonical.principal import Principal
 from config.settings import Settings
@@ -40,7 +41,7 @@ PRINCIPAL = Principal(tenant=TENANT, app=APP, issuer=ISSUER, scopes=frozenset({"
 #: Seconds. The quarantine is 2.3 s and the lease 2.3 s, so that tests of real processes end.
 TIMINGS = {"request": 1.0, "slowest_commit": 0.5, "search_lag": 0.2, "margin": 0.6, "send_within": 0.7}
 SOON = timedelta(seconds=30)
-MARK = "urn:fhir-writeback:command"
+MARK, CHANGE_MARK = "urn:fhir-writeback:command", "urn:fhir-writeback:change"
 #: A child that ended is started again at once: here, ending is what is tested.
 AT_ONCE = Backoff(first=timedelta(milliseconds=100), cap=timedelta(milliseconds=500))
 WORDS = {
@@ -211,18 +212,27 @@ class Product:
         self.door.doors.consents.put(TENANT, terms, actor="test")
         return patient
 
-    def reading(self, patient: str, value: str, **over: Any) -> bytes:
-        """The JSON of a body weight (kg, as written) of the patient, as an app sends it."""
-        action = vital_reading_json(valueQuantity=quantity(value, "kg", "kg"))
+    def reading(self, patient: str, value: str, *, corrects: UUID | None = None) -> bytes:
+        """The JSON of a body weight (kg, as written) of the patient, as an app sends it; or of its correction."""
+        operation = "correct" if corrects else "record"
+        action = vital_reading_json(operation=operation, valueQuantity=quantity(value, "kg", "kg"))
+        over = {"target": {"command": str(corrects)}} if corrects else {}
         who = {"reference": f"Patient/{patient}", "birthDate": "1961-04-02", "family": "Lopez"}
         return as_bytes(envelope_json(action, patient=who, consent={"reference": f"consent-{patient}"}, **over))
 
-    def submit(self, patient: str | None = None, *, value: str | None = None, key: str | None = None) -> UUID:
+    def submit(
+        self,
+        patient: str | None = None,
+        *,
+        value: str | None = None,
+        key: str | None = None,
+        corrects: UUID | None = None,
+    ) -> UUID:
         """Accept a reading as the door does, hint included, and remember the receipt."""
         patient = patient or self.new_patient()
         value = value or f"{60 + len(self.receipts) % 30}.{len(self.receipts) % 10}0"
         receipt: DoorReceipt = self.door.receiver.receive(
-            self.reading(patient, value), principal=PRINCIPAL, key=key, door="http"
+            self.reading(patient, value, corrects=corrects), principal=PRINCIPAL, key=key, door="http"
         )
         return self.promised(receipt.id, patient, value)
 
@@ -241,6 +251,14 @@ class Product:
             cursor = connection.execute(sql.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def is_up(self) -> bool:
+        """Whether the processes' way to the database is open."""
+        try:
+            self.door.doors.check()
+        except StoreUnavailableError:
+            return False
+        return True
+
     def state(self, command: UUID) -> str:
         return str(self.query("SELECT state FROM commands WHERE id = %(id)s", id=command)[0]["state"])
 
@@ -253,15 +271,16 @@ class Product:
         return [row["kind"] for row in found]
 
     def written(self) -> list[Written]:
-        """What the chart holds of ours."""
+        """What the chart holds of ours, oldest first: each version under the command that wrote it."""
         return [
             Written(
-                mark=next((item["value"] for item in found.get("identifier", ()) if item["system"] == MARK), "nobody"),
+                mark=_mark_of(version["resource"]),
                 reference=f"Observation/{found['id']}",
-                patient=found["subject"]["reference"],
-                value=str(found["valueQuantity"]["value"]),
+                patient=version["resource"]["subject"]["reference"],
+                value=str(version["resource"]["valueQuantity"]["value"]),
             )
             for found in self.sandbox.resources("Observation")
+            for version in self.sandbox.history(f"Observation/{found['id']}")
         ]
 
     def times_written(self, command: UUID) -> int:
@@ -319,3 +338,9 @@ class Product:
     def close(self) -> None:
         self.stop()
         self.close_door()
+
+
+def _mark_of(resource: dict[str, Any]) -> str:
+    """The command that wrote this version: that of its last change, else that of its creation."""
+    marks = {item["system"]: str(item["value"]) for item in resource.get("identifier", ())}
+    return marks.get(CHANGE_MARK) or marks.get(MARK, "nobody")
