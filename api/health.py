@@ -29,8 +29,8 @@ class Health:
         router.add_api_route("/readyz", self.ready, methods=["GET"])
         return router
 
-    def alive(self) -> dict[str, str]:
-        """Say that this process answers."""
+    async def alive(self) -> dict[str, str]:
+        """Say that this process answers; needs no thread, so it is true however many wait for the database."""
         return {"status": "ok"}
 
     def ready(self) -> JSONResponse:

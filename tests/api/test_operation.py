@@ -15,6 +15,9 @@ from processes.valkey import ValkeyServer
 from tests.factories import envelope_json, quantity, vital_reading_json
 from tests.reception import Reception, put_state
 
+#: As many as the framework has for handlers that may block.
+THREADS = 40
+
 
 def open_(reception: Reception, path: str) -> httpx.Response:
     """Ask without a token."""
@@ -23,6 +26,29 @@ def open_(reception: Reception, path: str) -> httpx.Response:
 
 def test_a_process_that_answers_is_alive(reception: Reception) -> None:
     assert open_(reception, "/healthz").json() == {"status": "ok"}
+
+
+def test_a_process_is_alive_though_every_thread_waits_for_the_database(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, waiting = threading.Event(), threading.Semaphore(0)
+
+    def check() -> None:
+        waiting.release()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr(reception.services.doors, "check", check)
+    url = f"{reception.client.base_url}/readyz"
+    threads = [threading.Thread(target=httpx.get, args=(url,), kwargs={"timeout": 30}) for _ in range(THREADS + 2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(waiting.acquire(timeout=20) for _ in range(THREADS))
+        assert httpx.get(f"{reception.client.base_url}/healthz", timeout=5).status_code == 200
+    finally:
+        go_on.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_ready_needs_the_database_and_only_likes_redis(
