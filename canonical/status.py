@@ -116,6 +116,11 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The approval ran out, or no longer fits what would be sent. Nothing was sent.",
         next="A reviewer with the right licence decides again.",
     ),
+    "time-box-ended": Explanation(
+        sentence="The EHR took it for its own staff, and they have not accepted it in the time they had. "
+        "It was not sent again.",
+        next="A reviewer asks the clinic, and says whether it is in the chart.",
+    ),
     "merged_patient": Explanation(
         sentence="The chart says that this patient's record was merged or closed. Nothing was sent.",
         next="A reviewer finds the record that is in use.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from reconcile import callbacks, deadlines, due, expired_leases, parked, unknown, unproven
+from reconcile import callbacks, deadlines, due, expired_leases, parked, pending_remote, unknown, unproven
 from reconcile.sweep import Counts, Hands, Sweep
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ log = structlog.get_logger()
 
 #: Adding a sweep is a file and its name here.
 SWEEPS: dict[str, Sweep] = {
-    module.SWEEP.name: module.SWEEP for module in (due, expired_leases, unknown, unproven, parked, deadlines, callbacks)
+    module.SWEEP.name: module.SWEEP
+    for module in (due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks)
 }
 
 

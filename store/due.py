@@ -9,6 +9,8 @@ from store.database import rows
 from store.lane_views import ELIGIBLE
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import psycopg
 
 #: One minute of waiting weighs as much as one step of priority.
@@ -32,9 +34,13 @@ _PAST_DEADLINE = """
 SELECT id, state FROM commands
  WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= clock_timestamp() ORDER BY not_after LIMIT %(limit)s
 """
+_TIME_BOX_ENDED = """
+SELECT id FROM commands WHERE state = 'pending_remote' AND state_since <= clock_timestamp() - %(time_box)s::interval
+ ORDER BY state_since LIMIT %(limit)s
+"""
 
 
-def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: Any = None) -> list[int]:
+def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: timedelta | None = None) -> list[int]:
     """Return up to ``limit`` lanes with something to send, most urgent first; ``idle`` (timedelta): only those due that long."""
     return [row["lane_id"] for row in rows(connection, _DUE_LANES, {"limit": limit, "idle": idle})]
 
@@ -53,3 +59,8 @@ def parked_with_cause_ended(connection: psycopg.Connection[Any], *, limit: int) 
 def past_deadline(connection: psycopg.Connection[Any], *, limit: int) -> list[tuple[UUID, str]]:
     """Return unsent commands, with their state, whose deadline passed."""
     return [(row["id"], row["state"]) for row in rows(connection, _PAST_DEADLINE, {"limit": limit})]
+
+
+def time_box_ended(connection: psycopg.Connection[Any], *, limit: int, time_box: timedelta) -> list[UUID]:
+    """Return commands that the EHR has kept for its own staff for ``time_box`` or longer."""
+    return [row["id"] for row in rows(connection, _TIME_BOX_ENDED, {"limit": limit, "time_box": time_box})]

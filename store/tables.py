@@ -54,7 +54,8 @@ def _text(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, Text, nullable=nullable)
 
 
-def _listed(states: frozenset[State]) -> str:
+def listed(states: frozenset[State]) -> str:
+    """Return states as the inside of an SQL ``IN ( )``."""
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
@@ -198,11 +199,12 @@ commands = Table(
     Column("possible_duplicate_of", Uuid),
     UniqueConstraint("tenant", "app", "key_hash", name="uq_commands_key"),
     UniqueConstraint("lane_id", "lane_seq"),
-    CheckConstraint(f"state IN ({_listed(frozenset(State))})", name="state"),
-    Index("ix_commands_open", "lane_id", "lane_seq", postgresql_where=text(f"state IN ({_listed(OPEN)})")),
+    CheckConstraint(f"state IN ({listed(frozenset(State))})", name="state"),
+    Index("ix_commands_open", "lane_id", "lane_seq", postgresql_where=text(f"state IN ({listed(OPEN)})")),
     Index("ix_commands_due", "due_at", "lane_id", postgresql_where=text("state = 'ready'")),
     Index("ix_commands_in_flight", "lane_id", postgresql_where=text("state IN ('sending', 'unknown')")),
     Index("ix_commands_unproven", "due_at", postgresql_where=text("state = 'applied'")),
+    Index("ix_commands_pending_remote", "state_since", postgresql_where=text("state = 'pending_remote'")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
         "ix_commands_deadline",
@@ -213,7 +215,7 @@ commands = Table(
     Index("ix_commands_correlation", "tenant", "correlation_id"),
     Index("ix_commands_duplicate", "tenant", "duplicate_key", postgresql_where=text("duplicate_key IS NOT NULL")),
     Index("ix_commands_received", "tenant", "received_at", "id"),
-    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({_listed(OPEN)})")),
+    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
 )
 
 operations = Table(
@@ -375,6 +377,7 @@ refused_messages = Table(
     Column("message_digest", LargeBinary),
     _time("refused_at", nullable=False, default=NOW),
     Index("ix_refused_messages_at", "tenant", "refused_at"),
+    Index("ix_refused_messages_recent", "refused_at"),
     Index(
         "uq_refused_messages_message",
         "message_digest",
