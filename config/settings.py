@@ -91,8 +91,11 @@ class Settings(BaseSettings):
     #: How long one request for an idempotency key keeps another one waiting, at most.
     door_lock: Seconds = timedelta(seconds=5)
 
-    #: TOML: apps that may enqueue to Celery, with tenant and public keys. None: only tokens of the issuer are taken.
+    #: TOML: apps that may enqueue to Celery, with tenant and public keys. None: no app may, unless the next one is set.
     apps_file: Path | None = None
+    #: Messages may carry a bearer token of the issuer in place of the app's signature. It covers no body: whoever reads
+    #: the broker can use it for a command of their own, so the broker must then be trusted like the service itself.
+    queue_bearer_tokens: bool = False
     #: Private JWK (file, mode 0600) to which senders may encrypt a message. None: encrypted messages are refused.
     message_key_file: Path | None = None
     #: A message older than this was signed too long ago to be believed.
@@ -128,6 +131,8 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if bool(self.issuer) != bool(self.jwks_url):
             raise ValueError("issuer and jwks_url belong together: set both, or neither")
+        if self.queue_bearer_tokens and not self.issuer:
+            raise ValueError("queue_bearer_tokens needs issuer and jwks_url: whose tokens, verified by which keys")
         if self.faultpoints and self.environment == "production":
             raise ValueError("faultpoints must be empty in production")
         return self

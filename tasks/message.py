@@ -6,12 +6,12 @@ The one argument of the task is an object::
      "token": "<compact JWS>",        who sends; see below
      "body": "<text>",                the command as JSON text, or that text as a compact JWE to the service's public key
      "key": "...",                    optional: the idempotency key, else one is derived from source.eventId
-     "enqueuedAt": "...",             optional, with a bearer token: when it was enqueued (date-time with offset)
      "correlationId": "...", "traceparent": "..."}     optional
 
-``token`` is one of two. *Signed by the app* with a key of its registration: a JWT with ``iss`` (the app's name), ``iat``,
-``exp``, ``digest`` (``sha-256:`` and the hexadecimal SHA-256 of ``body`` in UTF-8) and, if ``key`` is sent, the same ``key``.
-*A bearer token* of the issuer, as over HTTP; it is judged at ``enqueuedAt``. Neither may be older than the maximum queue age.
+``token`` is *signed by the app* with a key of its registration: a JWT with ``iss`` (the app's name), ``aud`` (this service's
+audience), ``iat``, ``exp``, ``digest`` (``sha-256:`` and the hexadecimal SHA-256 of ``body`` in UTF-8) and, if ``key`` is sent,
+the same ``key``; no older than the maximum queue age. Where the installation allows it (``queue_bearer_tokens``) it may be
+*a bearer token* of the issuer instead, judged on receipt. That covers no body: whoever reads the queue could use it.
 Tenant and app come from the registration or the token, never from the message. Bodies are text, because every JSON library
 between two processes may rewrite a number.
 
@@ -33,7 +33,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from canonical.admission import UNKNOWN_TENANT, AdmissionStore, Refusal
-from canonical.clinical_time import SystemTime
 from canonical.envelope import Token, field_errors
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError
 from canonical.principal import Principal
@@ -68,7 +67,6 @@ class Message(BaseModel):
     token: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     body: Annotated[str, StringConstraints(min_length=1)]
     key: str | None = None
-    enqueued_at: SystemTime | None = None
     correlation_id: Token | None = None
     traceparent: Annotated[str, StringConstraints(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None = None
 
@@ -81,8 +79,8 @@ class BearerTokens(Protocol):
         """The only issuer whose tokens are accepted."""
         ...
 
-    def principal(self, token: str, *, at: datetime | None = None) -> Principal:
-        """Return who it speaks for at ``at``; raises ``InvalidTokenError``, ``IssuerUnavailableError``."""
+    def principal(self, token: str) -> Principal:
+        """Return who it speaks for now; raises ``InvalidTokenError``, ``IssuerUnavailableError``."""
         ...
 
 
@@ -95,15 +93,19 @@ class MessageDoor:
         receiver: Receiver,
         store: AdmissionStore,
         apps: Mapping[str, RegisteredApp],
+        audience: str,
         tokens: BearerTokens | None,
         message_key: Key | None,
         clock: Callable[[], datetime],
         max_age: timedelta,
         body_limit: int,
     ) -> None:
-        """Take collaborators; ``tokens`` ``None`` takes no bearer tokens, ``message_key`` ``None`` nothing encrypted."""
+        """Take collaborators; ``audience`` is what a signature must be meant for.
+
+        ``tokens`` ``None`` takes no bearer tokens, ``message_key`` ``None`` nothing encrypted.
+        """
         self._receiver, self._store, self._clock = receiver, store, clock
-        self._apps, self._tokens, self._message_key = apps, tokens, message_key
+        self._apps, self._audience, self._tokens, self._message_key = apps, audience, tokens, message_key
         self._max_age, self._body_limit = max_age, body_limit
 
     def handle_message(self, message: object) -> Receipt | Refusal:
@@ -157,10 +159,8 @@ class MessageDoor:
             return self._signed_by(app, message)
         if self._tokens is None or issuer != self._tokens.issuer:
             raise _token_error("unsigned", "The message is not signed by an app that is registered here.")
-        at = message.enqueued_at or self._clock()
-        self._check_age((self._clock() - at).total_seconds())
         try:
-            return self._tokens.principal(message.token, at=at)
+            return self._tokens.principal(message.token)
         except InvalidTokenError as error:
             raise _token_error("token-invalid", str(error)) from None
 
@@ -168,7 +168,13 @@ class MessageDoor:
         digest = "sha-256:" + hashlib.sha256(message.body.encode()).hexdigest()
         now = int(self._clock().timestamp())
         rules = jwt.JWTClaimsRegistry(
-            now=now, leeway=LEEWAY_S, iat={"essential": True}, exp={"essential": True}, digest={"essential": True}
+            now=now,
+            leeway=LEEWAY_S,
+            # The same key may speak for the app elsewhere; who runs that service must not write through this one.
+            aud={"essential": True, "value": self._audience},
+            iat={"essential": True},
+            exp={"essential": True},
+            digest={"essential": True},
         )
         try:
             claims = jwt.decode(message.token, app.keys, algorithms=ALGORITHMS).claims
@@ -176,7 +182,9 @@ class MessageDoor:
         except ExpiredTokenError:
             raise _token_error("message-expired", "The signature is no longer valid.") from None
         except (JoseError, ValueError):
-            raise _token_error("signature-invalid", "The signature is not the registered app's.") from None
+            raise _token_error(
+                "signature-invalid", "The signature is not the app's, or not for this service (aud)."
+            ) from None
         if claims["digest"] != digest or claims.get("key") != message.key:
             raise _token_error("signature-invalid", "The signature does not cover this body and key.")
         if claims.get("tenant", app.principal.tenant) != app.principal.tenant:
@@ -222,7 +230,8 @@ def message_door(
         receiver=receiver,
         store=store,
         apps=read_registered_apps(settings.apps_file),
-        tokens=token_verifier(settings, clock=clock) if settings.issuer else None,
+        audience=settings.audience,
+        tokens=token_verifier(settings, clock=clock) if settings.queue_bearer_tokens else None,
         message_key=read_message_key(settings.message_key_file),
         clock=clock,
         max_age=settings.max_queue_age,
@@ -231,11 +240,22 @@ def message_door(
 
 
 def signed_message(
-    body: str, *, app: str, signing_key: Key, now: datetime, lifetime: timedelta, key: str | None = None
+    body: str,
+    *,
+    app: str,
+    audience: str,
+    signing_key: Key,
+    now: datetime,
+    lifetime: timedelta,
+    key: str | None = None,
 ) -> dict[str, Any]:
-    """Return ``body`` (JSON text, or JWE) as a message signed by ``app``: what a sender does, here for demo and tests."""
+    """Return ``body`` (JSON text, or JWE) as a message signed by ``app``: what a sender does, here for demo and tests.
+
+    ``audience`` is the receiving service's (``WRITEBACK_AUDIENCE``).
+    """
     claims: dict[str, Any] = {
         "iss": app,
+        "aud": audience,
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),
         "digest": "sha-256:" + hashlib.sha256(body.encode()).hexdigest(),

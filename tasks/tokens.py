@@ -110,14 +110,14 @@ class TokenVerifier:
         """The only issuer whose tokens are accepted."""
         return self._issuer
 
-    def principal(self, token: str, *, at: datetime | None = None) -> Principal:
-        """Return who ``token`` (compact JWS) speaks for, judged at ``at`` (UTC; now by default).
+    def principal(self, token: str) -> Principal:
+        """Return who ``token`` (compact JWS) speaks for now: no sender says when its own token is to be judged.
 
         Raises :class:`InvalidTokenError`, :class:`IssuerUnavailableError`.
         """
         claims = self._verified(token)
         rules = jwt.JWTClaimsRegistry(
-            now=int((at or self._clock()).timestamp()),
+            now=int(self._clock().timestamp()),
             leeway=LEEWAY_S,
             iss={"essential": True, "value": self._issuer},
             aud={"essential": True, "value": self._audience},
@@ -145,6 +145,8 @@ class TokenVerifier:
             raise InvalidTokenError(f"The token must name a tenant and an app ({self._tenant}, {self._app}).")
         scopes, roles = claims.get(self._scope, ""), claims.get("roles", [])
         granted = scopes.split() if isinstance(scopes, str) else scopes
+        if not isinstance(granted, list):
+            raise InvalidTokenError(f"The token's {self._scope} must be a text or a list.")
         subject = claims.get("sub")
         # A backend app is its own subject: no person is logged in.
         user = claims.get(self._user) or (subject if subject != app else None)

@@ -40,11 +40,12 @@ class Queue:
     def _message(self, intent: Intent) -> dict[str, Any]:
         from tasks.message import signed_message
 
-        signing_key = read_private_key(self.site.profile(intent.app).key_file)
+        profile = self.site.profile(intent.app)
         return signed_message(
             exact_json.dumps(intent.envelope),
             app=intent.app,
-            signing_key=signing_key,
+            audience=profile.audience,
+            signing_key=read_private_key(profile.key_file),
             now=datetime.now(UTC),
             lifetime=SIGNED_FOR,
             key=intent.key,

@@ -92,6 +92,7 @@ class Hospital:
         message = signed_message(
             self.envelope(weight, correlation_id).decode(),
             app="ward",
+            audience=self.site.profile("ward").audience,
             signing_key=read_private_key(self.site.profile("ward").key_file),
             now=datetime.now(UTC),
             lifetime=timedelta(minutes=5),

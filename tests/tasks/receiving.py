@@ -52,7 +52,15 @@ class Installation:
     def message(self, *, key: str | None = None, **envelope: Any) -> dict[str, Any]:
         """Return a signed message with a usual command in it."""
         body = as_bytes(envelope_json(**envelope)).decode()
-        return signed_message(body, app=APP, signing_key=self.key, now=NOW, lifetime=timedelta(minutes=5), key=key)
+        return signed_message(
+            body,
+            app=APP,
+            audience=self.services.settings.audience,
+            signing_key=self.key,
+            now=NOW,
+            lifetime=timedelta(minutes=5),
+            key=key,
+        )
 
     def send_elsewhere(self, *args: Any, wait: float = 20.0, kwargs: Any = None, **options: Any) -> dict[str, Any]:
         """Send from a process that has nothing of ours, and wait for the answer."""

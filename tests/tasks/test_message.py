@@ -54,13 +54,19 @@ def door(services: Services) -> MessageDoor:
     return services.message_door
 
 
+def signed(text: str, **over: Any) -> dict[str, Any]:
+    """Return ``text`` as the app signs it, for an hour from the tests' time."""
+    usual: dict[str, Any] = {"audience": "writeback", "signing_key": KEY, "now": NOW, "lifetime": timedelta(hours=1)}
+    return signed_message(text, app=APP, **(usual | over))
+
+
 def message(
     text: str | None = None, *, signed_key: str | None = "celery-key-1", signing: ECKey = KEY, **over: Any
 ) -> dict[str, Any]:
     """Return a message that would be accepted, with members set over it."""
     text = as_bytes(envelope_json()).decode() if text is None else text
-    signed = signed_message(text, app=APP, signing_key=signing, now=NOW, lifetime=timedelta(hours=1), key=signed_key)
-    return {name: value for name, value in (signed | over).items() if value is not ABSENT}
+    made = signed(text, key=signed_key, signing_key=signing)
+    return {name: value for name, value in (made | over).items() if value is not ABSENT}
 
 
 def token(**claims: Any) -> str:
@@ -121,7 +127,7 @@ def test_numbers_survive_the_broker(services: Services, door: MessageDoor) -> No
 def test_without_a_key_the_event_upstream_makes_one(door: MessageDoor) -> None:
     body = as_bytes(envelope_json()).decode()
     first = accepted(door, message(body, signed_key=None))
-    later = signed_message(body, app=APP, signing_key=KEY, now=NOW + timedelta(seconds=2), lifetime=timedelta(hours=1))
+    later = signed(body, now=NOW + timedelta(seconds=2))
     assert accepted(door, later).id == first.id
 
 
@@ -145,39 +151,66 @@ def test_a_large_encrypted_command_is_read_too(door: MessageDoor) -> None:
     accepted(door, message(sealed))
 
 
-def test_a_bearer_token_of_the_issuer_is_judged_at_the_time_of_enqueueing(
-    services: Services, door: MessageDoor, issuer: Issuer, clock: Clock
+@pytest.fixture
+def open_door(services: Services) -> MessageDoor:
+    """The door of an installation that takes bearer tokens from its queue."""
+    settings = services.settings.model_copy(update={"queue_bearer_tokens": True})
+    return message_door(settings, receiver=services.receiver, store=services.receiver._store, clock=services.clock)
+
+
+def test_a_bearer_token_is_refused_unless_the_installation_takes_them(services: Services, issuer: Issuer) -> None:
+    assert refused(services, message(token=issuer.token())).code == "unsigned"
+
+
+def test_where_bearer_tokens_are_taken_one_says_who_sends(
+    services: Services, open_door: MessageDoor, issuer: Issuer
 ) -> None:
-    sent = message(token=issuer.token(), enqueuedAt=NOW.isoformat())
-    clock.now = NOW + timedelta(minutes=10)
-    receipt = accepted(door, sent)
-    assert receipt.author_assurance == "asserted"
+    assert accepted(open_door, message(token=issuer.token())).author_assurance == "asserted"
     assert look(services, "SELECT tenant, app FROM commands") == [{"tenant": TENANT, "app": APP}]
 
 
-@pytest.mark.parametrize("age", [timedelta(minutes=20), timedelta(minutes=-1)])
-def test_a_bearer_token_older_than_the_queue_may_be_is_refused(
-    services: Services, issuer: Issuer, age: timedelta
+def test_a_bearer_token_that_expired_while_it_waited_is_refused(
+    services: Services, open_door: MessageDoor, issuer: Issuer, clock: Clock
 ) -> None:
-    sent = message(token=issuer.token(), enqueuedAt=(NOW - age).isoformat())
-    assert refused(services, sent).code == "message-expired"
+    """It was read off the queue, perhaps, by somebody who now has a command of their own."""
+    sent = message(token=issuer.token(exp=int(NOW.timestamp()) + 60))
+    clock.now = NOW + timedelta(minutes=10)
+    answer = open_door.handle_message(sent)
+    assert isinstance(answer, Refusal)
+    assert answer.code == "token-invalid"
+    assert look(services, "SELECT id FROM commands") == []
 
 
-def test_a_bearer_token_that_had_expired_when_it_was_enqueued_is_refused(services: Services, issuer: Issuer) -> None:
+def test_a_sender_cannot_say_when_its_token_is_to_be_judged(services: Services, issuer: Issuer) -> None:
     expired = issuer.token(exp=int((NOW - timedelta(minutes=1)).timestamp()))
-    assert refused(services, message(token=expired, enqueuedAt=NOW.isoformat())).code == "token-invalid"
+    sent = message(token=expired, enqueuedAt=(NOW - timedelta(minutes=5)).isoformat())
+    assert refused(services, sent).code == "malformed-message"
+
+
+@pytest.mark.parametrize("audience", ["another-service", "", ["another-service"], None, 7])
+def test_a_message_signed_for_another_service_is_kept(services: Services, audience: Any) -> None:
+    """An app may sign for several services with one key; whoever runs one of them must not write through another."""
+    made = signed(as_bytes(envelope_json()).decode(), audience=audience)
+    assert refused(services, made).code == "signature-invalid"
+
+
+def test_a_message_signed_for_nobody_in_particular_is_kept(services: Services) -> None:
+    sent = message(signed_key=None)
+    claims = {"iss": APP, "iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60}
+    claims["digest"] = "sha-256:" + hashlib.sha256(sent["body"].encode()).hexdigest()
+    assert refused(services, sent | {"token": token(**claims)}).code == "signature-invalid"
 
 
 def test_while_the_issuer_is_away_a_message_must_come_again(
-    services: Services, door: MessageDoor, issuer: Issuer, clock: Clock
+    services: Services, open_door: MessageDoor, issuer: Issuer, clock: Clock
 ) -> None:
     issuer.up = False
     with pytest.raises(StoreUnavailableError):
-        door.handle_message(message(token=issuer.token()))
+        open_door.handle_message(message(token=issuer.token()))
     assert look(services, "SELECT * FROM refused_messages") == []
     issuer.up = True
     clock.now = NOW + REFETCH_AFTER
-    accepted(door, message(token=issuer.token()))
+    accepted(open_door, message(token=issuer.token()))
 
 
 def test_while_the_database_is_away_a_message_must_come_again(
@@ -228,7 +261,10 @@ def test_another_version_of_the_message_is_kept(services: Services, version: obj
         ({"token": token(iss="stranger", iat=0, exp=1)}, "unsigned"),
         ({"token": token(iat=0, exp=1)}, "unsigned"),
         ({"token": token(iss=["visits"], iat=0, exp=1)}, "unsigned"),
-        ({"token": token(iss=APP, iat=int(NOW.timestamp()), exp=int(NOW.timestamp()) + 60)}, "signature-invalid"),
+        (
+            {"token": token(iss=APP, aud="writeback", iat=int(NOW.timestamp()), exp=int(NOW.timestamp()) + 60)},
+            "signature-invalid",
+        ),
         ({"body": "{}"}, "signature-invalid"),
         ({"key": "another-key"}, "signature-invalid"),
         ({"key": ABSENT}, "signature-invalid"),
@@ -247,7 +283,8 @@ def test_the_apps_public_key_is_no_shared_secret(services: Services) -> None:
     secret = OctKey.import_key(json.dumps(KEY.as_dict(private=False), sort_keys=True))
     body = as_bytes(envelope_json()).decode()
     digest = "sha-256:" + hashlib.sha256(body.encode()).hexdigest()
-    claims = {"iss": APP, "iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60, "digest": digest}
+    now = int(NOW.timestamp())
+    claims = {"iss": APP, "aud": "writeback", "iat": now, "exp": now + 60, "digest": digest}
     forged = jwt.encode({"alg": "HS256"}, claims, secret)
     assert refused(services, {"schemaVersion": "1", "token": forged, "body": body}).code == "signature-invalid"
 
@@ -260,7 +297,13 @@ def test_a_message_that_waited_too_long_is_kept(services: Services, clock: Clock
 
 def test_a_signature_for_another_tenant_is_kept(services: Services) -> None:
     sent = message(signed_key=None)
-    claims = {"iss": APP, "iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60, "tenant": "south"}
+    claims = {
+        "iss": APP,
+        "aud": "writeback",
+        "iat": int(NOW.timestamp()),
+        "exp": int(NOW.timestamp()) + 60,
+        "tenant": "south",
+    }
     claims["digest"] = "sha-256:" + hashlib.sha256(sent["body"].encode()).hexdigest()
     assert refused(services, sent | {"token": token(**claims)}).code == "tenant-mismatch"
 
