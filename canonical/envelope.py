@@ -25,6 +25,9 @@ from canonical.datatypes import Coding, Element, Identifier, LiteralReference, R
 from canonical.errors import FieldError, RefusedError
 
 SCHEMA_VERSION: Literal["1"] = "1"
+#: A refusal is kept and answered: neither may grow with what somebody chose to send.
+ERRORS_LIMIT = 50
+POINTER_LIMIT = 300
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\-]{1,128}$")]
 
 
@@ -157,16 +160,30 @@ class Envelope(Element):
 
 
 def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
-    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
-    return prefix + "".join(f"/{part}" for part in parts)
+    """Return the pointer to a field, or to what it stands in where its own name is too long to repeat."""
+    pointer = prefix
+    for part in location:
+        longer = f"{pointer}/{str(part).replace('~', '~0').replace('/', '~1')}"
+        if len(longer) > POINTER_LIMIT:
+            break
+        pointer = longer
+    return pointer
 
 
 def field_errors(error: ValidationError, prefix: str = "") -> tuple[FieldError, ...]:
-    """Return what ``error`` found as pointers, codes and sentences that never repeat a value."""
-    return tuple(
+    """Return what ``error`` found as pointers, codes and sentences that never repeat a value.
+
+    At most :data:`ERRORS_LIMIT` of them, and one more that says how many were left out.
+    """
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    told = tuple(
         FieldError(pointer=_pointer(item["loc"], prefix), code=item["type"].replace("_", "-"), detail=item["msg"])
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
+        for item in found[:ERRORS_LIMIT]
     )
+    left_out = len(found) - len(told)
+    if not left_out:
+        return told
+    return (*told, FieldError(pointer=prefix, code="more-errors", detail=f"{left_out} more cannot be accepted either"))
 
 
 def parse_envelope(raw: bytes | str) -> Envelope:

@@ -59,6 +59,8 @@ from tasks.verify import Verifier
 
 #: Seconds. Redis is beside us or of no use: whoever asks it is answering somebody.
 _REDIS_TIMEOUT = 0.25
+#: A refused message is kept up to this many times the limit of a command: escaped text is longer than what it says.
+_KEPT_BODIES = 4
 
 
 class Ehrs:
@@ -184,7 +186,8 @@ def _assemble(
     )
     sender = CallbackSender(timeout=settings.callback_timeout, rules=rules)
     callbacks = Callbacks(engine)
-    admissions = Admissions(engine)
+    refusals = Refusals(engine, keep_at_most=_KEPT_BODIES * settings.body_limit)
+    admissions = Admissions(engine, refusals=refusals)
     receiver = Receiver(
         store=admissions,
         connections=known,
@@ -211,7 +214,7 @@ def _assemble(
         dispatcher=Dispatcher(turn=turn, verifier=verifier, stumbles=watch_list, lock=locks.lane),
         watch_list=watch_list,
         callbacks=callbacks,
-        refusals=Refusals(engine),
+        refusals=refusals,
         sweep_runs=SweepRuns(engine),
         clock=clock,
         random=random,

@@ -38,10 +38,10 @@ SELECT k.id FROM lanes l
 class Admissions:
     """Looks up and stores for the doors; see :class:`canonical.admission.AdmissionStore`. Thread-safe."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Work on ``engine``."""
+    def __init__(self, engine: Engine, *, refusals: Refusals) -> None:
+        """Work on ``engine``; ``refusals`` keeps what was refused."""
         self._engine = engine
-        self._consents, self._refusals = Consents(engine), Refusals(engine)
+        self._consents, self._refusals = Consents(engine), refusals
         # Neither connections nor switches are ever deleted, so an id once seen stays true.
         self._connections: dict[tuple[str, str], int] = {}
         self._switches: dict[tuple[str, str, str, str], tuple[int, ...]] = {}

@@ -7,7 +7,7 @@ import pytest
 
 from canonical import exact_json
 from canonical.actions.vital_reading import VitalReading
-from canonical.envelope import parse_envelope
+from canonical.envelope import ERRORS_LIMIT, POINTER_LIMIT, parse_envelope
 from canonical.errors import RefusedError
 from tests.canonical.checked import parsed, refusals
 from tests.factories import (
@@ -140,3 +140,20 @@ def test_a_pointer_escapes_what_rfc_6901_reserves() -> None:
 def test_an_envelope_does_not_print_its_patient() -> None:
     assert "Lopez" not in repr(EnvelopeFactory.create())
     assert "Lopez" not in str(EnvelopeFactory.create())
+
+
+def test_a_refusal_does_not_grow_with_what_was_sent() -> None:
+    unknown: dict[str, Any] = {f"unknown{number}": 1 for number in range(5_000)}
+    with pytest.raises(RefusedError) as refused:
+        parse_envelope(as_bytes(envelope_json(vital_reading_json(**unknown))))
+    *told, last = refused.value.errors
+    assert len(told) == ERRORS_LIMIT
+    assert (last.pointer, last.code) == ("/action", "more-errors")
+    assert last.detail == f"{5_000 - ERRORS_LIMIT} more cannot be accepted either"
+
+
+def test_the_name_of_a_field_is_not_repeated_where_it_is_long() -> None:
+    unknown: dict[str, Any] = {"n" * POINTER_LIMIT: 1}
+    with pytest.raises(RefusedError) as refused:
+        parse_envelope(as_bytes(envelope_json(vital_reading_json(**unknown))))
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/action", "extra-forbidden")]

@@ -49,3 +49,31 @@ def test_refusals_are_counted_by_door_and_code_since_a_time(services: Services) 
     ]
     assert len(refusals.counts(since=hour_ago)) == 3
     assert refusals.counts(since=datetime.now(UTC) + timedelta(hours=1)) == []
+
+
+def test_of_a_body_beyond_the_limit_only_the_digest_and_the_size_are_kept(services: Services) -> None:
+    refusals = Refusals(services.engine, keep_at_most=1_000)
+    for size in (1_000, 1_001):
+        body = b"x" * size
+        digest = hashlib.sha256(body).digest()
+        refusals.record(
+            Refusal(tenant="?", app=None, door="celery", code="body-too-large", body=body, message_digest=digest)
+        )
+    whole, cut = look(services, "SELECT errors, body_digest FROM refused_messages ORDER BY id")
+    (payload,) = look(services, "SELECT content FROM payloads")
+    assert (len(payload["content"]), whole["errors"]) == (1_000, [])
+    assert bytes(cut["body_digest"]) == hashlib.sha256(b"x" * 1_001).digest()
+    (error,) = cut["errors"]
+    assert (error["code"], error["detail"].split()[0]) == ("body-not-kept", "1001")
+
+
+def test_the_service_keeps_bodies_up_to_four_times_the_limit_of_a_command(services: Services) -> None:
+    limit = 4 * services.settings.body_limit
+    for size in (limit, limit + 1):
+        body = b"x" * size
+        services.refusals.record(
+            Refusal(
+                tenant="?", app=None, door="celery", code="body-too-large", body=body, message_digest=str(size).encode()
+            )
+        )
+    assert [row["n"] for row in look(services, "SELECT length(content) AS n FROM payloads")] == [limit]
