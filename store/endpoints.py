@@ -1,12 +1,15 @@
 """Where an app wants to be told: registered addresses with their signing secrets. Sending is not done here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import Engine
 
+from canonical.errors import RefusedError
 from store.database import rows, transaction
 
 _COLUMNS = "id, url, created_at, failing_since, disabled_at"
@@ -29,6 +32,16 @@ UPDATE endpoints SET disabled_at = coalesce(disabled_at, clock_timestamp())
 _GIVE_UP = """
 UPDATE callbacks SET given_up_at = clock_timestamp()
  WHERE endpoint_id = %(id)s AND delivered_at IS NULL AND given_up_at IS NULL
+"""
+#: Every change of status goes to every address of the app that is not disabled.
+ENDPOINTS_LIMIT = 10
+#: First half of the advisory keys of apps; sweeps have another, and lanes the other form of key.
+_APPS = 7394
+#: Two requests of one app must not both find the last free place.
+_ALONE = "SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(tenant)s || E'\\x1f' || %(app)s))"
+_OTHERS = """
+SELECT count(*) AS n FROM endpoints
+ WHERE tenant = %(tenant)s AND app = %(app)s AND disabled_at IS NULL AND url <> %(url)s
 """
 
 
@@ -59,13 +72,24 @@ class Endpoints:
         return _one(self._run(_GET, {"tenant": tenant, "app": app, "id": endpoint}))
 
     def register(self, tenant: str, app: str, *, url: str, secret: str) -> Endpoint:
-        """Register ``url`` with ``secret``; registered before, it keeps its id and gets the new secret."""
+        """Register ``url`` with ``secret``; registered before, it keeps its id and gets the new secret.
+
+        Raises ``RefusedError`` ``too-many-endpoints``: nothing was changed.
+        """
         parameters = {"id": uuid4(), "tenant": tenant, "app": app, "url": url, "secret": secret}
-        return self._run(_REGISTER, parameters)[0]
+        with transaction(self._engine) as connection:
+            _check_place(connection, parameters)
+            return Endpoint(**rows(connection, _REGISTER, parameters)[0])
 
     def change_secret(self, tenant: str, app: str, endpoint: UUID, *, secret: str) -> Endpoint | None:
-        """Give an endpoint another secret and take it up again if it was disabled."""
-        return _one(self._run(_SECRET, {"tenant": tenant, "app": app, "id": endpoint, "secret": secret}))
+        """Give an endpoint another secret and take it up again if it was disabled; raises as :meth:`register`."""
+        parameters = {"tenant": tenant, "app": app, "id": endpoint, "secret": secret}
+        with transaction(self._engine) as connection:
+            found = rows(connection, _GET, parameters)
+            if not found:
+                return None
+            _check_place(connection, parameters | {"url": found[0]["url"]})
+            return _one([Endpoint(**row) for row in rows(connection, _SECRET, parameters)])
 
     def disable(self, tenant: str, app: str, endpoint: UUID) -> Endpoint | None:
         """Send nothing there any more; what was delivered stays on record."""
@@ -79,6 +103,13 @@ class Endpoints:
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[Endpoint]:
         with transaction(self._engine) as connection:
             return [Endpoint(**row) for row in rows(connection, sql, parameters)]
+
+
+def _check_place(connection: psycopg.Connection[Any], parameters: Mapping[str, Any]) -> None:
+    """Let only this transaction change the app's endpoints, and pass if there is a place for one at ``url``."""
+    rows(connection, _ALONE, {**parameters, "kind": _APPS})
+    if rows(connection, _OTHERS, parameters)[0]["n"] >= ENDPOINTS_LIMIT:
+        raise RefusedError("too-many-endpoints", f"An app is told at {ENDPOINTS_LIMIT} addresses at most.")
 
 
 def _one(found: list[Endpoint]) -> Endpoint | None:

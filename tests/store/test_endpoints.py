@@ -1,6 +1,10 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
+from canonical.errors import RefusedError
 from config.wiring import Services
+from store.endpoints import ENDPOINTS_LIMIT
 from tests.reception import give_consent, look, put_state, receive
 
 URL = "https://app.example/callbacks"
@@ -58,3 +62,23 @@ def test_disabling_gives_up_what_waits_and_keeps_what_was_delivered(services: Se
     assert disabled.disabled_at is not None
     callbacks = look(services, "SELECT sequence, given_up_at IS NOT NULL AS given_up FROM callbacks ORDER BY sequence")
     assert callbacks == [{"sequence": 2, "given_up": False}, {"sequence": 3, "given_up": True}]
+
+
+def test_of_many_that_register_at_once_only_as_many_get_a_place_as_there_are(services: Services) -> None:
+    endpoints, start = services.doors.endpoints, threading.Barrier(4)
+    for number in range(ENDPOINTS_LIMIT - 1):
+        endpoints.register("north", "visits", url=f"{URL}/{number}", secret="whsec_a")
+
+    def register(name: str) -> str:
+        start.wait(10)
+        try:
+            endpoints.register("north", "visits", url=f"{URL}/{name}", secret="whsec_a")
+        except RefusedError as error:
+            return error.code
+        return "registered"
+
+    with ThreadPoolExecutor(4) as threads:
+        ended = list(threads.map(register, "abcd"))
+    assert sorted(ended) == ["registered", *["too-many-endpoints"] * 3]
+    assert len(endpoints.all("north", "visits")) == ENDPOINTS_LIMIT
+    assert endpoints.register("north", "other", url=URL, secret="whsec_a").disabled_at is None
