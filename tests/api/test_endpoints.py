@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from api.endpoints import ENDPOINTS_LIMIT, check_address, new_secret
+from api.endpoints import check_address, new_secret
 from canonical.errors import RefusedError
+from store.endpoints import ENDPOINTS_LIMIT
 from tasks.callback_address import AddressRules
 from tests.factories import NOW, as_bytes
 from tests.reception import Issuer, Reception, open_reception
@@ -75,7 +76,12 @@ def test_a_disabled_endpoint_stays_on_record_and_comes_back_when_registered_agai
         ("javascript:alert(1)", "scheme"),
         ("https://", "scheme"),
         ("callbacks", "scheme"),
-        (" https://127.0.0.1/", "scheme"),
+        (" https://127.0.0.1/", "not-an-address"),
+        ("https://93.184.215.14/a b", "not-an-address"),
+        ("https://93.184.\n215.14/", "not-an-address"),
+        ("https://93.184.215.14/\t", "not-an-address"),
+        ("https://93.184.215.14/\x7f", "not-an-address"),
+        ("https://93.184.215.14/\u00e9", "not-an-address"),
         ("https://user:secret@127.0.0.1/", "credentials"),
         ("https://127.0.0.1/#part", "credentials"),
         ("https://127.0.0.1:99999/", "not-an-address"),
@@ -107,6 +113,16 @@ def test_an_app_is_told_at_ten_addresses_at_most(reception: Reception) -> None:
     assert again.status_code == 201, "an address that is registered may be registered again"
     reception.client.delete(again.headers["location"])
     assert register(reception, f"{URL}/one-more").status_code == 201
+
+
+def test_a_new_secret_does_not_take_up_an_address_beyond_the_ten(reception: Reception) -> None:
+    first = register(reception, f"{URL}/0").headers["location"]
+    reception.client.delete(first)
+    for number in range(1, ENDPOINTS_LIMIT + 1):
+        assert register(reception, f"{URL}/{number}").status_code == 201
+    answer = reception.client.post(f"{first}:rotate")
+    assert (answer.status_code, answer.json()["code"]) == (409, "too-many-endpoints")
+    assert reception.client.get(first).json()["disabledAt"] is not None
 
 
 def test_loopback_and_private_networks_need_a_setting() -> None:

@@ -39,6 +39,15 @@ def test_public_addresses_are_where_callbacks_go(address: str) -> None:
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
         "2002:a9fe:a9fe::1",
+        "::7f00:1",
+        "::a9fe:a9fe",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808",
+        "fec0::1",
+        "4000::1",
+        "100::1",
         "localhost",
         "not an address",
         "",
@@ -90,3 +99,13 @@ def _stands_for_public(address: IPv4Address | IPv6Address) -> bool:
     teredo = getattr(address, "teredo", None)
     inside = inner or (teredo[1] if teredo else None)
     return inside is not None and inside.is_global
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "64:ff9b:1::a00:1", "::ffff:0:127.0.0.1", "::a9fe:a9fe", "fe80::1"])
+def test_private_networks_are_no_way_round(address: str) -> None:
+    assert not AddressRules(allow_private=True).admits(address)
+
+
+@pytest.mark.parametrize("address", ["::ffff:0:10.0.0.1", "fd00::1", "64:ff9b::10.0.0.1"])
+def test_private_networks_are_admitted_where_allowed_however_written(address: str) -> None:
+    assert AddressRules(allow_private=True).admits(address)
