@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,15 +15,10 @@ from typing import Any
 
 import httpcore
 
-#: Boot time goes on while a machine is suspended; a process that slept through its deadline must notice.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+from canonical.boot_clock import boot_seconds
+
 #: One write call may be this long, so that the deadline is looked at in between (octets).
 _WRITE_CHUNK = 16 * 1024
-
-
-def boot_seconds() -> float:
-    """Return seconds since boot, suspended time included."""
-    return time.clock_gettime(_CLOCK)
 
 
 class TooLateError(httpcore.WriteTimeout):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.adapter import Adapter, Request
-from adapters.deadline import boot_seconds
 from adapters.live import live_checks
 from adapters.r4.operation_outcome import json_object
 from adapters.retry_after import retry_after
@@ -15,6 +14,7 @@ from adapters.site import Site
 from adapters.tokens import Tokens
 from adapters.versions import version_from_etag
 from adapters.wire import Answer, NoAnswer, Wire
+from canonical.boot_clock import boot_seconds
 from canonical.command import Command
 from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
@@ -80,10 +80,10 @@ class RestEhr:
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         """Send ``operation`` once; a second time only after a 401, which did nothing, and while it is not too late.
 
-        The first byte leaves within ``timings.send_within`` or never; everything ends within ``timings.request``.
+        The first byte leaves within ``timings.leave_within`` or never; everything ends within ``timings.request``.
         """
         ends_at = boot_seconds() + self.timings.request.total_seconds()
-        leave_by = boot_seconds() + self.timings.send_within.total_seconds()
+        leave_by = boot_seconds() + self.timings.leave_within.total_seconds()
         request = self._adapter.request(operation)
         try:
             answer = self._write(request, trace, ends_at=ends_at, leave_by=leave_by)
@@ -92,6 +92,12 @@ class RestEhr:
             return Settlement(
                 outcome=outcome, retry_after=error.retry_after, detail="no access token; nothing was sent"
             )
+        try:
+            return self._judge(operation, answer, trace, ends_at=ends_at)
+        except Exception as error:  # noqa: BLE001 - the request has left: whatever we cannot read is no trustworthy answer
+            return Settlement(outcome=Outcome.UNKNOWN, detail=f"answer not understood: {type(error).__name__}")
+
+    def _judge(self, operation: Operation, answer: Answer | NoAnswer, trace: Trace, *, ends_at: float) -> Settlement:
         settlement = self._adapter.classify(operation, answer, self._clock())
         if settlement.outcome is Outcome.CONFLICT and operation.interaction is Interaction.UPDATE:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())

@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-from adapters.deadline import boot_seconds
 from adapters.retry_after import retry_after
 from adapters.wire import Answer, NoAnswer, Wire
 from canonical import exact_json
+from canonical.boot_clock import boot_seconds
 from canonical.errors import ConfigurationError, EhrUnavailableError
 
 ALGORITHMS = ("RS384", "ES384")

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import certifi
 import httpcore
 
-from adapters.deadline import DeadlineBackend, TooLateError, boot_seconds
+from adapters.deadline import DeadlineBackend, TooLateError
+from canonical.boot_clock import boot_seconds
 from canonical.errors import ConfigurationError
 
 #: An answer longer than this is not read to its end (octets).

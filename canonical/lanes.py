@@ -84,6 +84,10 @@ class HeldLane(Protocol):
 
     view: LaneView
 
+    def now(self) -> datetime:
+        """Return the database's time (UTC) by the view's and what passed here since: reads may have taken a minute."""
+        ...
+
     def look_again(self) -> LaneView:
         """Look once more under the same lock, and return (and keep) the new view."""
         ...

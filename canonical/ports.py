@@ -117,10 +117,15 @@ class Timings:
 
     request: timedelta = timedelta(seconds=30)
     slowest_commit: timedelta = timedelta(seconds=120)
-    search_lag: timedelta = timedelta(seconds=30)
+    search_lag: timedelta = timedelta(seconds=60)
     margin: timedelta = timedelta(seconds=5)
     #: Longest time from before the claim to the moment the request leaves.
     send_within: timedelta = timedelta(seconds=5)
+
+    @property
+    def leave_within(self) -> timedelta:
+        """Half of ``send_within``: the claim's answer has one half, token, connection and first byte have the other."""
+        return self.send_within / 2
 
     @property
     def quarantine(self) -> timedelta:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 
+from canonical.boot_clock import boot_seconds
 from canonical.command import Command
 from canonical.errors import StoreUnavailableError
 from canonical.events import Move
@@ -42,8 +43,11 @@ class HeldPostgresLane:
 
     def __init__(self, session: psycopg.Connection[Any], *, view: LaneView, pid: int, actor: str, url: str) -> None:
         """Wrap the session that holds the lock; ``pid`` is its backend as seen when locking."""
-        self.view = view
+        self.view, self._looked_at = view, boot_seconds()
         self._session, self._pid, self._actor, self._url = session, pid, actor, url
+
+    def now(self) -> datetime:
+        return self.view.now + timedelta(seconds=boot_seconds() - self._looked_at)
 
     def look_again(self) -> LaneView:
         parameters = {"lane": self.view.lane_id}
@@ -52,7 +56,7 @@ class HeldPostgresLane:
             following = self._session.execute(NEXT.encode(), parameters)
         row = lane.fetchone()
         assert row is not None  # noqa: S101 - lanes are never deleted, and we hold this one
-        self.view = view_from(self.view.lane_id, row, following.fetchone())
+        self.view, self._looked_at = view_from(self.view.lane_id, row, following.fetchone()), boot_seconds()
         return self.view
 
     def claim(self, command: Command, operation: Operation) -> Claim | None:

@@ -8,19 +8,15 @@ from canonical.lanes import LaneView
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, OPEN, State
 from canonical.outcome import TAKEN
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
-
-
-def _listed(states: frozenset[State]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
-
+from store.tables import listed
 
 #: What makes a ready command ``c`` the next of its lane: due, nothing of the lane in flight, nothing open before it.
 ELIGIBLE = f"""
 c.state = 'ready' AND c.due_at <= clock_timestamp()
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.state IN ('sending', 'unknown'))
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.subject = c.subject
-                   AND b.lane_seq < c.lane_seq AND b.state IN ({_listed(OPEN)}))
-AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.id = ANY (c.after) AND b.state IN ({_listed(OPEN)}))
+                   AND b.lane_seq < c.lane_seq AND b.state IN ({listed(OPEN)}))
+AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.id = ANY (c.after) AND b.state IN ({listed(OPEN)}))
 """
 
 #: When a person last decided that command ``c`` is to be sent again: what they could see then is settled.
@@ -52,7 +48,7 @@ SELECT {COMMAND_COLUMNS},
        EXISTS (SELECT 1 FROM commands b
                 WHERE ((b.lane_id = c.lane_id AND b.subject = c.subject AND b.lane_seq < c.lane_seq)
                        OR b.id = ANY (c.after))
-                  AND b.state IN ({_listed(ENDED_WITHOUT_EFFECT)}) AND b.state_since > c.received_at
+                  AND b.state IN ({listed(ENDED_WITHOUT_EFFECT)}) AND b.state_since > c.received_at
                   AND b.state_since > {_DECIDED_AT}) AS predecessor_ended,
        {TAKEN_LATE} AS taken_late
   FROM commands c {COMMAND_JOINS}

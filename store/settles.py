@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from canonical.lanes import Claim, Settle
+from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
 from store.database import rows
 from store.moves import TAIL, tail_parameters, take_back_root
+from store.tables import listed
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import psycopg
 
     from canonical.outcome import Settlement
@@ -61,7 +64,9 @@ li AS (
 sb AS (
   UPDATE commands f SET subject = cm.subject, root = cm.root FROM cm
    WHERE %(reference)s::text IS NOT NULL AND f.lane_id = cm.lane_id AND f.id <> cm.id
-     AND f.subject = 'ref:' || %(reference)s::text),
+     AND f.subject = 'ref:' || %(reference)s::text AND f.subject <> cm.subject AND f.state IN ("""
+    + listed(OPEN)
+    + """)),
 kn AS (
   UPDATE connections k SET failures = CASE WHEN %(not_before)s::timestamptz IS NULL THEN 0 ELSE k.failures + 1 END,
          not_before = coalesce(greatest(k.not_before, %(not_before)s::timestamptz), k.not_before),
@@ -74,15 +79,22 @@ kn AS (
 )
 
 _LATE = """
-WITH a AS (
+WITH c AS MATERIALIZED (
+  SELECT c.id, c.state FROM commands c JOIN attempts a ON a.command_id = c.id WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
+a AS (
   UPDATE attempts SET late_outcome = %(outcome)s, late_status = %(http_status)s, late_at = clock_timestamp()
    WHERE id = %(attempt_id)s RETURNING id, tenant, command_id, n)
 INSERT INTO cases (tenant, command_id, kind, severity)
-SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a
- WHERE %(success)s AND EXISTS (SELECT 1 FROM attempts o
-        WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n)
+SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a, c
+ WHERE %(success)s
+   AND (c.state NOT IN ('unknown', 'applied', 'verified', 'pending_remote', 'compensated')
+        OR EXISTS (SELECT 1 FROM attempts o
+                    WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n))
 ON CONFLICT DO NOTHING
 """
+#: Before a resource gets its name: an intake that holds the lane may be storing a command about that very resource, and
+#: only a statement that begins after the lock sees it.
+_LOCK_LANE = "SELECT 1 FROM lanes WHERE id = %(lane)s FOR UPDATE"
 _SETTLED_ALREADY = (
     "SELECT 1 FROM attempts WHERE id = %(attempt_id)s AND outcome = %(outcome)s AND detail = %(outcome_detail)s"
     " AND settled_at IS NOT NULL"
@@ -120,15 +132,29 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
         "closed_reason": outcome.closed_reason,
         "reached": settlement.outcome in _REACHED,
     }
-    # One statement is one commit; only a retraction needs a second statement in the same transaction.
-    with session.transaction() if outcome.root else nullcontext():
-        if rows(session, _SETTLE, parameters):
-            if outcome.root:
-                take_back_root(session, outcome.root, actor=actor)
-            return True
+    if _store(session, parameters, root=outcome.root, actor=actor):
+        return True
     # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells, unless a sweep gave it up.
     repeated = {name: parameters[name] for name in ("attempt_id", "outcome", "outcome_detail")}
     return bool(rows(session, _SETTLED_ALREADY, repeated))
+
+
+def _store(session: psycopg.Connection[Any], parameters: dict[str, Any], *, root: UUID | None, actor: str) -> bool:
+    """Run the settle in one commit: alone, or behind what must be locked or moved in the same transaction."""
+    if parameters["reference"] is None:
+        return bool(rows(session, _SETTLE, parameters))
+    if root is not None:
+        with session.transaction():
+            rows(session, _LOCK_LANE, parameters)
+            found = bool(rows(session, _SETTLE, parameters))
+            if found:
+                take_back_root(session, root, actor=actor)
+        return found
+    # One round trip: what is queued in a pipeline is sent together, and its results wait for us.
+    with session.pipeline(), session.transaction():
+        session.execute(_LOCK_LANE, parameters)
+        settled = session.execute(_SETTLE.encode(), parameters)
+    return settled.fetchone() is not None
 
 
 def record_late(session: psycopg.Connection[Any], claim: Claim, settlement: Settlement) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 import structlog
 
+from canonical.boot_clock import boot_seconds
 from canonical.command import Command
 from canonical.lanes import Claim, HeldLane
 from canonical.outcome import Settlement
@@ -20,11 +20,6 @@ from tasks.faultpoints import Faultpoints
 log = structlog.get_logger()
 
 
-def boot_clock() -> float:
-    """Seconds of a clock that also counts while the machine is suspended: a paused sender must notice."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Journey:
     """Claims, sends once, and settles; ``ehrs`` gives the EHR of (tenant, connection)."""
@@ -33,7 +28,7 @@ class Journey:
     faultpoints: Faultpoints = field(default_factory=Faultpoints)
     backoff: Backoff = field(default_factory=Backoff)
     random: Random = field(default_factory=Random)
-    now: Callable[[], float] = boot_clock
+    now: Callable[[], float] = boot_seconds
 
     def make(self, lane: HeldLane, command: Command, operation: Operation) -> bool:
         """Make the journey; ``False``: the lane refused the claim or took it away, leave it to a later turn.
@@ -47,7 +42,7 @@ class Journey:
         if claim is None:
             return False
         self.faultpoints.reach("after_claim")
-        if self.now() - begun > ehr.timings.send_within.total_seconds():
+        if self.now() - begun > ehr.timings.leave_within.total_seconds():
             # The gate's verdict is too old to act on: consent may have ended while we were paused.
             return lane.settle(claim, settle_not_sent("held-back-too-long"))
         self.faultpoints.reach("before_send")
@@ -57,7 +52,7 @@ class Journey:
 
     def _settle(self, lane: HeldLane, command: Command, claim: Claim, settlement: Settlement) -> bool:
         circumstances = Circumstances(
-            now=lane.view.now, failures=lane.view.failures, backoff=self.backoff, random=self.random
+            now=lane.now(), failures=lane.view.failures, backoff=self.backoff, random=self.random
         )
         if lane.settle(claim, settle_answer(command, settlement, circumstances)):
             self.faultpoints.reach("after_settle")

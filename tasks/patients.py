@@ -21,8 +21,13 @@ class Patients:
 
     clock: Callable[[], datetime]
     remember: timedelta = REMEMBER_DEFAULT
-    _known: dict[tuple[str, str, str], tuple[datetime, Resource | None]] = field(default_factory=dict)
+    _known: dict[tuple[str, str, str], tuple[datetime, Resource]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def forget(self, *, tenant: str, connection: str, reference: str) -> bool:
+        """Read this patient anew next time; return whether one was remembered."""
+        with self._lock:
+            return self._known.pop((tenant, connection, reference), None) is not None
 
     def get(self, ehr: Ehr, *, tenant: str, connection: str, reference: str, trace: Trace) -> Resource | None:
         """Return the Patient, or ``None`` when the chart has none.
@@ -35,6 +40,8 @@ class Patients:
         if known is not None and self.clock() - known[0] < self.remember:
             return known[1]
         patient = ehr.fetch(reference, trace).resource
+        if patient is None:
+            return None  # registered a moment later, the patient must be found at once
         with self._lock:
             self._known.pop(key, None)
             while len(self._known) >= CAPACITY:

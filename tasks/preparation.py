@@ -12,7 +12,7 @@ from canonical.command import Command
 from canonical.encounter_match import check_encounter
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.patient_match import check_patient
-from canonical.ports import Ehr, Fetched, Operation, Trace
+from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from tasks.patients import Patients
 
 
@@ -42,19 +42,29 @@ class Preparation:
 
     def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
         envelope = command.envelope
-        patient = self.patients.get(
-            ehr,
-            tenant=command.tenant,
-            connection=command.connection,
-            reference=envelope.patient.reference,
-            trace=trace,
-        )
         when = command.spec.clinical_time(envelope.action)
-        check_patient(patient, envelope.patient, when)
+        try:
+            check_patient(self._patient(command, ehr, trace), envelope.patient, when)
+        except NeedsPersonError:
+            if not self._forget_patient(command):
+                raise
+            # The chart may have been put right since we remembered it: ask it before asking a person.
+            check_patient(self._patient(command, ehr, trace), envelope.patient, when)
         encounter = envelope.encounter.reference if envelope.encounter else None
         if encounter is not None:
             found = ehr.fetch(encounter, trace).resource
             check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+
+    def _patient(self, command: Command, ehr: Ehr, trace: Trace) -> Resource | None:
+        return self.patients.get(ehr, trace=trace, **self._patient_key(command))
+
+    def _forget_patient(self, command: Command) -> bool:
+        return self.patients.forget(**self._patient_key(command))
+
+    @staticmethod
+    def _patient_key(command: Command) -> dict[str, str]:
+        reference = command.envelope.patient.reference
+        return {"tenant": command.tenant, "connection": command.connection, "reference": reference}
 
     @staticmethod
     def _current(command: Command, ehr: Ehr, trace: Trace) -> Fetched | None:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from canonical.errors import EhrUnavailableError, NeedsPersonError
+import structlog
+
+from canonical.errors import EhrUnavailableError, NeedsPersonError, StoreUnavailableError
 from canonical.lanes import HeldLane
 from canonical.outcome import ProbeResult, ProbeVerdict
 from canonical.ports import Ehr, Trace
 from canonical.retry import Backoff
 from canonical.settling import settle_probe
 from tasks.faultpoints import Faultpoints
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +47,10 @@ class Probing:
             return False
         except NeedsPersonError as error:
             result = ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail=error.kind)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an answer nobody can read must end with a person, not hold the lane
+            log.error("probe failed", action="probe.failed", command=str(command.id), error=type(error).__name__)
+            result = ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail=f"not understood: {type(error).__name__}")
         self.faultpoints.reach("after_probe_answer")
         return lane.settle(claim, settle_probe(result))

@@ -140,7 +140,7 @@ class LaneTurn:
             operation = self._prepare(lane, command)
         except EhrUnavailableError as error:
             wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
-            lane.close_connection(until=lane.view.now + min(wait, self.backoff.retry_after_cap), reason=error.reason)
+            lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
             return Step.BLOCKED
         except TargetMovedError:
             lane.move(command, move(State.READY, Trigger.TARGET_MOVED), case="conflict")

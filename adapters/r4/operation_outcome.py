@@ -16,12 +16,24 @@ _FAILURES = frozenset({"error", "fatal"})
 
 
 def json_object(body: bytes) -> Resource | None:
-    """Return the JSON object in an answer's body, or ``None`` for anything else, an empty body included."""
+    """Return the JSON object in an answer's body, or ``None`` for anything else, an empty body included.
+
+    A member that is ``null`` is left out: FHIR's JSON has none, and the EHRs that send one mean that it is absent.
+    """
     try:
         value = exact_json.parse(body)
     except exact_json.InvalidJsonError:
         return None
-    return value if isinstance(value, dict) else None
+    return _without_nulls(value) if isinstance(value, dict) else None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        # In a list null is a place: the extensions of a repeating primitive are found by it.
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def failures(answer: Answer) -> list[Mapping[str, Any]]:

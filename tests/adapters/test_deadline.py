@@ -1,7 +1,8 @@
 import httpcore
 import pytest
 
-from adapters.deadline import Call, DeadlineBackend, TooLateError, boot_seconds
+from adapters.deadline import Call, DeadlineBackend, TooLateError
+from canonical.boot_clock import boot_seconds
 from tests.adapters.raw_server import RawServer, answering
 
 

@@ -9,7 +9,7 @@ import pytest
 from canonical import exact_json
 from canonical.errors import EhrUnavailableError
 from canonical.outcome import Outcome, ProbeVerdict
-from canonical.ports import Operation, Timings
+from canonical.ports import Operation, Proof, Timings
 from tests.adapters.chart import (
     POST_FAULT,
     PUT_FAULT,
@@ -23,7 +23,7 @@ from tests.adapters.chart import (
     writes,
 )
 from tests.adapters.commands import WEIGHT, command, medication
-from tests.adapters.raw_server import RawServer, answering
+from tests.adapters.raw_server import RawServer, answering, http
 from tests.sandbox_fixture import RunningSandbox
 
 
@@ -157,3 +157,21 @@ def test_stale_answer_that_cannot_be_looked_into_is_unknown(sandbox: RunningSand
         assert ehr.send(operation, TRACE).outcome is Outcome.CONFLICT
         sandbox.faults()
         assert ehr.probe(operation, TRACE).verdict is ProbeVerdict.NOT_APPLIED
+
+
+@pytest.mark.parametrize("member", ["identifier", "meta", "category", "extension"])
+def test_a_member_that_is_null_is_read_as_absent(member: str) -> None:
+    body = exact_json.dumps({"resourceType": "Observation", "id": "o1", "status": "final", member: None}).encode()
+    answer = http("201 Created", "Content-Type: application/fhir+json", body=body)
+    with RawServer(answering(answer)) as server, opened(server.url) as ehr:
+        settled = ehr.send(plan(ehr, command(WEIGHT)), TRACE)
+    assert (settled.outcome, settled.reference) == (Outcome.APPLIED, "Observation/o1")
+
+
+def test_an_answer_that_trips_our_own_reading_is_no_trustworthy_answer() -> None:
+    odd = {"resourceType": "Observation", "id": "o1", "identifier": 5, "meta": "x", "code": [7]}
+    body = exact_json.dumps(odd).encode()
+    answer = http("201 Created", "Content-Type: application/fhir+json", body=body)
+    with RawServer(answering(answer)) as server, opened(server.url, proof=Proof.ANSWER) as ehr:
+        settled = ehr.send(plan(ehr, command(WEIGHT)), TRACE)
+    assert (settled.outcome, settled.detail[:21]) == (Outcome.UNKNOWN, "answer not understood")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from canonical.errors import NeedsPersonError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Proof
+from store import intake
 from store.database import transaction
 from tests.tasks.ward import PATIENT, Ward, heart_rate, revoke_consent
 
@@ -291,3 +293,88 @@ def test_a_full_connection_hands_out_no_work(ward: Ward) -> None:
 
 def _correction(ward: Ward, root: UUID) -> UUID:
     return ward.submit(heart_rate(operation="correct"), target={"command": str(root)}).command_id
+
+
+def test_a_probe_whose_answer_nobody_can_read_ends_with_a_person(ward: Ward) -> None:
+    ward.chart.lose_answers = 1
+    accepted = ward.submit()
+    ward.run(accepted.lane_id)
+    ward.let_time_pass(accepted.lane_id)
+
+    def stumble(*_arguments: object) -> None:
+        raise TypeError("'NoneType' object is not iterable")
+
+    ward.chart.probe = stumble  # type: ignore[method-assign,assignment]
+    ward.run(accepted.lane_id)
+    assert (ward.state(accepted.command_id), ward.cases(accepted.command_id)) == ("in_review", ["cannot_tell"])
+    assert ward.is_at_rest()
+
+
+def test_a_patient_registered_a_moment_later_is_found(ward: Ward) -> None:
+    turn = ward.turn()
+    del ward.chart.resources["Patient/p1"]
+    first = ward.submit()
+    ward.run(first.lane_id, turn)
+    ward.chart.admit(PATIENT)
+    second = ward.submit()
+    ward.run(second.lane_id, turn)
+    assert [ward.state(item.command_id) for item in (first, second)] == ["in_review", "verified"]
+
+
+def test_a_name_put_right_in_the_chart_is_read_anew_before_a_person_is_asked(ward: Ward) -> None:
+    turn = ward.turn()
+    ward.chart.admit({**PATIENT, "name": [{"family": "Lopes"}]})
+    patient = {"reference": "Patient/p1", "birthDate": "1961-04-02", "family": "Lopes"}
+    ward.run(ward.submit(patient=patient).lane_id, turn)
+    ward.chart.admit(PATIENT)
+    second = ward.submit()
+    ward.run(second.lane_id, turn)
+    assert ward.state(second.command_id) == "verified"
+
+
+def test_a_wait_counts_from_the_answer_and_not_from_the_look(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("store.held_lanes.boot_seconds", lambda: clock[0])
+
+    def slow(_operation: Operation) -> Settlement:
+        clock[0] += 40
+        return Settlement(outcome=Outcome.THROTTLED, retry_after=timedelta(seconds=30))
+
+    ward.chart.on_send = slow
+    ward.run(ward.submit().lane_id)
+    assert ward.query("SELECT not_before > clock_timestamp() + interval '60 s' AS later FROM connections") == [
+        {"later": True}
+    ]
+
+
+def test_a_follower_stored_while_its_target_gets_its_name_joins_its_subject(ward: Ward) -> None:
+    create = ward.submit()
+    stored, go_on = Event(), Event()
+
+    def store_follower() -> None:
+        with transaction(ward.engine) as connection:
+            names = ward.new(heart_rate(operation="correct"), target={"reference": "Observation/o1", "versionId": "1"})
+            intake._insert(connection, names)
+            stored.set()
+            assert go_on.wait(10)
+
+    def on_send(_operation: Operation) -> None:
+        ward.chart.on_send = lambda _operation: None
+        follower.start()
+        assert stored.wait(10)
+        settling.start()
+
+    def let_go_when_the_settle_waits() -> None:
+        while not ward.query(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            go_on.wait(0.01)
+        go_on.set()
+
+    follower, settling = Thread(target=store_follower), Thread(target=let_go_when_the_settle_waits)
+    ward.chart.on_send = on_send
+    ward.run(create.lane_id)
+    follower.join(10)
+    settling.join(10)
+    subjects = ward.query("SELECT DISTINCT subject, root FROM commands")
+    assert subjects == [{"subject": f"command:{create.command_id}", "root": create.command_id}]

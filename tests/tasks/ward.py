@@ -100,6 +100,17 @@ class Ward:
         **envelope: Any,
     ) -> Accepted:
         """Accept a command as the door would; ``new`` overrides members of the stored command."""
+        return accept(self.engine, self.new(action, key=key, new=new, **envelope))
+
+    def new(
+        self,
+        action: dict[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        new: dict[str, Any] | None = None,
+        **envelope: Any,
+    ) -> NewCommand:
+        """Return a command as the door hands it to the store."""
         body = {
             "connection": "north",
             "action": action or heart_rate(),
@@ -137,7 +148,7 @@ class Ward:
             "not_after": parsed.not_after,
             "priority": parsed.priority,
         }
-        return accept(self.engine, NewCommand(**{**members, **(new or {})}))
+        return NewCommand(**{**members, **(new or {})})
 
     def run(self, lane_id: int | None, turn: LaneTurn | None = None) -> TurnReport:
         assert lane_id is not None
