@@ -57,6 +57,10 @@ def sweep(message: dict[str, Any]) -> None:
     run_sweep(str(message["sweep"]), services(), services().hints)
 
 
+class HintFailedError(Exception):
+    """A hint's task met a defect, which our log names by type and place; the sweeps find the work again."""
+
+
 #: Adding a task is a function, a line here, and its name and queue in ``queues.py``.
 HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.DISPATCH: dispatch,
@@ -69,7 +73,8 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
 def understood(name: TaskName, work: Callable[[dict[str, Any]], None]) -> Callable[[object], None]:
     """Return ``work`` as a task that ignores what it does not know and gives up, quietly, when PostgreSQL is away.
 
-    A hint may be lost with no effect but latency; so may one that an older or newer release wrote.
+    A hint may be lost with no effect but latency; so may one that an older or newer release wrote. A defect fails the
+    task as :class:`HintFailedError`, because Celery sends an exception's text to whoever listens to its events.
     """
 
     def task(message: object = None) -> None:
@@ -82,6 +87,9 @@ def understood(name: TaskName, work: Callable[[dict[str, Any]], None]) -> Callab
             work(message)
         except StoreUnavailableError:
             log.warning("PostgreSQL is away; the sweeps will find the work", action="store.away")
+        except Exception as error:
+            log.error("a hint's task failed; the sweeps will find the work", action="hint.failed", exc_info=error)
+            raise HintFailedError("the service's log names the defect") from None
 
     return task
 

@@ -1,5 +1,6 @@
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ import redis
 import structlog
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
+from celery.events import EventReceiver
 from structlog.testing import capture_logs
 
 from canonical.errors import StoreUnavailableError
@@ -186,3 +188,29 @@ def test_one_task_s_ids_are_not_on_the_next_one_s_lines(services: Services, monk
         eventually(lambda: len(seen) == 3)
     assert all("patient" not in context for context in seen)
     assert all(context["task"] == "lane.dispatch" for context in seen)
+
+
+def test_a_defect_is_in_our_log_and_nothing_of_it_in_celerys_events(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text of an exception may quote what it failed on, and events are for every monitor to read."""
+
+    def fail(_message: dict[str, Any]) -> None:
+        {"Patient/p1": 1}["Quillfeather 185/120"]
+
+    monkeypatch.setitem(HINT_TASKS, TaskName.DISPATCH, fail)
+    failed: list[dict[str, Any]] = []
+    with working(services, concurrency=1) as app, capture_logs() as lines:
+        receiver = EventReceiver(app.connection(), handlers={"task-failed": failed.append}, app=app)
+        with receiver.consumer_context() as (connection, _channel, _consumers):
+            with suppress(TimeoutError):
+                # The subscription is made when events are first looked for.
+                connection.drain_events(timeout=0.3)
+            send(app, TaskName.DISPATCH, hint(lane=7))
+            while not failed:
+                connection.drain_events(timeout=10)
+    told = json.dumps(failed, default=str)
+    assert failed[0]["exception"] == 'HintFailedError("the service\'s log names the defect")'
+    assert not [word for word in ("Quillfeather", "185/120", "Patient/p1", "KeyError", "in fail") if word in told]
+    (line,) = [line for line in lines if line.get("action") == "hint.failed"]
+    assert isinstance(line["exc_info"], KeyError)
