@@ -315,12 +315,15 @@ class Product:
 
     def wait_settled(self, *, within: timedelta = SOON) -> None:
         """Wait until nothing is open any more and no lane is held."""
-        waiting = "SELECT id, state, attempts FROM commands WHERE state = ANY (%(open)s)"
+        waiting = (
+            "SELECT state, count(*) AS n, min(id::text) AS one FROM commands WHERE state = ANY (%(open)s) GROUP BY 1"
+        )
+        closed = "SELECT closed_reason, failures, not_before > now() AS closed FROM connections"
         still = sorted(OPEN - {State.IN_REVIEW, State.CONFLICTED})
         if not wait_until(
             lambda: not self.query(waiting, open=still), within=within, look_again=timedelta(milliseconds=100)
         ):
-            raise AssertionError(f"not settled: {self.query(waiting, open=still)}")
+            raise AssertionError(f"not settled: {self.query(waiting, open=still)}, {self.query(closed)}")
 
     def assert_good(self, *, within: timedelta = SOON) -> None:
         """Wait until all is settled, then judge everything since this installation began."""
