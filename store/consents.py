@@ -39,13 +39,17 @@ SELECT version, active, valid_from, valid_until, actor, at FROM consent_versions
  WHERE consent_id = %(id)s ORDER BY version
 """
 #: Sent, or maybe sent: the revocation comes too late for these, and a person may want them taken back.
-IN_FLIGHT = (State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, State.APPLIED)
-_OPEN = """
-SELECT id, state FROM commands
- WHERE consent_id = %(id)s AND state = ANY (%(states)s) ORDER BY received_at
-"""
+IN_FLIGHT = (State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, State.APPLIED, State.INCOMPLETE)
+#: A person has these: in flight once anything was sent, queued before.
+WITH_A_PERSON = (State.CONFLICTED, State.IN_REVIEW)
 #: Queued under this consent: the gate denies each of them when its turn comes.
-QUEUED = (State.AWAITING_APPROVAL, State.READY, State.PARKED, State.CONFLICTED)
+QUEUED = (State.AWAITING_APPROVAL, State.READY, State.PARKED)
+_OPEN = """
+SELECT cm.id, cm.state,
+       EXISTS (SELECT FROM attempts at WHERE at.command_id = cm.id AND at.kind = 'send') AS was_sent
+  FROM commands cm
+ WHERE cm.consent_id = %(id)s AND cm.state = ANY (%(states)s) ORDER BY cm.received_at
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class ConsentVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class Revocation:
-    """What a revocation met: commands already on their way, and how many will now not be sent."""
+    """What a revocation met: commands that are or may come to be in the chart, and how many will now not be sent."""
 
     terms: ConsentTerms
     in_flight: tuple[tuple[UUID, State], ...]
@@ -111,15 +115,20 @@ class Consents:
             terms = _terms(found[0])
             if terms.active:
                 terms = _change(connection, tenant, replace(terms, active=False), actor)
-            in_flight = rows(connection, _OPEN, {"id": terms.id, "states": [state.value for state in IN_FLIGHT]})
-            queued = rows(connection, _OPEN, {"id": terms.id, "states": [state.value for state in QUEUED]})
-        flying = tuple((row["id"], State(row["state"])) for row in in_flight)
-        return Revocation(terms=terms, in_flight=flying, queued=len(queued))
+            states = [state.value for state in (*IN_FLIGHT, *WITH_A_PERSON, *QUEUED)]
+            met = rows(connection, _OPEN, {"id": terms.id, "states": states})
+        flying = tuple((row["id"], State(row["state"])) for row in met if _may_be_in_the_chart(row))
+        return Revocation(terms=terms, in_flight=flying, queued=len(met) - len(flying))
 
     def history(self, consent_id: int) -> list[ConsentVersion]:
         """Return every version of one consent, oldest first."""
         with transaction(self._engine) as connection:
             return [ConsentVersion(**row) for row in rows(connection, _HISTORY, {"id": consent_id})]
+
+
+def _may_be_in_the_chart(row: dict[str, Any]) -> bool:
+    state = State(row["state"])
+    return state in IN_FLIGHT or (state in WITH_A_PERSON and bool(row["was_sent"]))
 
 
 def _change(connection: psycopg.Connection[Any], tenant: str, terms: ConsentTerms, actor: str) -> ConsentTerms:

@@ -57,10 +57,46 @@ def test_a_revocation_names_what_is_in_flight_and_counts_what_waits(services: Se
     assert dict(revocation.in_flight) == {
         ids[state]: State(state) for state in ("sending", "unknown", "applied", "pending_remote")
     }
-    assert (revocation.queued, revocation.terms.active, revocation.terms.version) == (2, False, 2)
+    # "in_review" was never sent: it waits for a person, and the gate stops it after them.
+    assert (revocation.queued, revocation.terms.active, revocation.terms.version) == (3, False, 2)
     assert [row["state"] for row in look(services, "SELECT state FROM commands ORDER BY received_at")] == [
         *("sending", "unknown", "applied", "pending_remote", "ready", "parked", "verified", "rejected", "in_review")
     ]
+
+
+@pytest.mark.parametrize("state", ["in_review", "conflicted"])
+def test_what_a_person_has_is_in_flight_only_if_it_was_ever_sent(services: Services, state: str) -> None:
+    """A write with a lost answer may end with a person: it may be in the chart, and must not be left out."""
+    give_consent(services)
+    sent, unsent = receive(services, key="person-sent-01").id, receive(services, key="person-unsent").id
+    for command, kind in ((sent, "send"), (unsent, "probe")):
+        put_state(services, command, state)
+        journal(services, command, kind)
+    revocation = services.doors.consents.revoke(TENANT, "consent-1", actor="app:desk")
+    assert revocation is not None
+    assert (revocation.in_flight, revocation.queued) == (((sent, State(state)),), 1)
+
+
+def test_what_is_in_the_chart_in_part_is_in_flight(services: Services) -> None:
+    give_consent(services)
+    command = receive(services).id
+    put_state(services, command, "incomplete")
+    revocation = services.doors.consents.revoke(TENANT, "consent-1", actor="app:desk")
+    assert revocation is not None
+    assert (revocation.in_flight, revocation.queued) == (((command, State.INCOMPLETE),), 0)
+
+
+def journal(services: Services, command: object, kind: str) -> None:
+    """Give a command an attempt."""
+    with transaction(services.engine) as connection:
+        rows(
+            connection,
+            """
+            INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, request_id)
+            SELECT tenant, id, 1, lane_id, %(kind)s, 1, 1, gen_random_uuid() FROM commands WHERE id = %(id)s
+            """,
+            {"id": command, "kind": kind},
+        )
 
 
 def test_revoking_twice_is_revoking_once(services: Services) -> None:
