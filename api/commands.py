@@ -32,6 +32,8 @@ BATCH_LIMIT = 100
 BATCH_BODY_FACTOR = 16
 #: A waiting request looks at the command this often.
 LOOK_AGAIN = timedelta(milliseconds=150)
+#: So many requests of one process may wait: each looks into the database again and again, which others need too.
+WAITING_LIMIT = 64
 
 
 class CommandDoor:
@@ -41,6 +43,8 @@ class CommandDoor:
         """Serve with ``services``."""
         self._receiver, self._doors = services.receiver, services.doors
         self._limit = services.settings.body_limit
+        # Changed on the event loop only.
+        self._waiting = 0
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -74,7 +78,7 @@ class CommandDoor:
         headers = {"Location": f"/v1/commands/{receipt.id}"}
         if receipt.replayed:
             headers["Idempotent-Replayed"] = "true"
-        if not receipt.ended and wish:
+        if not receipt.ended and wish and self._waiting < WAITING_LIMIT:
             headers["Preference-Applied"] = f"wait={int(wish.total_seconds())}"
             receipt = await self._wait(receipt, principal.tenant, wish)
         return _answer(receipt, headers)
@@ -91,7 +95,13 @@ class CommandDoor:
 
     async def _wait(self, receipt: Receipt, tenant: str, wish: timedelta) -> Receipt:
         """Return the receipt as it is when the command is in the chart, needs a person, has ended, or time is up."""
-        until = time.monotonic() + wish.total_seconds()
+        self._waiting += 1
+        try:
+            return await self._moved(receipt, tenant, time.monotonic() + wish.total_seconds())
+        finally:
+            self._waiting -= 1
+
+    async def _moved(self, receipt: Receipt, tenant: str, until: float) -> Receipt:
         while time.monotonic() < until:
             try:
                 found = await run_in_threadpool(self._doors.commands.summary, tenant, receipt.id)

@@ -44,6 +44,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "not-found": ProblemType(404, "There is no such thing here"),
     "connection-unknown": ProblemType(404, "This tenant has no such EHR connection"),
     "method-not-allowed": ProblemType(405, "This address does not know the method"),
+    "body-too-slow": ProblemType(408, "The body did not arrive in time", "later"),
     "in-progress": ProblemType(409, "The first request with this key is still being accepted", "later"),
     "too-late-to-cancel": ProblemType(409, "It was sent, or may have been sent"),
     "consent-patient-fixed": ProblemType(409, "A consent cannot change its patient"),
@@ -128,7 +129,9 @@ def problem_of(error: WritebackError) -> Problem:
         return error
     if isinstance(error, RefusedError):
         retry_after = error.retry_after if isinstance(error, BusyError) else None
-        return Problem(error.code, str(error), errors=error.errors, retry_after=retry_after)
+        # What is left of a body that came too slowly would be taken for the next request.
+        headers = {"Connection": "close"} if error.code == "body-too-slow" else None
+        return Problem(error.code, str(error), errors=error.errors, retry_after=retry_after, headers=headers)
     if isinstance(error, ReceiptLostError):
         return Problem("receipt-lost", str(error), retry_after=_STORE_BACK)
     if isinstance(error, StoreUnavailableError):

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api import request_body
 from api.problems import MEDIA_TYPE
 from processes.condition import wait_until
 from tests.factories import (
@@ -243,6 +244,21 @@ def test_a_body_whose_sender_goes_away_is_not_taken(reception: Reception) -> Non
         connection.sendall((head + length).encode() + as_bytes(envelope_json()))
     assert wait_until(lambda: bool(reception.refusals()), within=timedelta(seconds=10))
     assert [refusal["code"] for refusal in reception.refusals()] == ["malformed-request"]
+    assert reception.stored() == 0
+
+
+def test_a_body_that_trickles_is_not_waited_for(reception: Reception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "BODY_TIME", timedelta(milliseconds=300))
+    url = reception.client.base_url
+    with socket.create_connection((url.host, url.port or 0), timeout=10) as connection:
+        head = f"POST /v1/commands HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {reception.issuer.token()}\r\n"
+        length = "Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+        connection.sendall((head + length).encode() + b'{"schemaVersion":')
+        # Read to the end: the service closes the connection itself.
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"body-too-slow"' in answer
+    assert [refusal["code"] for refusal in reception.refusals()] == ["body-too-slow"]
     assert reception.stored() == 0
 
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api import commands
 from processes.postgres import PostgresServer
 from tests.factories import ABSENT, as_bytes, envelope_json, quantity, vital_reading_json
 from tests.reception import Reception, put_state
@@ -168,6 +169,31 @@ def test_nobody_waits_for_what_needs_a_person(reception: Reception) -> None:
     answer = reception.post(envelope_json(ai={"model": "scribe-2"}), Prefer="wait=20")
     assert time.monotonic() - begun < 5
     assert (answer.status_code, answer.json()["status"]) == (202, "needsAttention")
+
+
+def test_beyond_so_many_that_wait_the_next_is_answered_at_once(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "WAITING_LIMIT", 1)
+    reads, waits = reception.services.doors.commands, threading.Event()
+    summary = reads.summary
+
+    def look(tenant: str, command: UUID) -> Any:
+        waits.set()
+        return summary(tenant, command)
+
+    monkeypatch.setattr(reads, "summary", look)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(reception.post, key="waiting-key-1", Prefer="wait=20")
+        assert waits.wait(10)
+        answer = reception.post(key="waiting-key-2", Prefer="wait=20")
+        (oldest, _) = reception.rows("SELECT id FROM commands ORDER BY received_at")
+        put_state(reception.services, oldest["id"], "verified")
+        assert first.result(20).json()["status"] == "inChart"
+    assert (answer.status_code, answer.json()["status"]) == (202, "pending")
+    assert "preference-applied" not in answer.headers
+    after = reception.post(key="waiting-key-9", Prefer="wait=1")
+    assert after.headers["preference-applied"] == "wait=1", "the places are given back"
 
 
 # --- batches -------------------------------------------------------------------------------------------------------
