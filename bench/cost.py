@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -30,10 +32,11 @@ _FLUSHES = "SELECT coalesce(sum(fsyncs), 0) FROM pg_stat_io WHERE object = 'wal'
 
 
 class Counted:
-    """Counts the statements that pass through psycopg, and the pipelines that carry several in one round trip."""
+    """Counts statements, and round trips: a statement of its own is one, a pipeline of several is one too."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
+        self._depth = 0
 
     def __enter__(self) -> Self:
         self._execute, self._pipeline = psycopg.Cursor.execute, psycopg.Connection.pipeline
@@ -41,11 +44,18 @@ class Counted:
 
         def execute(cursor: Any, *arguments: Any, **named: Any) -> Any:
             counted.seen["statements"] += 1
+            counted.seen["round trips"] += not counted._depth
             return counted._execute(cursor, *arguments, **named)
 
-        def pipeline(connection: Any) -> Any:
-            counted.seen["pipelines"] += 1
-            return counted._pipeline(connection)
+        @contextmanager
+        def pipeline(connection: Any) -> Iterator[Any]:
+            counted.seen["round trips"] += not counted._depth
+            counted._depth += 1
+            try:
+                with counted._pipeline(connection) as opened:
+                    yield opened
+            finally:
+                counted._depth -= 1
 
         psycopg.Cursor.execute = execute  # type: ignore[method-assign,assignment]
         psycopg.Connection.pipeline = pipeline  # type: ignore[method-assign,assignment]
@@ -90,7 +100,7 @@ def measure(site: Site) -> dict[str, float]:
     lanes.close()
     return {
         "statements": counted.seen["statements"] / COMMANDS,
-        "round trips": (counted.seen["statements"] - counted.seen["pipelines"]) / COMMANDS,
+        "round trips": counted.seen["round trips"] / COMMANDS,
         "WAL flushes": (_flushes(site) - flushes) / COMMANDS,
         "EHR write requests": (site.ehr_writes() - writes) / COMMANDS,
         "EHR requests": (site.ehr_requests() - requests) / COMMANDS,
