@@ -13,22 +13,37 @@ if TYPE_CHECKING:
 
     import psycopg
 
-#: One minute of waiting weighs as much as one step of priority.
+#: One minute of waiting weighs as much as one step of priority. Lanes come in rounds: each connection gives as many as it
+#: has places free before any gives more, so that one with thousands waiting hides nobody else's; one that is full gives
+#: its most urgent only, for the place that may come free.
 _DUE_LANES = f"""
-SELECT c.lane_id FROM commands c
-  JOIN lanes l ON l.id = c.lane_id JOIN connections k ON k.id = c.connection_id
- WHERE {ELIGIBLE} AND l.lease_until < clock_timestamp() AND k.not_before <= clock_timestamp()
-   AND (%(idle)s::interval IS NULL OR c.due_at < clock_timestamp() - %(idle)s::interval)
- GROUP BY c.lane_id
- ORDER BY max(c.priority + extract(epoch FROM clock_timestamp() - c.due_at) / 60) DESC, min(c.due_at) LIMIT %(limit)s
+WITH open AS MATERIALIZED (
+  SELECT k.id, count(*) FILTER (WHERE s.until < clock_timestamp()) AS free
+    FROM connections k JOIN slots s ON s.connection_id = k.id
+   WHERE k.not_before <= clock_timestamp() GROUP BY k.id),
+due AS (
+  SELECT o.free, c.connection_id, c.lane_id, min(c.due_at) AS due_at,
+         max(c.priority + extract(epoch FROM clock_timestamp() - c.due_at) / 60) AS urgency
+    FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN open o ON o.id = c.connection_id
+   WHERE {ELIGIBLE} AND l.lease_until < clock_timestamp()
+     AND (%(idle)s::interval IS NULL OR c.due_at < clock_timestamp() - %(idle)s::interval)
+   GROUP BY o.free, c.connection_id, c.lane_id),
+ranked AS (
+  SELECT d.*, row_number() OVER (PARTITION BY d.connection_id ORDER BY d.urgency DESC, d.due_at) - 1 AS before FROM due d)
+SELECT lane_id FROM ranked WHERE free > 0 OR before = 0
+ ORDER BY before / greatest(free, 1), urgency DESC, due_at LIMIT %(limit)s
 """
 
 _STUMBLE = "UPDATE lanes SET stumbles = stumbles + 1 WHERE id = ANY (%(lanes)s) AND lease_until < clock_timestamp()"
+#: The connections in turn, each with its most urgent first.
 _PARKED = """
-SELECT c.id FROM commands c JOIN connections k ON k.id = c.connection_id
- WHERE c.state = 'parked' AND k.not_before <= clock_timestamp()
-   AND (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids) AND w.is_on) = cardinality(c.switch_ids)
- ORDER BY c.state_since LIMIT %(limit)s
+WITH ended AS (
+  SELECT c.id, c.connection_id, c.priority + extract(epoch FROM clock_timestamp() - c.state_since) / 60 AS urgency
+    FROM commands c JOIN connections k ON k.id = c.connection_id
+   WHERE c.state = 'parked' AND k.not_before <= clock_timestamp()
+     AND (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids) AND w.is_on) = cardinality(c.switch_ids))
+SELECT id FROM ended
+ ORDER BY row_number() OVER (PARTITION BY connection_id ORDER BY urgency DESC), urgency DESC LIMIT %(limit)s
 """
 _PAST_DEADLINE = """
 SELECT id, state FROM commands
@@ -41,7 +56,10 @@ SELECT id FROM commands WHERE state = 'pending_remote' AND state_since <= clock_
 
 
 def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: timedelta | None = None) -> list[int]:
-    """Return up to ``limit`` lanes with something to send, most urgent first; ``idle`` (timedelta): only those due that long."""
+    """Return up to ``limit`` lanes with something to send, most urgent first and no connection hiding another's.
+
+    ``idle``: only those due that long.
+    """
     return [row["lane_id"] for row in rows(connection, _DUE_LANES, {"limit": limit, "idle": idle})]
 
 

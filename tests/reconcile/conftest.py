@@ -5,7 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from canonical.ports import ConnectionSettings
 from config.wiring import Services
+from store.connections import sync_connections
 from store.database import open_engine
 from tests.tasks.ward import Ward, open_ward
 from tests.ward_services import services_of
@@ -60,3 +62,16 @@ def let_wait(ward: Ward, seconds: float) -> None:
         "state_since = state_since - make_interval(secs => %(s)s)",
         s=seconds,
     )
+
+
+def other_connection(ward: Ward) -> int:
+    """Set up a second EHR of the ward's tenant and return its connection's id."""
+    settings = ConnectionSettings(
+        tenant="t1",
+        name="south",
+        adapter="chart",
+        base_url="http://none",
+        timings=ward.chart.timings,
+        max_in_flight=8,
+    )
+    return sync_connections(ward.engine, [settings])[0].id

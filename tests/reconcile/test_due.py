@@ -3,7 +3,7 @@ from datetime import timedelta
 from config.wiring import Services
 from reconcile import due
 from reconcile.due import Config
-from tests.reconcile.conftest import Noted, let_wait
+from tests.reconcile.conftest import Noted, let_wait, other_connection
 from tests.tasks.ward import Ward
 
 
@@ -81,3 +81,53 @@ def test_hints_that_nobody_took_are_not_counted_as_given(ward: Ward, services: S
     ward.submit()
     let_wait(ward, 1)
     assert due.run_once(services, Noted(busy=True))["lanes"] == 0
+
+
+def take_places(ward: Ward, connection_id: int, *, but: int = 0) -> None:
+    ward.query(
+        "UPDATE slots SET until = clock_timestamp() + interval '1 minute' WHERE connection_id = %(id)s AND no > %(but)s",
+        id=connection_id,
+        but=but,
+    )
+
+
+def test_a_full_connection_s_many_lanes_do_not_hide_another_s_urgent_command(
+    ward: Ward, services: Services, hands: Noted
+) -> None:
+    waiting = [ward.submit(new={"patient_key": bytes([n])}) for n in range(210)]
+    take_places(ward, ward.connection_id)
+    let_wait(ward, 3600)
+    stat = ward.submit(new={"connection_id": other_connection(ward), "priority": "stat"})
+    let_wait(ward, 1)
+    due.run_once(services, hands)
+    assert stat.lane_id in hands.lanes
+    assert sum(one.lane_id in hands.lanes for one in waiting) == 1
+
+
+def test_a_connection_with_many_lanes_waiting_gives_no_more_than_it_has_places_free_before_the_others(
+    ward: Ward, services: Services, hands: Noted
+) -> None:
+    waiting = {ward.submit(new={"patient_key": bytes([n])}).lane_id for n in range(10)}
+    take_places(ward, ward.connection_id, but=2)
+    let_wait(ward, 3600)
+    other = other_connection(ward)
+    late = [ward.submit(new={"connection_id": other, "patient_key": bytes([n])}).lane_id for n in range(2)]
+    let_wait(ward, 1)
+    due.run_once(services, hands, Config(limit=6))
+    assert set(hands.lanes[:2]) <= waiting
+    assert hands.lanes[2:4] == late
+    assert set(hands.lanes[4:]) <= waiting
+
+
+def test_lanes_that_stay_due_at_one_connection_do_not_hide_a_suspect_of_another(
+    ward: Ward, services: Services, hands: Noted
+) -> None:
+    for n in range(5):
+        ward.submit(new={"patient_key": bytes([n])})
+    let_wait(ward, 3600)
+    suspect = ward.submit(new={"connection_id": other_connection(ward)})
+    let_wait(ward, 60)
+    take_places(ward, ward.connection_id)
+    due.run_once(services, hands, Config(suspects=2))
+    found = ward.query("SELECT stumbles FROM lanes WHERE id = %(id)s", id=suspect.lane_id)
+    assert found == [{"stumbles": 1}]

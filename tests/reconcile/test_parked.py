@@ -5,7 +5,7 @@ from config.wiring import Services
 from reconcile import parked
 from reconcile.parked import Config
 from store.connections import flip_switch
-from tests.reconcile.conftest import Noted
+from tests.reconcile.conftest import Noted, let_wait, other_connection
 from tests.tasks.ward import Ward
 
 
@@ -76,3 +76,15 @@ def test_two_sweeps_move_a_command_once(ward: Ward, services: Services, hands: N
     parked.run_once(services, hands)
     parked.run_once(services, hands)
     assert ward.events(command).count("cause_ended") == 1
+
+
+def test_a_connection_with_much_parked_does_not_hold_back_another_s(
+    ward: Ward, services: Services, hands: Noted
+) -> None:
+    for n in range(4):
+        ward.submit(new={"patient_key": bytes([n])})
+    let_wait(ward, 3600)
+    other = ward.submit(new={"connection_id": other_connection(ward)})
+    ward.query("UPDATE commands SET state = 'parked'")
+    assert parked.run_once(services, hands, Config(limit=2)) == {"lanes": 2}
+    assert ward.state(other.command_id) == "ready"
