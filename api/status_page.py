@@ -1,13 +1,17 @@
-"""The page for people who run the service: where everything is, in plain words. No patient data, no scripts, no login."""
+"""The page for people who run the service: where everything is, in plain words. No patient data, no scripts.
+
+Totals are for everybody; what names a tenant, a connection or a command is for the operator's token.
+"""
 
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from api.auth import caller
 from api.recent import Recent
 from canonical.errors import StoreUnavailableError
 from canonical.lifecycle import State
@@ -55,14 +59,15 @@ class StatusPage:
             router.add_api_route(path, self.page, methods=["GET"], response_class=HTMLResponse)
         return router
 
-    def page(self) -> HTMLResponse:
-        """Return the page as of a few seconds ago."""
+    def page(self, request: Request) -> HTMLResponse:
+        """Return the page as of a few seconds ago; a token that is sent must be valid."""
+        detailed = bool(request.headers.get("authorization")) and caller(request).operates
         try:
             look = self._looked.get()
         except StoreUnavailableError:
             text = self._away.render(environment=self._environment)
             return HTMLResponse(text, status_code=503, headers=_HEADERS)
-        return HTMLResponse(self._template.render(look), headers=_HEADERS)
+        return HTMLResponse(self._template.render(look, detailed=detailed), headers=_HEADERS)
 
     def _look(self) -> dict[str, Any]:
         totals = self._doors.figures.totals()

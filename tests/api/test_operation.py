@@ -137,7 +137,7 @@ def test_the_status_page_says_in_words_where_everything_is(reception: Reception)
     assert "Everything that was accepted is accounted for." in text
     assert re.search(r"In the chart, proven\s+1\b", text)
     assert re.search(r"in all\s+1\s+1\s+0", text)
-    assert "closed (outage) until" in text
+    assert re.search(r"Closed: 1\b", text)
     assert re.search(r"due\s+\d+ s ago", text)
     assert open_(reception, "/").status_code == 200
 
@@ -160,7 +160,25 @@ def test_the_page_says_it_when_something_is_not_accounted_for(reception: Recepti
     reception.rows("UPDATE commands SET state = 'verified' WHERE id = %(id)s", id=command)
     page = open_(reception, "/").text
     assert "Not everything that was accepted is accounted for" in page
-    assert f"<code>{command}</code>: state-without-event" in page
+    assert "Commands that do not fit: 1." in page
+    assert command not in page
+
+
+def test_without_an_operators_token_the_page_names_no_tenant_connection_or_command(reception: Reception) -> None:
+    command = reception.post().json()["id"]
+    reception.rows("UPDATE commands SET state = 'verified' WHERE id = %(id)s", id=command)
+    reception.rows(
+        "UPDATE connections SET not_before = clock_timestamp() + interval '1 h', closed_reason = 'outage' "
+        "WHERE name = 'labels-r4'"
+    )
+    detailed = reception.client.get("/status", headers=reception.as_(scope="writeback/operator")).text
+    for named in (f"<code>{command}</code>: state-without-event", "north-r4", ">south<", "closed (outage) until"):
+        assert named in detailed
+    tenants_admin = reception.as_(scope="writeback/admin")
+    for shown in (open_(reception, "/status"), reception.client.get("/status", headers=tenants_admin)):
+        assert shown.status_code == 200
+        assert [name for name in (command, "north", "south", "-r4") if name in shown.text] == []
+    assert reception.client.get("/status", headers={"Authorization": "Bearer not.a.token"}).status_code == 401
 
 
 def test_without_a_database_the_page_says_so(reception: Reception, postgres_server: PostgresServer) -> None:
