@@ -209,9 +209,10 @@ class SwitchDocument(Document):
 
 
 class SwitchesDocument(Document):
-    """The switches of a tenant and of the service."""
+    """The switches of a tenant and of the service; ``note``: what to check about the one just turned."""
 
     switches: tuple[SwitchDocument, ...]
+    note: str | None = None
 
 
 class SchemaSummary(Document):

@@ -52,11 +52,14 @@ class SwitchDoor:
         return self._document(principal)
 
     async def turn(self, request: Request, principal: Caller) -> Response:
-        """Turn one switch; effective with the next claim. What is in flight already is not called back."""
+        """Turn one switch; effective with the next claim. What is in flight already is not called back.
+
+        A connection or action that is not known is refused; ``note`` says when no command has come from or for an app yet.
+        """
         raw = await read_body(request, limit=self._limit)
         asked = parse_model(SwitchRequest, parse_object(raw))
         tenant = _owner(asked, principal)
-        await run_in_threadpool(
+        note = await run_in_threadpool(
             lambda: self._switches.turn(
                 tenant,
                 kind=asked.kind,
@@ -66,7 +69,7 @@ class SwitchDoor:
                 by=principal.actor,
             )
         )
-        document = await run_in_threadpool(self._document, principal)
+        document = (await run_in_threadpool(self._document, principal)).model_copy(update={"note": note})
         return JSONResponse(document.model_dump(mode="json", by_alias=True))
 
     def _document(self, principal: Principal) -> SwitchesDocument:

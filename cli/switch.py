@@ -24,7 +24,7 @@ def switch(
     if (tenant == "*") != (kind == "service"):
         raise typer.BadParameter("name the tenant for every kind but 'service'", param_hint="--tenant")
     with open_doors(settings_here()) as doors:
-        doors.switches.turn(
+        note = doors.switches.turn(
             tenant, kind=kind, key=key, on=to == "on", reason=reason, by=f"operator:{getpass.getuser()}"
         )
     said = (
@@ -32,4 +32,4 @@ def switch(
         if to == "on"
         else "is held back from the next claim on; requests on their way are not"
     )
-    say(f"{kind} {key} is {to}: what it governs {said}.")
+    say(f"{kind} {key} is {to}: what it governs {said}.{f' {note}' if note else ''}")

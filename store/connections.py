@@ -37,6 +37,7 @@ INSERT INTO switches (tenant, kind, key, is_on, reason, changed_by, changed_at)
 VALUES (%(tenant)s, %(kind)s, %(key)s, %(on)s, %(reason)s, %(by)s, clock_timestamp())
 ON CONFLICT (tenant, kind, key) DO UPDATE SET is_on = excluded.is_on, reason = excluded.reason,
        changed_by = excluded.changed_by, changed_at = excluded.changed_at
+RETURNING xmax = 0 AS is_new
 """
 
 
@@ -103,11 +104,22 @@ def ensure_switches(engine: Engine, *, tenant: str, connection: str, app: str, a
     return tuple(sorted(row["id"] for row in found))
 
 
-def flip_switch(engine: Engine, *, tenant: str, kind: str, key: str, on: bool, reason: str, by: str) -> None:
-    """Turn one switch on or off; effective with the next claim. ``kind``: service, tenant, connection, app or action."""
+def flip_switch(engine: Engine, *, tenant: str, kind: str, key: str, on: bool, reason: str, by: str) -> bool:
+    """Turn one switch on or off; effective with the next claim. ``kind``: service, tenant, connection, app or action.
+
+    Returns whether it is new: neither turned before nor needed by any command.
+    """
     with transaction(engine) as connection:
-        rows(
+        turned = rows(
             connection,
             _FLIP,
             {"tenant": tenant, "kind": kind, "key": key, "on": on, "reason": reason, "by": by},
         )
+    return bool(turned[0]["is_new"])
+
+
+def connection_names(engine: Engine, *, tenant: str) -> list[str]:
+    """Return the names of the tenant's connections, also of those that commands remember and no file names any more."""
+    with transaction(engine) as connection:
+        found = rows(connection, "SELECT name FROM connections WHERE tenant = %(t)s ORDER BY name", {"t": tenant})
+    return [row["name"] for row in found]

@@ -51,6 +51,8 @@ def test_a_tenant_turns_its_own_only(reception: Reception) -> None:
         ({"kind": "patient"}, "/kind"),
         ({"key": "two words"}, "/key"),
         ({"kind": "tenant", "key": "south"}, "/key"),
+        ({"key": "north-r5"}, "/key"),
+        ({"kind": "action", "key": "VitalReadings"}, "/key"),
         ({"on": "no"}, "/on"),
         ({"on": 0}, "/on"),
         ({"reason": ""}, "/reason"),
@@ -61,3 +63,16 @@ def test_a_switch_that_is_not_there_is_refused(reception: Reception, over: dict[
     answer = turn(reception, **over)
     assert (answer.status_code, [error["pointer"] for error in answer.json()["errors"]]) == (422, [pointer])
     assert reception.rows("SELECT id FROM switches") == []
+
+
+def test_a_connection_that_is_not_there_is_refused_with_those_that_are(reception: Reception) -> None:
+    document = turn(reception, key="north-r5").json()
+    assert document["detail"] == (
+        "There is no such connection to switch; known: labels-r4, north-r4. Nothing was turned."
+    )
+
+
+def test_an_app_that_has_sent_nothing_is_switched_with_a_note(reception: Reception) -> None:
+    answer = turn(reception, kind="app", key="visitz")
+    assert answer.status_code == 200
+    assert "No command has come" in answer.json()["note"]

@@ -100,6 +100,12 @@ def test_a_switch_holds_writes_back_until_it_is_on_again(hospital: Hospital) -> 
     assert len(hospital.write_requests("switched")) == 1
 
 
+def test_a_switch_with_a_misspelled_connection_is_refused(hospital: Hospital) -> None:
+    said = run(hospital, "switch", "off", "connection", "nroth", "--tenant", "north", "--reason", "a test")
+    assert said.exit_code == 1
+    assert "Nothing was turned" in said.stderr + said.stdout
+
+
 @pytest.mark.parametrize("words", [("off", "service", "*", "--tenant", "north"), ("off", "app", "ward")])
 def test_a_switch_of_somebody_else_is_a_usage_error(hospital: Hospital, words: tuple[str, ...]) -> None:
     assert run(hospital, "switch", *words, "--reason", "a test").exit_code == 2
