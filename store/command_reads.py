@@ -99,11 +99,30 @@ class CommandReads:
         Raises ``RefusedError`` ``invalid-field`` for a cursor that is none of ours.
         """
         after = _position(query.cursor) if query.cursor else None
+        if query.patient_identifier is None:
+            return self._page(tenant, query, after)
+        wide = self._page(tenant, replace(query, limit=IDENTIFIER_SCAN), after)
+        return self._of_patient(wide, query.patient_identifier, query.limit)
+
+    def _page(self, tenant: str, query: CommandQuery, after: tuple[datetime, UUID] | None) -> CommandPage:
         with transaction(self._engine) as connection:
-            if query.patient_identifier is None:
-                return _page(connection, tenant, query, after)
-            wide = _page(connection, tenant, replace(query, limit=IDENTIFIER_SCAN), after)
-            return _of_patient(connection, wide, query.patient_identifier, query.limit)
+            return _page(connection, tenant, query, after)
+
+    def _of_patient(self, wide: CommandPage, identifier: tuple[str | None, str], limit: int) -> CommandPage:
+        """Keep the commands whose envelope names the identifier; the cursor goes on after the last one looked at.
+
+        Envelopes never change, so each piece is read in a transaction of its own, and none is open while they are parsed.
+        """
+        kept: list[CommandSummary] = []
+        for start in range(0, len(wide.commands), IDENTIFIER_CHUNK):
+            chunk = wide.commands[start : start + IDENTIFIER_CHUNK]
+            with transaction(self._engine) as connection:
+                found = rows(connection, _ENVELOPES, {"ids": [command.id for command in chunk]})
+            named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
+            kept += [command for command in chunk if command.id in named]
+            if len(kept) > limit:
+                return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
+        return CommandPage(commands=tuple(kept), cursor=wide.cursor)
 
 
 def _page(
@@ -121,21 +140,6 @@ def _page(
     found = [_summary(row) for row in rows(connection, _SEARCH, parameters)]
     shown = found[: query.limit]
     return CommandPage(commands=tuple(shown), cursor=_cursor(shown[-1]) if len(found) > query.limit else None)
-
-
-def _of_patient(
-    connection: psycopg.Connection[Any], wide: CommandPage, identifier: tuple[str | None, str], limit: int
-) -> CommandPage:
-    """Keep the commands whose envelope names the identifier; the cursor goes on after the last one looked at."""
-    kept: list[CommandSummary] = []
-    for start in range(0, len(wide.commands), IDENTIFIER_CHUNK):
-        chunk = wide.commands[start : start + IDENTIFIER_CHUNK]
-        found = rows(connection, _ENVELOPES, {"ids": [command.id for command in chunk]})
-        named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
-        kept += [command for command in chunk if command.id in named]
-        if len(kept) > limit:
-            return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
-    return CommandPage(commands=tuple(kept), cursor=wide.cursor)
 
 
 def _names(envelope: Any, identifier: tuple[str | None, str]) -> bool:

@@ -3,7 +3,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import QueuePool
 
+from canonical import exact_json
 from canonical.admission import patient_key
 from canonical.command_views import CommandPage, CommandQuery
 from canonical.errors import RefusedError
@@ -110,6 +112,24 @@ def test_a_search_by_number_goes_on_from_page_to_page(
         seen += found(page)
         cursor, pages = page.cursor, pages + 1
     assert (seen, pages) == ([ids[3]], 5)
+
+
+def test_no_transaction_is_open_while_envelopes_are_parsed(
+    services: Services, ids: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_reads, "IDENTIFIER_CHUNK", 2)
+    open_while_parsing: list[int] = []
+    parse = exact_json.parse
+
+    def parsed(raw: bytes) -> object:
+        pool = services.engine.pool
+        assert isinstance(pool, QueuePool)
+        open_while_parsing.append(pool.checkedout())
+        return parse(raw)
+
+    monkeypatch.setattr(exact_json, "parse", parsed)
+    page = services.doors.commands.search(TENANT, CommandQuery(patient_identifier=(None, "4711")))
+    assert (found(page), open_while_parsing) == ([ids[3]], [0] * 5)
 
 
 @pytest.mark.parametrize("cursor", ["x", "!!", "MjAyNi0wMS0wMQ", "YWJj", "é"])
