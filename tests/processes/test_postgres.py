@@ -212,7 +212,7 @@ def test_data_that_cannot_be_read_is_left_alone_and_the_log_is_named(tmp_path: P
     broken.mkdir(mode=0o700)
     (broken / "PG_VERSION").write_text("9.6", encoding="ascii")
     server = PostgresServer(tmp_path)
-    with pytest.raises(DidNotStart, match=r"ended at once.*postgres\.log"):
+    with pytest.raises(DidNotStart, match=r"ended at once.*postgresql\.log"):
         server.start()
     assert (broken / "PG_VERSION").read_text(encoding="ascii") == "9.6"
     with DataDirectoryLock(tmp_path):  # it let go of the directory
