@@ -27,14 +27,16 @@ def api(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 
 def worker(
-    role: Annotated[str, typer.Option(help="dispatch: works on hints. receive: takes what apps enqueue.")] = "dispatch",
+    role: Annotated[
+        str, typer.Option(help="dispatch: works on hints. notify: tells apps. receive: takes what apps enqueue.")
+    ] = "dispatch",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads; as the settings say by default.")] = None,
 ) -> None:
     """Run one Celery worker."""
     from tasks.app import run_worker
 
-    if role not in {"dispatch", "receive"}:
-        raise typer.BadParameter("must be 'dispatch' or 'receive'", param_hint="--role")
+    if role not in {"dispatch", "notify", "receive"}:
+        raise typer.BadParameter("must be 'dispatch', 'notify' or 'receive'", param_hint="--role")
     settings = read_settings()
     run_worker(settings, role, threads or settings.worker_threads)
 

@@ -57,6 +57,7 @@ class Stack:
         return [
             *self._sandbox(),
             *workers,
+            self._child("notifier", "worker", "--role", "notify", "--threads", "4"),
             self._child("receiver", "worker", "--role", "receive", "--threads", "2"),
             self._child("poller", "poller"),
             self._child("scheduler", "scheduler"),

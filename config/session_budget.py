@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 from canonical.errors import ConfigurationError
 from config.settings import Settings
 
-#: Processes with a pool beside the workers: API, receiver, scheduler, poller.
-_OTHERS = 4
+#: Processes with a pool beside the workers: API, notifier, receiver, scheduler, poller.
+_OTHERS = 5
 
 
 def sessions_wanted(settings: Settings) -> int:

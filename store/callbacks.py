@@ -10,18 +10,31 @@ from canonical.callbacks import Callback, Delivery
 from canonical.status import Status
 from store.database import rows, transaction
 
+#: The endpoints in turn; one that is failing gives one callback, when nobody is at it.
 _DUE = """
-SELECT id FROM callbacks WHERE delivered_at IS NULL AND given_up_at IS NULL AND due_at <= clock_timestamp()
- ORDER BY due_at LIMIT %(limit)s
+WITH due AS (
+  SELECT b.id, b.due_at, e.failing_since, e.trying_until, e.disabled_at,
+         row_number() OVER (PARTITION BY b.endpoint_id ORDER BY b.due_at) AS place
+    FROM callbacks b JOIN endpoints e ON e.id = b.endpoint_id
+   WHERE b.delivered_at IS NULL AND b.given_up_at IS NULL AND b.due_at <= clock_timestamp())
+SELECT id FROM due
+ WHERE failing_since IS NULL OR disabled_at IS NOT NULL OR (place = 1 AND trying_until < clock_timestamp())
+ ORDER BY place, due_at LIMIT %(limit)s
 """
 #: Pushed into the future before it is sent: if the sender dies, it is due again, and nobody else sends it meanwhile.
+#: An endpoint that is failing is tried by one sender at a time, so that a silent one keeps no more than one thread.
 _TAKE = """
 WITH due AS MATERIALIZED (
-  SELECT id FROM callbacks WHERE id = %(id)s AND delivered_at IS NULL AND given_up_at IS NULL
-     AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+  SELECT id, endpoint_id FROM callbacks WHERE id = %(id)s AND delivered_at IS NULL AND given_up_at IS NULL
+     AND due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED),
+trial AS (
+  UPDATE endpoints e SET trying_until = clock_timestamp() + %(lease)s FROM due
+   WHERE e.id = due.endpoint_id AND e.failing_since IS NOT NULL AND e.trying_until < clock_timestamp()
+  RETURNING e.id)
 UPDATE callbacks b SET due_at = clock_timestamp() + %(lease)s, attempts = b.attempts + 1
   FROM due, endpoints e, commands c
  WHERE b.id = due.id AND e.id = b.endpoint_id AND c.id = b.command_id AND e.disabled_at IS NULL
+   AND (e.failing_since IS NULL OR EXISTS (SELECT 1 FROM trial))
 RETURNING b.id, b.endpoint_id, e.url, e.secret, b.command_id, b.sequence, b.status, b.state, b.reason, c.correlation_id,
           b.created_at, b.attempts
 """
@@ -35,7 +48,8 @@ _DELIVERED = """
 WITH b AS (
   UPDATE callbacks SET delivered_at = clock_timestamp(), last_status = %(status)s
    WHERE id = %(id)s AND delivered_at IS NULL RETURNING endpoint_id)
-UPDATE endpoints e SET failing_since = NULL FROM b WHERE e.id = b.endpoint_id AND e.failing_since IS NOT NULL
+UPDATE endpoints e SET failing_since = NULL, trying_until = '-infinity'
+  FROM b WHERE e.id = b.endpoint_id AND e.failing_since IS NOT NULL
 """
 _FAILED = """
 WITH b AS (
@@ -44,8 +58,8 @@ WITH b AS (
          given_up_at = CASE WHEN %(wait)s::interval IS NULL THEN clock_timestamp() END
    WHERE id = %(id)s AND attempts = %(attempts)s AND delivered_at IS NULL AND given_up_at IS NULL
   RETURNING endpoint_id)
-UPDATE endpoints e SET failing_since = clock_timestamp() FROM b
- WHERE e.id = b.endpoint_id AND e.failing_since IS NULL
+UPDATE endpoints e SET failing_since = coalesce(e.failing_since, clock_timestamp()), trying_until = '-infinity' FROM b
+ WHERE e.id = b.endpoint_id
 """
 _DISABLE = """
 WITH e AS (
@@ -67,7 +81,7 @@ class Callbacks:
         self._engine = engine
 
     def due(self, *, limit: int) -> list[int]:
-        """Return the ids of up to ``limit`` callbacks to send now, those waiting longest first."""
+        """Return the ids of up to ``limit`` callbacks to send now, the endpoints in turn, those waiting longest first."""
         with transaction(self._engine) as connection:
             return [row["id"] for row in rows(connection, _DUE, {"limit": limit})]
 

@@ -338,6 +338,7 @@ endpoints = Table(
     _text("secret"),
     _time("created_at", nullable=False, default=NOW),
     _time("failing_since"),
+    _time("trying_until", nullable=False, default=LONG_AGO),
     _time("disabled_at"),
     UniqueConstraint("tenant", "app", "url", name="uq_endpoints_url"),
 )

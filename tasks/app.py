@@ -16,6 +16,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning
 from kombu.entity import Queue
 
+from canonical.errors import ConfigurationError
 from tasks.queues import QueueName
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ class Role(StrEnum):
 
     #: Publishes hints inside somebody's request: it must fail fast.
     PRODUCER = "producer"
-    #: Works on hints: dispatch, verify, notify, sweeps.
+    #: Works on hints: dispatch, verify, sweeps.
     DISPATCH = "dispatch"
+    #: Tells apps: apart from dispatch, since a receiver that is silent keeps a thread waiting.
+    NOTIFY = "notify"
     #: Takes what apps enqueue to us.
     RECEIVE = "receive"
     #: Publishes the sweeps' hints on time.
@@ -38,12 +41,19 @@ class Role(StrEnum):
 
 
 CONSUMES: dict[Role, tuple[QueueName, ...]] = {
-    Role.DISPATCH: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.NOTIFY, QueueName.SWEEP),
+    Role.DISPATCH: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.SWEEP),
+    Role.NOTIFY: (QueueName.NOTIFY,),
     Role.RECEIVE: (QueueName.RECEIVE,),
 }
 
 #: Seconds. Longer than receiving one message can take, with PostgreSQL away: an earlier redelivery would only be a repeat.
 VISIBILITY_TIMEOUT = 60
+
+
+def check_broker(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` when no Redis is named: Celery would look for another broker on this machine."""
+    if not settings.redis_url:
+        raise ConfigurationError("WRITEBACK_REDIS_URL is empty: nothing was started.")
 
 
 def make_celery(settings: Settings, *, role: Role) -> Celery:
@@ -160,7 +170,7 @@ def _receiving(settings: Settings) -> dict[str, Any]:
 
 
 def run_worker(settings: Settings, role: str, threads: int | None = None) -> None:
-    """Work on the queues of ``role`` (``dispatch`` or ``receive``) with ``threads`` (count) until SIGTERM.
+    """Work on the queues of ``role`` (``dispatch``, ``notify`` or ``receive``) with ``threads`` (count) until SIGTERM.
 
     On SIGTERM running turns are finished and nothing new is begun. Raises ``ConfigurationError`` and
     ``StoreUnavailableError`` at the start, before anything is taken.
@@ -198,10 +208,12 @@ def run_flower(settings: Settings, address: str = "127.0.0.1", port: int = 5555,
 
     Without a ``login`` one is made and kept in ``flower.login`` (mode 0600) in the data directory. Flower's own metrics
     and health pages need no login, so ``address`` should stay on this machine; people come through a proxy.
+    Raises ``ConfigurationError`` when no Redis is named.
     """
     from config.logging import configure_logging
     from tasks.flower_login import flower_login
 
+    check_broker(settings)
     configure_logging(settings.log_level)
     app = make_celery(settings, role=Role.FLOWER)
     app.start(

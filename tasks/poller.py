@@ -31,8 +31,19 @@ log = structlog.get_logger()
 
 #: Seconds between two tries while PostgreSQL is away.
 PACE = 1.0
+#: Callbacks have threads of their own: an app whose receiver is silent must not keep a clinical write waiting.
+NOTIFY_THREADS = 2
 #: Work handed out beyond what the threads are at: enough to keep them busy until the next sweep.
 QUEUED_PER_THREAD = 8
+
+
+class _Crew:
+    """Some threads, and what they are at or have queued: a bounded number, each thing once."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.most = threads * (1 + QUEUED_PER_THREAD)
+        self.under_way: set[object] = set()
 
 
 class Workers:
@@ -43,26 +54,28 @@ class Workers:
         self._services = services
         # PostgreSQL decides who holds a lane; this process must not need Redis to find out.
         self._dispatcher = replace(services.dispatcher, lock=_no_lock)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="poller")
-        self._most = threads * (1 + QUEUED_PER_THREAD)
-        self._under_way: set[object] = set()
+        self._writers = _Crew(threads, "poller")
+        self._notifiers = _Crew(NOTIFY_THREADS, "poller-notify")
         self._lock = Lock()
         self._closing = False
 
     def dispatch(self, lane_id: int) -> bool:
-        return self._take_on(("lane", lane_id), lambda: self._turn(lane_id))
+        return self._take_on(self._writers, ("lane", lane_id), lambda: self._turn(lane_id))
 
     def verify(self, command_id: UUID) -> bool:
-        return self._take_on(("command", command_id), lambda: self._verify(command_id))
+        return self._take_on(self._writers, ("command", command_id), lambda: self._verify(command_id))
 
     def notify(self, callback_id: int) -> bool:
-        return self._take_on(("callback", callback_id), lambda: self._services.notifier.run(callback_id))
+        return self._take_on(
+            self._notifiers, ("callback", callback_id), lambda: self._services.notifier.run(callback_id)
+        )
 
     def close(self) -> None:
         """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
         with self._lock:
             self._closing = True
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for crew in (self._writers, self._notifiers):
+            crew.threads.shutdown(wait=True, cancel_futures=True)
 
     def _turn(self, lane_id: int) -> None:
         while self._dispatcher.run(lane_id) and not self._closing:
@@ -73,15 +86,15 @@ class Workers:
         if report.followers and report.lane_id is not None:
             self.dispatch(report.lane_id)
 
-    def _take_on(self, what: object, work: Callable[[], Any]) -> bool:
+    def _take_on(self, crew: _Crew, what: object, work: Callable[[], Any]) -> bool:
         with self._lock:
-            if self._closing or what in self._under_way or len(self._under_way) >= self._most:
+            if self._closing or what in crew.under_way or len(crew.under_way) >= crew.most:
                 return False
-            self._under_way.add(what)
-            self._threads.submit(self._do, what, work)
+            crew.under_way.add(what)
+            crew.threads.submit(self._do, crew, what, work)
         return True
 
-    def _do(self, what: object, work: Callable[[], Any]) -> None:
+    def _do(self, crew: _Crew, what: object, work: Callable[[], Any]) -> None:
         structlog.contextvars.clear_contextvars()
         try:
             work()
@@ -92,7 +105,7 @@ class Workers:
             log.error("work failed", action="poller.failed", work=str(what), exc_info=error)
         finally:
             with self._lock:
-                self._under_way.discard(what)
+                crew.under_way.discard(what)
 
 
 class Poller:

@@ -17,12 +17,12 @@ def stack(**changes: object) -> Stack:
 
 def test_the_door_is_opened_last_and_the_ehr_is_there_first() -> None:
     names = [child.name for child in stack(sandbox=(["--port", "1"], "http://127.0.0.1:1"), flower_port=5).children()]
-    assert names == ["sandbox", "worker-1", "worker-2", "receiver", "poller", "scheduler", "flower", "api"]
+    assert names == ["sandbox", "worker-1", "worker-2", "notifier", "receiver", "poller", "scheduler", "flower", "api"]
 
 
 def test_what_was_not_asked_for_is_not_started() -> None:
     names = [child.name for child in stack(dispatchers=1).children()]
-    assert names == ["worker-1", "receiver", "poller", "scheduler", "api"]
+    assert names == ["worker-1", "notifier", "receiver", "poller", "scheduler", "api"]
 
 
 def test_every_process_is_told_the_servers_and_the_settings_and_finds_our_code() -> None:

@@ -96,11 +96,19 @@ def test_every_task_has_a_queue_and_every_queue_but_flower_s_a_worker() -> None:
     assert sorted(consumed) == sorted(QueueName)
 
 
-def test_a_worker_has_the_tasks_of_its_queues_and_no_others() -> None:
-    app = app_for(Role.DISPATCH)
-    register(app, Role.DISPATCH)
-    ours = {name for name in app.tasks if not name.startswith("celery.")}
-    assert ours == {name.value for name in HINT_TASKS}
+@pytest.mark.parametrize(
+    ("role", "tasks"),
+    [(Role.DISPATCH, set(HINT_TASKS) - {TaskName.NOTIFY}), (Role.NOTIFY, {TaskName.NOTIFY})],
+)
+def test_a_worker_has_the_tasks_of_its_queues_and_no_others(role: Role, tasks: set[TaskName]) -> None:
+    app = app_for(role)
+    register(app, role)
+    assert {name for name in app.tasks if not name.startswith("celery.")} == set(tasks)
+
+
+def test_whoever_waits_for_a_silent_receiver_writes_nothing_meanwhile() -> None:
+    assert CONSUMES[Role.NOTIFY] == (QueueName.NOTIFY,)
+    assert QueueName.NOTIFY not in CONSUMES[Role.DISPATCH]
 
 
 def test_the_receiver_takes_messages_and_nothing_else() -> None:

@@ -35,11 +35,11 @@ def services(ward: Ward, redis_url: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @contextmanager
-def working(services: Services, concurrency: int = 2) -> Iterator[Celery]:
-    """Run a dispatch worker."""
-    app = make_celery(services.settings, role=Role.DISPATCH)
-    register(app, Role.DISPATCH)
-    queues = [name.value for name in CONSUMES[Role.DISPATCH]]
+def working(services: Services, concurrency: int = 2, role: Role = Role.DISPATCH) -> Iterator[Celery]:
+    """Run a worker."""
+    app = make_celery(services.settings, role=role)
+    register(app, role)
+    queues = [name.value for name in CONSUMES[role]]
     with start_worker(
         app,
         concurrency=concurrency,
@@ -115,7 +115,7 @@ def test_a_notify_hint_sends_a_callback(ward: Ward, services: Services) -> None:
         )
         ward.run(ward.submit().lane_id)
         (callback,) = services.callbacks.due(limit=5)
-        with working(services):
+        with working(services, role=Role.NOTIFY):
             services.hints.notify(callback)
             eventually(lambda: len(receiver.told) == 1)
 

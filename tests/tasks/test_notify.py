@@ -246,3 +246,37 @@ def test_a_sender_that_was_away_does_not_speak_about_a_later_attempt(ward: Ward)
 
 def test_a_callback_that_does_not_exist_is_nothing_to_do(ward: Ward) -> None:
     assert notifier_of(ward, Answers()).run(4711) is None
+
+
+def test_an_endpoint_that_is_failing_is_tried_by_one_sender_at_a_time(ward: Ward) -> None:
+    failing, fine = register(ward), register(ward, url="https://fine.example/hooks")
+    for _ in range(3):
+        written(ward)
+    ward.query("UPDATE endpoints SET failing_since = clock_timestamp() WHERE id = %(id)s", id=failing)
+    callbacks = Callbacks(ward.engine)
+
+    def due() -> list[UUID]:
+        endpoint_of = {row["id"]: row["endpoint_id"] for row in rows_of(ward)}
+        return [endpoint_of[number] for number in callbacks.due(limit=10)]
+
+    assert sorted(due(), key=str) == sorted([failing, fine, fine, fine], key=str)
+    numbers = [row["id"] for row in rows_of(ward) if row["endpoint_id"] == failing]
+    taken = callbacks.take(numbers[0], lease=timedelta(minutes=1))
+    assert taken is not None
+    assert callbacks.take(numbers[1], lease=timedelta(minutes=1)) is None
+    assert due() == [fine, fine, fine]
+    callbacks.failed(taken, Delivery(status=503), wait=timedelta(minutes=5))
+    again = callbacks.take(numbers[1], lease=timedelta(minutes=1))
+    assert again is not None
+    callbacks.delivered(again, Delivery(status=204))
+    assert callbacks.take(numbers[2], lease=timedelta(minutes=1)) is not None
+
+
+def test_endpoints_that_have_much_to_be_told_do_not_hold_back_the_others(ward: Ward) -> None:
+    register(ward)
+    for _ in range(3):
+        written(ward)
+    late = register(ward, url="https://late.example/hooks")
+    written(ward)
+    found = Callbacks(ward.engine).due(limit=2)
+    assert late in {row["endpoint_id"] for row in rows_of(ward) if row["id"] in found}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from canonical.ports import Operation, Proof
 from config.wiring import Services
 from processes.postgres import PostgresServer
 from reconcile.sweep import Sweep
-from tasks.poller import Poller, Workers
+from tasks.poller import NOTIFY_THREADS, Poller, Workers
 from tests.tasks.receivers import open_receiver
 from tests.tasks.receiving import eventually
 from tests.tasks.ward import Ward
@@ -30,6 +31,15 @@ def services(ward: Ward, free_port: int, tmp_path: Path) -> Iterator[Services]:
     """Services whose Redis is not there at all."""
     with services_of(ward, f"redis://127.0.0.1:{free_port}/0", tmp_path, callbacks_allow_loopback=True) as services:
         yield services
+
+
+def register(ward: Ward, url: str) -> None:
+    ward.query(
+        "INSERT INTO endpoints (id, tenant, app, url, secret)"
+        " VALUES (%(id)s, 't1', 'app', %(url)s, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD')",
+        id=uuid4(),
+        url=url,
+    )
 
 
 @contextmanager
@@ -67,12 +77,7 @@ def test_a_lane_keeps_its_order(ward: Ward, services: Services) -> None:
 def test_everything_that_can_wait_is_moved_on(ward: Ward, services: Services) -> None:
     """An unknown outcome is probed, a parked command resumed, a callback sent: all of it by sweeps alone."""
     with open_receiver() as receiver:
-        ward.query(
-            "INSERT INTO endpoints (id, tenant, app, url, secret)"
-            " VALUES (%(id)s, 't1', 'app', %(url)s, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD')",
-            id=uuid4(),
-            url=receiver.url,
-        )
+        register(ward, receiver.url)
         ward.chart.lose_answers = 1
         unknown = ward.submit(new={"patient_key": b"1"})
         ward.run(unknown.lane_id)
@@ -153,8 +158,10 @@ def test_the_same_lane_is_not_taken_twice_and_no_more_than_threads_can_do(ward: 
     assert workers.dispatch(accepted.lane_id)
     assert inside.wait(20)
     assert not workers.dispatch(accepted.lane_id)
-    taken = [workers.notify(number) for number in range(20)]
+    taken = [workers.dispatch(1_000_000 + number) for number in range(20)]
     assert taken.count(True) == 8
+    told = [workers.notify(number) for number in range(100)]
+    assert 0 < told.count(True) < 100
     go_on.set()
     workers.close()
     assert not workers.dispatch(accepted.lane_id)
@@ -201,3 +208,24 @@ def test_it_stops_cleanly_when_it_is_told_to(ward: Ward, free_port: int, tmp_pat
     finally:
         process.kill()
         process.wait()
+
+
+def test_receivers_that_are_silent_do_not_keep_a_write_waiting(ward: Ward, services: Services) -> None:
+    go_on = threading.Event()
+
+    def silent(handler: BaseHTTPRequestHandler) -> None:
+        assert go_on.wait(30)
+        handler.close_connection = True
+
+    with open_receiver(answer=silent) as receiver:
+        for number in range(4):
+            register(ward, f"{receiver.url}/{number}")
+        told = [ward.submit(new={"patient_key": bytes([n])}) for n in range(5)]
+        for one in told:
+            ward.run(one.lane_id)
+        with polling(services, threads=1):
+            eventually(lambda: len(receiver.told) >= NOTIFY_THREADS)
+            accepted = ward.submit(new={"patient_key": b"late"})
+            eventually(lambda: ward.state(accepted.command_id) == "verified", within=3)
+            go_on.set()
+    assert len(ward.chart.marked(str(accepted.command_id))) == 1
