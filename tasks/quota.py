@@ -16,6 +16,8 @@ RECOUNT_AFTER = timedelta(seconds=10)
 class _Window:
     counted_at: datetime
     count: int
+    #: When a place comes free, if the database itself said that none is.
+    full_until: datetime | None
 
 
 @dataclass
@@ -40,16 +42,27 @@ class HourlyQuota:
         now = self.clock()
         with self._lock:
             window = self._windows.get((tenant, app))
-        if window is None or now - window.counted_at >= RECOUNT_AFTER or window.count >= self.limit:
-            count, oldest = self.store.accepted(tenant, app, within=HOUR)
-            with self._lock:
-                self._windows[tenant, app] = _Window(counted_at=now, count=count)
-            if count >= self.limit:
-                raise BusyError(
-                    "quota-exceeded",
-                    f"This app may give {self.limit} commands an hour. Nothing was accepted; go on later.",
-                    retry_after=max(HOUR - oldest, timedelta(seconds=1)),
-                )
+        if window is None or now - window.counted_at >= RECOUNT_AFTER or self._seems_full(window):
+            window = self._counted(tenant, app, now)
+        if window.full_until is not None:
+            raise BusyError(
+                "quota-exceeded",
+                f"This app may give {self.limit} commands an hour. Nothing was accepted; go on later.",
+                retry_after=max(window.full_until - now, timedelta(seconds=1)),
+            )
+
+    def _seems_full(self, window: _Window) -> bool:
+        """Whether it looks full and the database may know better: of acceptances that have left the hour."""
+        return window.count >= self.limit and (window.full_until is None or window.full_until <= self.clock())
+
+    def _counted(self, tenant: str, app: str, now: datetime) -> _Window:
+        """Count, and remember the answer, a full one too: refusing a runaway sender must cost next to nothing."""
+        count, oldest = self.store.accepted(tenant, app, within=HOUR)
+        full_until = now + HOUR - oldest if count >= self.limit else None
+        window = _Window(counted_at=now, count=count, full_until=full_until)
+        with self._lock:
+            self._windows[tenant, app] = window
+        return window
 
     def count(self, tenant: str, app: str) -> None:
         """Note that one more was accepted."""

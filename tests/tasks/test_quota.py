@@ -68,4 +68,20 @@ def test_when_an_hour_has_passed_it_goes_on() -> None:
         hourly.check("north", "visits")
     assert busy.value.retry_after == timedelta(seconds=1)
     store.held = 2
+    clock.now = NOW + timedelta(seconds=1)
     hourly.check("north", "visits")
+
+
+def test_a_full_hour_is_not_counted_again_for_every_refusal() -> None:
+    store, clock = Counted(held=3), Clock()
+    hourly = quota(store, clock)
+    for second in range(10):
+        clock.now = NOW + timedelta(seconds=second)
+        with pytest.raises(BusyError) as busy:
+            hourly.check("north", "visits")
+        assert busy.value.retry_after == timedelta(minutes=40) - timedelta(seconds=second)
+    assert store.asked == 1
+    store.held = 2
+    clock.now = NOW + RECOUNT_AFTER
+    hourly.check("north", "visits")
+    assert store.asked == 2
