@@ -5,12 +5,17 @@ Nothing of ours is imported here, so settings can be read before anything is bui
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 #: A second PostgreSQL driver would bring a second set of surprises.
 _DATABASE_SCHEMES = ("postgresql://", "postgresql+psycopg://")
@@ -21,13 +26,27 @@ _HTTP = TypeAdapter(HttpUrl)
 def _database_url(value: str) -> str:
     if value and not value.startswith(_DATABASE_SCHEMES):
         raise ValueError(f"must start with {' or '.join(_DATABASE_SCHEMES)}")
+    _check_port(lambda: make_url(value).port if value else None)
     return value
 
 
 def _redis_url(value: str) -> str:
     if value and not value.startswith(_REDIS_SCHEMES):
         raise ValueError(f"must start with {', '.join(_REDIS_SCHEMES)}")
+    _check_port(lambda: urlsplit(value).port)
     return value
+
+
+def _check_port(read_port: Callable[[], int | None]) -> None:
+    """Refuse here what a driver would refuse later, with the whole address and its password in the message."""
+    try:
+        port = read_port()
+    except (ValueError, ArgumentError):
+        port = 0
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValueError(
+            "is no URL with a host and a port from 1 to 65535; in a password write / ? # @ as %2F %3F %23 %40"
+        )
 
 
 def _http_url(value: str) -> str:
@@ -37,7 +56,19 @@ def _http_url(value: str) -> str:
         _HTTP.validate_python(value)
     except ValidationError:
         raise ValueError("must be an http:// or https:// address") from None
+    parts = urlsplit(value)
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError(
+            "must start with https:// unless it is on this machine: whoever is between could let anybody in"
+        )
     return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _seconds(value: object) -> timedelta:

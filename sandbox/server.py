@@ -131,6 +131,13 @@ def _listen(settings: SandboxSettings) -> socket.socket:
     # Named as TCP, else asyncio leaves out TCP_NODELAY and every small answer waits 40 ms for its ACK.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((settings.host, settings.port))
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SystemExit(
+            f"The sandbox cannot listen on {settings.host}, port {settings.port}: {error.strerror}. Nothing was started; "
+            "give another --port, or end what uses this one."
+        ) from None
     listener.listen(1024)
     return listener

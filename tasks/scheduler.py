@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconcile.schedule import SWEEPS
-from tasks.app import Role, make_celery
+from tasks.app import Role, check_broker, make_celery
 from tasks.queues import QueueName, TaskName, hint
 
 if TYPE_CHECKING:
@@ -34,11 +34,15 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 
 def run_scheduler(settings: Settings) -> None:
-    """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other."""
+    """Publish the sweeps' hints on time until SIGTERM; any number of schedulers may run beside each other.
+
+    Raises ``ConfigurationError`` when no Redis is named.
+    """
     from config.logging import configure_logging
     from config.telemetry import configure_telemetry
     from tasks.celery_tasks import register
 
+    check_broker(settings)
     configure_logging(settings.log_level)
     configure_telemetry(settings)
     app = make_celery(settings, role=Role.SCHEDULER)

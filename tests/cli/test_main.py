@@ -1,6 +1,7 @@
 """The list of commands; failures are sentences on stderr with status 1, never tracebacks."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_an_operators_command_without_a_database_says_what_to_set(command: str) 
     done = run(*words)
     assert done.returncode == 1
     assert "WRITEBACK_DATABASE_URL" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["flower", "scheduler"])
+def test_what_lives_on_redis_says_what_to_set_when_there_is_none(command: str, tmp_path: Path) -> None:
+    done = run(command, WRITEBACK_DATA_DIR=str(tmp_path / "data"))
+    assert (done.returncode, done.stderr.strip()) == (1, "WRITEBACK_REDIS_URL is empty: nothing was started.")
+
+
+def test_a_sandbox_that_cannot_have_its_port_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("sandbox", "--data-dir", str(tmp_path / "sandbox"), "--port", str(port))
+    assert done.returncode == 1
+    assert f"127.0.0.1, port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_up_without_any_ehr_says_what_to_set_and_starts_nothing(tmp_path: Path) -> None:

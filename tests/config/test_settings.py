@@ -26,6 +26,14 @@ def test_a_duration_is_given_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("database_url", "mysql://root:hunter2@db/writeback", "postgresql://"),
         ("redis_url", "amqp://guest:hunter2@mq/", "redis://"),
+        ("database_url", "postgresql://root:hunter2@db:notaport/writeback", "port"),
+        ("database_url", "postgresql://root:hunter2@db:70000/writeback", "port"),
+        ("database_url", "postgresql://root:hunter2@db:0/writeback", "%2F"),
+        ("redis_url", "redis://:hunter2@cache:notaport/0", "port"),
+        ("redis_url", "redis://[hunter2/0", "URL"),
+        ("issuer", "http://hunter2.example", "https"),
+        ("jwks_url", "http://hunter2.example/jwks", "https"),
+        ("jwks_url", "http://10.0.0.1/hunter2", "https"),
         ("issuer", "hunter2", "http"),
         ("jwks_url", "file:///hunter2", "http"),
         ("door_lock", "hunter2", "seconds"),
@@ -79,3 +87,15 @@ def test_credentials_do_not_show_when_settings_are_printed() -> None:
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().data_dir = Path("elsewhere")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:8000", "https://idp"])
+def test_an_issuer_on_this_machine_needs_no_https(origin: str) -> None:
+    assert Settings(issuer=origin, jwks_url=f"{origin}/jwks").issuer == origin
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:p@[::1]:5432/w", "postgresql:///w?host=/run/pg&port=5433", "postgresql://u:a/b@db/w", ""]
+)
+def test_every_usual_form_of_a_database_url_is_taken(url: str) -> None:
+    assert Settings(database_url=url).database_url == url
