@@ -19,7 +19,7 @@ from api.request_body import parse_object, read_body
 from canonical import exact_json
 from canonical.action import action_specs
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError, WritebackError
-from canonical.lifecycle import SETTLED
+from canonical.lifecycle import ENDED, ENDED_WITHOUT_EFFECT, SETTLED, State
 from canonical.principal import Principal
 from canonical.status import STATUS_OF, Status
 from tasks.receive import Incoming, Receipt
@@ -165,7 +165,7 @@ class CommandDoor:
         if withdrawal is None:
             raise not_found()
         if not withdrawal.withdrawn:
-            raise Problem("too-late-to-cancel", _too_late(found.action_type, settled=withdrawal.state in SETTLED))
+            raise Problem("too-late-to-cancel", _too_late(found.action_type, withdrawal.state))
         now = self._doors.commands.summary(principal.tenant, command)
         if now is None:
             raise not_found()
@@ -218,14 +218,17 @@ def _key_and_command(item: Any, *, limit: int) -> tuple[str | None, bytes]:
 def _problem_item(error: WritebackError, received: Incoming) -> BatchItemDocument:
     problem = problem_of(error)
     document = ProblemDocument.model_validate(problem.document(received.correlation_id))
-    return BatchItemDocument(status=problem.kind.status, problem=document)
+    return BatchItemDocument(status=problem.kind.status, retry_after=problem.retry_after_s, problem=document)
 
 
-def _too_late(action_type: str, *, settled: bool) -> str:
+def _too_late(action_type: str, state: State) -> str:
+    if state in ENDED:
+        was = "was not written" if state in ENDED_WITHOUT_EFFECT else "has been taken out of the chart"
+        return f"This command has ended and {was}: there is nothing to cancel."
     rules = action_specs()[action_type].operations
     takes_back = [f"{action_type}.{name}" for name, rule in rules.items() if rule.takes_back]
     way = f"{' or '.join(takes_back)} with target.command" if takes_back else "a correction by a person"
-    what = "has ended or is in the chart" if settled else "was sent, may have been sent, or is with a person"
+    what = "is in the chart" if state in SETTLED else "was sent, may have been sent, or is with a person"
     return f"This command {what}, so it cannot be cancelled. What can take it out of the chart: {way}."
 
 

@@ -120,9 +120,13 @@ class ProblemDocument(Document):
 
 
 class BatchItemDocument(Document):
-    """What one item of a batch came to: its HTTP status with a receipt or a problem."""
+    """What one item of a batch came to: its HTTP status with a receipt or a problem.
+
+    ``retryAfter``: seconds to wait before the item is sent again, as the header ``Retry-After`` says of one command.
+    """
 
     status: int
+    retry_after: int | None = None
     receipt: ReceiptDocument | None = None
     problem: ProblemDocument | None = None
 

@@ -90,6 +90,11 @@ class Problem(WritebackError):
         super().__init__(detail or f"{self.kind.title}.")
         self.code, self.errors, self.retry_after, self.headers = code, errors, retry_after, headers or {}
 
+    @property
+    def retry_after_s(self) -> int | None:
+        """Whole seconds to wait before asking again, if that is known."""
+        return None if self.retry_after is None else max(1, math.ceil(self.retry_after.total_seconds()))
+
     def document(self, correlation_id: str | None = None) -> dict[str, Any]:
         """Return the members of the document."""
         said: dict[str, Any] = {
@@ -109,8 +114,8 @@ class Problem(WritebackError):
     def response(self, request: Request) -> JSONResponse:
         """Return the answer to ``request``."""
         headers = dict(self.headers)
-        if self.retry_after is not None:
-            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after.total_seconds())))
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
         correlation_id = getattr(request.state, "correlation_id", None)
         if correlation_id is not None:
             headers[CORRELATION_HEADER] = correlation_id

@@ -85,7 +85,7 @@ _BY_STATE: dict[State, Explanation] = {
     ),
     State.REJECTED: Explanation(
         sentence="It was not written.",
-        next="If it is still right, send it again once the reason is dealt with.",
+        next="If it is still right, send it again with a new key once the reason is dealt with.",
     ),
     State.WITHDRAWN: Explanation(sentence="It was taken back before it was sent.", next=_NOTHING),
     State.EXPIRED: Explanation(

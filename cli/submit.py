@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +21,8 @@ ProfileOption = Annotated[
 ]
 #: Commands of one request; the door takes up to a hundred.
 AT_ONCE = 50
+#: Bytes of one request, so that commands with long texts stay below the door's limit (4 MiB, as a service is set up).
+AT_ONCE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,7 @@ def submit(
     counted = {"accepted": 0, "known": 0, "refused": 0}
     with ServiceClient(Profile.read(profile)) as client, Progress(console=notes(), transient=True) as progress:
         bar = progress.add_task("submitting", total=len(lines))
-        remaining = iter(lines)
-        while batch := list(islice(remaining, AT_ONCE)):
+        for batch in batches(lines):
             for line, item in zip(batch, _give(client, batch), strict=True):
                 outcome = _outcome(item)
                 counted[outcome] += 1
@@ -65,12 +65,28 @@ def read_lines(file: Path) -> Iterator[Line]:
         CannotDo: the file or one of its lines cannot be read; nothing was sent.
     """
     try:
-        texts = file.read_text(encoding="utf-8").splitlines()
+        texts = file.read_bytes().decode("utf-8").split("\n")
     except (OSError, UnicodeDecodeError):
         raise CannotDo(f"{file} cannot be read as UTF-8 text; nothing was sent.") from None
+    # Only \n ends a line of JSON: a text within it may hold the other characters that Unicode calls line ends.
     for number, text in enumerate(texts, 1):
         if text.strip():
             yield _line(number, text)
+
+
+def batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Return ``lines`` in order, in requests of at most ``AT_ONCE`` and, unless one is longer, ``AT_ONCE_BYTES``."""
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        length = len(exact_json.dumps(line.command).encode())
+        if batch and (len(batch) == AT_ONCE or size + length > AT_ONCE_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += length
+    if batch:
+        yield batch
 
 
 def _line(number: int, text: str) -> Line:
@@ -136,4 +152,5 @@ def _result(line: Line, outcome: str, item: dict[str, Any]) -> dict[str, Any]:
         said = {name: receipt[name] for name in ("id", "status", "reason", "correlationId")}
     else:
         said = {name: (problem or {}).get(name) for name in ("code", "detail", "retry", "errors")}
+        said["retryAfter"] = item.get("retryAfter")
     return {"line": line.number, "outcome": outcome, **said}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 #: For kombu, which fills in its own templates.
 _library_log = logging.getLogger(__name__)
 
+#: A token as a JSON member; inside the text of ``body`` its quotes would be escaped.
+_TOKEN = re.compile(rb'("token"\s*:\s*")[^"]*')
 #: Seconds before a message that could not be kept is given back: PostgreSQL is away, and it would come at once again.
 PACE = 1.0
 
@@ -63,7 +66,7 @@ class KeepingConsumer(Consumer):
 
         if message.acknowledged:
             return
-        body = _as_bytes(message.body)
+        body = _without_token(_as_bytes(message.body))
         try:
             services().refusals.record(
                 Refusal(
@@ -86,6 +89,11 @@ class KeepingConsumer(Consumer):
             error=type(error).__name__ if error else None,
         )
         message.ack_log_error(_library_log, self.connection_errors)  # type: ignore[no-untyped-call]
+
+
+def _without_token(body: bytes) -> bytes:
+    """Leave the credential out of what is kept, and every other byte as it came: it may be no JSON at all."""
+    return _TOKEN.sub(rb"\1", body)
 
 
 def _as_bytes(body: Any) -> bytes:

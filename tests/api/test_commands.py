@@ -105,6 +105,9 @@ def test_a_refusal_over_quota_says_when_to_come_again(reception: Reception) -> N
     answer = reception.post()
     assert (answer.status_code, answer.json()["code"], answer.json()["retry"]) == (429, "quota-exceeded", "later")
     assert 3500 < int(answer.headers["retry-after"]) <= 3600
+    (item,) = batch(reception, {"command": envelope_json()})
+    assert item["status"] == 429
+    assert 3500 < item["retryAfter"] <= 3600
 
 
 def test_with_the_database_away_nothing_is_accepted_and_the_answer_says_so(
@@ -277,6 +280,18 @@ def test_a_command_is_cancelled_before_it_is_sent(reception: Reception) -> None:
     assert reception.client.post(f"/v1/commands/{command}:cancel").status_code == 200
     events = reception.rows("SELECT trigger, actor FROM events WHERE trigger = 'cancelled'")
     assert events == [{"trigger": "cancelled", "actor": "app:visits"}]
+
+
+@pytest.mark.parametrize("state", ["rejected", "expired", "superseded", "compensated"])
+def test_what_has_ended_is_not_cancelled_and_nothing_is_named_that_would_take_it_out(
+    reception: Reception, state: str
+) -> None:
+    command = reception.post().json()["id"]
+    put_state(reception.services, command, state)
+    answer = reception.client.post(f"/v1/commands/{command}:cancel")
+    assert (answer.status_code, answer.json()["code"]) == (409, "too-late-to-cancel")
+    assert "retract" not in answer.json()["detail"]
+    assert "nothing to cancel" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("state", ["sending", "unknown", "applied", "verified"])

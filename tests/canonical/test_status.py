@@ -61,3 +61,8 @@ def test_a_reason_is_told_where_it_stopped_the_command_and_nowhere_else(reason: 
 
 def test_a_reason_without_words_of_its_own_gets_the_state_s() -> None:
     assert explain(State.IN_REVIEW, "something-new") == explain(State.IN_REVIEW)
+
+
+def test_what_was_rejected_is_sent_again_with_a_new_key() -> None:
+    """The old one answers with the command that was rejected, for ever."""
+    assert "with a new key" in explain(State.REJECTED).next

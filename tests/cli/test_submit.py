@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import CannotDo
-from cli.submit import read_lines, told
+from cli.submit import AT_ONCE, AT_ONCE_BYTES, Line, batches, read_lines, told
 
 
 def file_with(tmp_path: Path, *lines: str) -> Path:
@@ -61,3 +61,30 @@ def test_a_problem_document_is_told_with_the_fields_it_names() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]"])
 def test_an_answer_that_is_no_problem_document_is_said_to_be_none(body: bytes) -> None:
     assert "no problem document" in told(body)
+
+
+def test_a_line_ends_only_where_json_lines_do(tmp_path: Path) -> None:
+    file = tmp_path / "commands.jsonl"
+    file.write_bytes('{"note": "one\u2028two\u0085three"}\r\n{}\n'.encode())
+    first, second = read_lines(file)
+    assert (first.number, first.command) == (1, {"note": "one\u2028two\u0085three"})
+    assert second.number == 2
+
+
+def test_long_commands_are_given_in_requests_that_stay_below_the_limit() -> None:
+    lines = [Line(number=number, command={"note": "x" * 200_000}, key=None) for number in range(1, 13)]
+    made = list(batches(lines))
+    assert [line for batch in made for line in batch] == lines
+    assert [len(batch) for batch in made] == [5, 5, 2]
+    assert all(sum(len(line.command["note"]) for line in batch) < AT_ONCE_BYTES for batch in made)
+
+
+def test_one_command_beyond_the_limit_goes_alone_for_the_service_to_refuse() -> None:
+    small, large = ({"note": "x" * size} for size in (10, AT_ONCE_BYTES + 1))
+    lines = [Line(number=number, command=command, key=None) for number, command in enumerate((small, large, small), 1)]
+    assert [[line.number for line in batch] for batch in batches(lines)] == [[1], [2], [3]]
+
+
+def test_short_commands_are_given_so_many_at_once() -> None:
+    lines = [Line(number=number, command={}, key=None) for number in range(AT_ONCE + 1)]
+    assert [len(batch) for batch in batches(lines)] == [AT_ONCE, 1]

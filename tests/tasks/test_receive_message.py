@@ -264,3 +264,13 @@ def test_nothing_of_a_body_stays_in_redis(working: Installation) -> None:
     for token in (b"Lopez", b"72.50", b"1961-04-02", base64.b64encode(b"Lopez")):
         assert token not in kept
     assert identifier == working.commands()[0]["id"]
+
+
+def test_no_credential_is_kept_of_what_celery_would_drop(working: Installation) -> None:
+    message = working.message()
+    body = json.dumps([[message], {}, {}]).encode()
+    publish(working, body, headers=HEADERS | {"task": "command.recieve"}, content_type="application/json")
+    eventually(lambda: len(working.refusals()) == 1)
+    (refused,) = working.refusals()
+    assert message["token"].encode() not in bytes(refused["content"])
+    assert json.loads(refused["content"]) == [[message | {"token": ""}], {}, {}]
