@@ -132,6 +132,13 @@ class HeldLane(Protocol):
         """Hand out no work for this connection before ``until`` (UTC)."""
         ...
 
+    def postpone(self, command: Command, *, wait: timedelta) -> bool:
+        """Count a try on a command that could not be prepared, and put its lane's commands off for ``wait``.
+
+        ``False``: the connection had failed before this, so the fault is hardly the command's; nothing was counted.
+        """
+        ...
+
     def count_stumble(self, command: Command) -> int:
         """Count, durably, that a turn begins on a command that may kill it; return the count."""
         ...

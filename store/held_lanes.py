@@ -33,6 +33,13 @@ _CLOSE = """
 UPDATE connections SET failures = failures + 1, not_before = greatest(not_before, %(until)s), closed_reason = %(reason)s
  WHERE tenant = %(tenant)s AND name = %(name)s
 """
+#: Only the first failure after a success is the command's: one that follows another says that the EHR is away.
+_POSTPONE = """
+WITH k AS (
+  UPDATE connections SET failures = 1 WHERE tenant = %(tenant)s AND name = %(name)s AND failures = 0 RETURNING id)
+UPDATE commands c SET due_at = greatest(c.due_at, clock_timestamp() + %(wait)s), spent = c.spent + (c.id = %(id)s)::int
+  FROM k WHERE c.lane_id = %(lane)s AND c.state = 'ready' RETURNING c.id
+"""
 _STUMBLE = "UPDATE commands SET stumbles = stumbles + 1 WHERE id = %(id)s AND state = 'ready' RETURNING stumbles"
 #: A settle is worth waiting for: seconds between its repetitions while PostgreSQL restarts or fails over.
 _SETTLE_AGAIN = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
@@ -132,6 +139,10 @@ class HeldPostgresLane:
     def close_connection(self, *, until: datetime, reason: str) -> None:
         names = {"tenant": self.view.tenant, "name": self.view.connection}
         rows(self._session, _CLOSE, names | {"until": until, "reason": reason})
+
+    def postpone(self, command: Command, *, wait: timedelta) -> bool:
+        names = {"tenant": self.view.tenant, "name": self.view.connection}
+        return bool(rows(self._session, _POSTPONE, names | {"id": command.id, "lane": command.lane_id, "wait": wait}))
 
     def count_stumble(self, command: Command) -> int:
         found = rows(self._session, _STUMBLE, {"id": command.id})

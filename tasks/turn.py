@@ -139,9 +139,7 @@ class LaneTurn:
         try:
             operation = self._prepare(lane, command)
         except EhrUnavailableError as error:
-            wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
-            lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
-            return Step.BLOCKED
+            return self._could_not_read(lane, command, error)
         except TargetMovedError:
             lane.move(command, move(State.READY, Trigger.TARGET_MOVED), case="conflict")
             return Step.MOVED
@@ -152,6 +150,21 @@ class LaneTurn:
         except InvalidPayloadError:
             return self._review(lane, command, "invalid_payload")
         return Step.MOVED if self.journey.make(lane, command, operation) else Step.BLOCKED
+
+    def _could_not_read(self, lane: HeldLane, command: Command, error: EhrUnavailableError) -> Step:
+        """Tell a patient whom the EHR cannot read from an EHR that is away: the one must not close it for all others.
+
+        The first failure after a success is held against the command; the next one closes the connection and costs no
+        command anything. What the EHR says of itself (throttled, auth, when to come back) closes it at once.
+        """
+        of_the_command = error.reason == "outage" and error.retry_after is None
+        if of_the_command and lane.postpone(command, wait=self.backoff.delay(command.spent + 1, self.random)):
+            log.info("could not be read; put off", action="command.postponed", command=str(command.id))
+            last = command.spent + 1 >= command.spec.retry_budget
+            return self._review(lane, command, "not_readable") if last else Step.BLOCKED
+        wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
+        lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
+        return Step.BLOCKED
 
     def _prepare(self, lane: HeldLane, command: Command) -> Operation:
         trace = Trace(

@@ -158,15 +158,6 @@ def test_an_outage_closes_the_connection_and_costs_no_attempt(ward: Ward) -> Non
     assert ward.state(other.command_id) == "ready"
 
 
-def test_an_ehr_that_cannot_be_read_sends_nothing_and_closes_the_connection(ward: Ward) -> None:
-    ward.chart.down = True
-    accepted = ward.submit()
-    ward.run(accepted.lane_id)
-    assert ward.state(accepted.command_id) == "ready"
-    assert ward.attempts(accepted.command_id) == []
-    assert ward.query("SELECT closed_reason, failures FROM connections") == [{"closed_reason": "outage", "failures": 1}]
-
-
 def test_a_locked_target_is_tried_again_until_the_budget_ends(ward: Ward) -> None:
     ward.chart.on_send = lambda _operation: Settlement(outcome=Outcome.LOCKED, status=423)
     accepted = ward.submit()
