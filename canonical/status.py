@@ -116,6 +116,10 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The approval ran out, or no longer fits what would be sent. Nothing was sent.",
         next="A reviewer with the right licence decides again.",
     ),
+    "not_readable": Explanation(
+        sentence="The EHR works, and could not give this patient or target when it was asked. Nothing was sent.",
+        next="A reviewer looks whether the record opens in the EHR, and decides.",
+    ),
     "time-box-ended": Explanation(
         sentence="The EHR took it for its own staff, and they have not accepted it in the time they had. "
         "It was not sent again.",
