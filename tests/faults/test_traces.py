@@ -88,6 +88,26 @@ def test_t1_an_old_answer_of_a_probe_moves_nothing(stage: Stage, *, conditional_
     assert stage.findings() == []
 
 
+def test_t1_an_old_prober_takes_nothing_from_the_one_that_follows_it(stage: Stage) -> None:
+    """Trace T1 with the same attempt in question: only the fence tells the two probers apart."""
+    _lose_requests(stage, 1)
+    accepted = stage.submit()
+    stage.ward.run(accepted.lane_id)
+    stage.end_quarantine()
+
+    with stage.paused(accepted.lane_id, at="after_probe_answer") as old:
+        stage.lose_session(accepted.lane_id)
+        stage.end_lease()
+        with stage.paused(accepted.lane_id, at="after_probe_claim") as new:
+            assert old.go_on() is None
+            assert stage.ward.state(accepted.command_id) == "unknown"
+            assert not stage.ward.is_at_rest(), "the lease is the new prober's"
+            new.go_on()
+
+    stage.settle_down()
+    assert stage.findings() == []
+
+
 # --- T2: paused before the send ---------------------------------------------------------------------------------------
 
 
