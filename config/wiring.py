@@ -195,6 +195,7 @@ def _assemble(
         hints=hints,
         clock=clock,
         quota_per_hour=settings.quota_per_hour,
+        faultpoints=_faultpoints(settings),
     )
     return Services(
         settings=settings,
@@ -221,10 +222,14 @@ def _assemble(
     )
 
 
+def _faultpoints(settings: Settings) -> Faultpoints:
+    return Faultpoints(plan=settings.faultpoints, once_in=settings.faultpoints_dir)
+
+
 def _turn(
     settings: Settings, lanes: PostgresLanes, ehrs: Ehrs, clock: Callable[[], datetime], random: Random
 ) -> LaneTurn:
-    faultpoints = Faultpoints(plan=settings.faultpoints, once_in=settings.faultpoints_dir)
+    faultpoints = _faultpoints(settings)
     return LaneTurn(
         lanes=lanes,
         preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),

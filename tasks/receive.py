@@ -25,6 +25,7 @@ from canonical.lifecycle import SETTLED, State
 from canonical.ports import ConnectionSettings
 from canonical.principal import Principal
 from canonical.status import STATUS_OF, Status, explain
+from tasks.faultpoints import Faultpoints
 from tasks.hints import Hints
 from tasks.locks import Locks
 from tasks.quota import HourlyQuota
@@ -95,8 +96,10 @@ class Receiver:
         hints: Hints,
         clock: Callable[[], datetime],
         quota_per_hour: int,
+        faultpoints: Faultpoints | None = None,
     ) -> None:
         """Take collaborators; ``connections`` by (tenant, name), ``clock`` gives aware UTC."""
+        self._faultpoints = faultpoints or Faultpoints()
         self._store, self._connections, self._locks, self._hints = store, connections, locks, hints
         self._clock = clock
         self._quota = HourlyQuota(store=store, limit=quota_per_hour, clock=clock)
@@ -230,7 +233,8 @@ class Receiver:
 
     def _store_once(self, admission: Admission) -> Admitted:
         try:
-            return self._store.admit(admission)
+            self._faultpoints.reach("before_accept_commit")
+            admitted = self._store.admit(admission)
         except StoreUnavailableError as error:
             # The answer to COMMIT may be what was lost: the row tells, where it can be read.
             principal = admission.principal
@@ -240,7 +244,10 @@ class Receiver:
                 known = None
             if known is None:
                 raise ReceiptLostError from error
-            return Admitted(command=known, replayed=False)
+            # Another request may have won the key: then it is a repeat of that one, or a refused change of it.
+            return Admitted(command=known, replayed=known.fingerprint != admission.fingerprint)
+        self._faultpoints.reach("after_accept_commit")
+        return admitted
 
 
 def _check_labels(envelope: Envelope, settings: ConnectionSettings) -> None:

@@ -33,20 +33,22 @@ class App:
 
 
 @contextmanager
-def serving(product: Product, *names: str) -> Iterator[list[App]]:
-    """Start an API process for each of ``names`` ("api-1"…) and yield an app at each."""
+def serving(product: Product, *names: str, plan: dict[str, str] | None = None) -> Iterator[list[App]]:
+    """Start an API process for each of ``names`` ("api-1"…), with faults at their steps, and yield an app at each."""
     with open_issuer() as issuer:
         apps = []
         for name in names:
             port = free_port()
-            product.start(name, port=port, issuer=ISSUER, jwks_url=issuer.url)
+            product.start(name, plan=plan, port=port, issuer=ISSUER, jwks_url=issuer.url)
             apps.append(App(product=product, client=_client(port, _token(issuer))))
         for app in apps:
             product.wait_until_served(f"{app.client.base_url}/healthz")
-        yield apps
-        for app in apps:
-            app.client.close()
-        product.stop(*names)
+        try:
+            yield apps
+        finally:
+            for app in apps:
+                app.client.close()
+            product.stop(*names)
 
 
 def _client(port: int, token: str) -> httpx.Client:
