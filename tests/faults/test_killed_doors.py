@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +13,10 @@ import pytest
 import redis
 from joserfc.jwk import ECKey
 
+from canonical.admission import Admission, Admitted
+from canonical.envelope import parse_envelope
+from canonical.errors import RefusedError, StoreUnavailableError
+from canonical.idempotency import fingerprint
 from processes.valkey import ValkeyServer
 from tasks.message import signed_message
 from tests.faults.apps import serving
@@ -47,6 +52,29 @@ def test_an_app_that_never_got_its_receipt_asks_again_and_gets_the_one_command(p
         assert all(product.fired("api", step) for step in STEPS)
 
     assert len(product.query("SELECT 1 FROM commands")) == 1
+    product.assert_good()
+
+
+def test_a_lost_commit_is_no_receipt_for_what_another_request_stored(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trap 26 with the key won, in the meantime, by a request with other content."""
+    patient = product.new_patient()
+    other = product.reading(patient, "78.00")
+    store = product.door.receiver._store
+    admit = store.admit
+
+    def lose(admission: Admission) -> Admitted:
+        envelope = parse_envelope(other)
+        admitted = admit(replace(admission, raw=other, envelope=envelope, fingerprint=fingerprint(envelope)))
+        product.promised(admitted.command.id, patient, "78.00")
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(store, "admit", lose)
+    with pytest.raises(RefusedError, match="other content") as refused:
+        product.submit(patient, value="77.00", key="won-by-another")
+
+    assert refused.value.code == "idempotency-key-reused"
     product.assert_good()
 
 
