@@ -90,6 +90,8 @@ async def _parameters(request: Request, error: Any) -> JSONResponse:
 
 async def _defect(request: Request, error: Any) -> JSONResponse:
     # The exception's text may hold anything: its type and our correlation id must do.
-    log.error("defect", action="api.defect", error=type(error).__name__, path=getattr(request.scope.get("route"), "path", ""))
+    log.error(
+        "defect", action="api.defect", error=type(error).__name__, path=getattr(request.scope.get("route"), "path", "")
+    )
     detail = "This is a defect of the service. If a command was sent, send it again with the same key."
     return Problem("internal", detail).response(request)

@@ -69,6 +69,10 @@ def test_while_the_visit_cannot_be_read_the_command_waits(ward: Ward, monkeypatc
     accepted = ward.submit(encounter=E1)
     ward.run(accepted.lane_id)
     assert (ward.state(accepted.command_id), ward.chart.sent) == ("ready", [])
+    # One read that fails is this command's own trouble; the next in a row closes the connection.
+    assert ward.query("SELECT spent FROM commands") == [{"spent": 1}]
+    ward.query("UPDATE commands SET due_at = now()")
+    ward.run(accepted.lane_id)
     assert ward.query("SELECT closed_reason FROM connections") == [{"closed_reason": "outage"}]
 
 
