@@ -130,14 +130,20 @@ class Stage:
         try:
             yield worker
         finally:
-            worker.go_on()
+            if worker.go_on() is None:
+                # PostgreSQL frees the lock of a session when it notices its end, which is soon and not at once.
+                assert wait_until(lambda: not self._holders(lane_id), within=SOON)
+
+    def _holders(self, lane_id: int) -> list[dict[str, Any]]:
+        return self.ward.query(_HOLDER, lane=lane_id)
 
     def lose_session(self, lane_id: int | None) -> None:
         """End the database session that holds the lane's lock, as a failing network would."""
-        held = self.ward.query(_HOLDER, lane=lane_id)
+        assert lane_id is not None
+        held = self._holders(lane_id)
         assert held, "nobody holds the lane"
         self.ward.query("SELECT pg_terminate_backend(%(pid)s)", pid=held[0]["pid"])
-        assert wait_until(lambda: not self.ward.query(_HOLDER, lane=lane_id), within=SOON), "the session lives on"
+        assert wait_until(lambda: not self._holders(lane_id), within=SOON), "the session lives on"
 
     def end_lease(self) -> None:
         """Let the leases of all lanes and slots end now, as waiting would; quarantines go on."""
