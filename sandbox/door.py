@@ -1,6 +1,7 @@
 """The ways in, for FHIR and for token requests: what is asked, by whom, and may they; not the doing."""
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,7 +30,7 @@ _ON_VERSION = {"GET": Interaction.VREAD}
 _ON_METADATA = {"GET": Interaction.CAPABILITIES}
 
 
-class Door:
+class Door(ABC):
     """An ASGI application that makes an exchange of a request, lets it meet its fault and has it answered."""
 
     def __init__(self, ehr: Ehr) -> None:
@@ -59,13 +60,13 @@ class Door:
         rule = None if exchange.refused else self.ehr.faults.choose(_facts(exchange))
         await deliver(exchange, rule.fault if rule else None, rule.parameters if rule else Parameters())
 
+    @abstractmethod
     async def understand(self, exchange: Exchange, request: Request) -> None:
         """Fill in the exchange's call.
 
         Raises:
             Refusal: it cannot be understood or is not allowed.
         """
-        raise NotImplementedError
 
     async def body(self, request: Request) -> bytes:
         body = bytearray()

@@ -96,7 +96,7 @@ class SteppedWorker:
         try:
             self._turn.run(self.lane_id)
         except (StoreUnavailableError, Died):
-            pass
+            pass  # this worker is gone; the invariants judge what it left behind
         finally:
             self.at = "end"
             self._stopped.release()
