@@ -12,7 +12,7 @@ from canonical.datatypes import Element
 from canonical.errors import ConfigurationError, FieldError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from canonical.clinical_time import ClinicalTime
@@ -34,12 +34,14 @@ class OperationRule:
 
     ``creates``: it makes a new resource; otherwise it needs a target with ``versionId`` or ``seen``.
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
-    its root.
+    its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
+    (``target.acknowledged``).
     """
 
     creates: bool = False
     needs_seen: bool = False
     takes_back: bool = False
+    high_risk: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,20 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What of the chart must be read beside the target before some ``operations`` of an action may be sent.
+
+    ``resource_type`` is a FHIR type: all entries of that type that the chart has of the patient are read. ``judge`` gets the
+    envelope and those entries in canonical words (each a projection with its ``reference``, ``Type/id``), and returns what a
+    person should see; a finding that ``holds`` keeps the command from being sent.
+    """
+
+    resource_type: str
+    operations: frozenset[str]
+    judge: Callable[[Envelope, Sequence[Mapping[str, Any]]], list[Finding]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionSpec:
     """One canonical action, declared once; schema, doors, policy look-up and conformance cases derive from it.
 
@@ -79,6 +95,8 @@ class ActionSpec:
     or should look at; ``marks`` short facts for event and page (``critical``, ``late``) that hold nothing up.
     ``asserted_author_allowed``: a backend app may name an author it did not log in. ``ai_needs_person``: content that a
     model wrote waits for a person before it is sent. ``retry_budget``: attempts before a person looks.
+    ``parts``: of a compound, the envelopes of the actions that it consists of besides its own entry, in the order in which
+    they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
     """
 
     model: type[Action]
@@ -94,6 +112,8 @@ class ActionSpec:
     ai_needs_person: bool = True
     retry_budget: int = 8
     receipt_note: str = ""
+    parts: Callable[[Envelope], tuple[Envelope, ...]] = field(default=lambda _envelope: ())
+    surroundings: Surroundings | None = None
 
     @property
     def type(self) -> str:

@@ -70,14 +70,22 @@ class PatientIdentity(Element):
         return self
 
 
+class Acknowledgement(Element):
+    """Who was shown what a high-risk change is about to change, and said yes; when (UTC)."""
+
+    by: Identifier
+    when: SystemTime
+
+
 class Target(Element):
-    """What the action changes, and what its author saw of it."""
+    """What the action changes, what its author saw of it, and that they acknowledged it."""
 
     reference: LiteralReference | None = None
     command: CommandId | None = None
     version_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     seen_at: SystemTime | None = None
     seen: Annotated[dict[str, Any], Field(min_length=1)] | None = None
+    acknowledged: Acknowledgement | None = None
 
     @model_validator(mode="after")
     def _names_one_thing(self) -> Self:
@@ -153,6 +161,7 @@ class Envelope(Element):
     purpose_of_use: Literal["TREAT", "HPAYMT", "HOPERAT", "PATRQT", "ETREAT", "PUBHLTH", "HRESCH"] = "TREAT"
     security_label: tuple[Coding, ...] | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    fallback: Annotated[tuple[Literal["message", "note", "task"], ...], Field(max_length=3)] | None = None
     priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
     after: Annotated[tuple[CommandId, ...], Field(max_length=20)] | None = None
     not_after: SystemTime | None = None

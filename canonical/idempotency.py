@@ -25,6 +25,7 @@ FINGERPRINTED = (
     "onBehalfOf",
     "consent",
     "ai",
+    "fallback",
 )
 
 
