@@ -34,6 +34,21 @@ class Governance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OperationProgress:
+    """How far one operation of a command is, as stored; ``reference`` is ``Type/id`` of what it wrote or changes."""
+
+    seq: int
+    state: str
+    placeholder: str | None = None
+    reference: str | None = None
+
+    @property
+    def in_chart(self) -> bool:
+        """Whether the EHR confirmed it."""
+        return self.state in {"applied", "verified"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Command:
     """One accepted intent.
 
@@ -42,6 +57,7 @@ class Command:
     requests and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before
     a claim.
     ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
+    ``operations`` are those that were planned when it was first claimed, in order.
     """
 
     id: UUID
@@ -69,6 +85,12 @@ class Command:
     mapping_version: str | None = None
     target_reference: str | None = None
     known_versions: tuple[str, ...] = ()
+    operations: tuple[OperationProgress, ...] = ()
+
+    @property
+    def partly_in_chart(self) -> bool:
+        """Whether some operation of it is in the chart: it can no longer end as if nothing had been written."""
+        return any(operation.in_chart for operation in self.operations)
 
     @property
     def spec(self) -> ActionSpec:

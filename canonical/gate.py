@@ -77,10 +77,18 @@ CHECKS: tuple[Callable[[Command, datetime], Denial | None], ...] = (
 )
 
 
+#: What would end a command, or send it back to its approver, as if nothing of it had been written.
+_AS_IF_UNWRITTEN = frozenset({Trigger.DEADLINE_PASSED, Trigger.CONSENT_ENDED, Trigger.APPROVAL_LAPSED})
+
+
 def may_send(command: Command, now: datetime) -> Denial | None:
-    """Return ``None`` when ``command`` may be sent at ``now`` (UTC), else why not; anything unreadable denies."""
+    """Return ``None`` when ``command`` may be sent at ``now`` (UTC), else why not; anything unreadable denies.
+
+    With a part of it in the chart already, what would have ended it leaves the rest to a person.
+    """
     for check in CHECKS:
         denial = check(command, now)
         if denial is not None:
-            return denial
+            partly = command.partly_in_chart and denial.trigger in _AS_IF_UNWRITTEN
+            return Denial(trigger=Trigger.PARTLY_APPLIED, reason=denial.reason) if partly else denial
     return None

@@ -36,7 +36,8 @@ def check_authority(envelope: Envelope, principal: Principal) -> str:
 def check_target(envelope: Envelope) -> None:
     """Pass only if the envelope names what it changes and what its author saw of it, and a create names nothing.
 
-    Raises :class:`RefusedError` ``precondition-required`` or ``target-not-allowed``.
+    A high-risk change is acknowledged besides, and not before its author saw what it changes. Raises :class:`RefusedError`
+    ``precondition-required``, ``target-not-allowed`` or ``acknowledgement-required``.
     """
     rule, target = spec_for(envelope.action).rule(envelope.action), envelope.target
     if rule.creates:
@@ -44,16 +45,26 @@ def check_target(envelope: Envelope) -> None:
             error = FieldError(pointer="/target", code="target-not-allowed", detail="this operation makes a new entry")
             raise RefusedError("target-not-allowed", "An operation that creates takes no target.", errors=(error,))
         return
-    missing = _missing(target, needs_seen=rule.needs_seen)
+    missing = missing_of_target(target, needs_seen=rule.needs_seen)
     if missing:
         raise RefusedError(
             "precondition-required",
             "A change is taken only together with what its author saw, so that no unseen edit is overwritten.",
             errors=(missing,),
         )
+    if rule.high_risk and (target is None or target.acknowledged is None):
+        error = FieldError(pointer="/target/acknowledged", code="required", detail="who was shown it, and when")
+        raise RefusedError(
+            "acknowledgement-required",
+            "This change can do harm if it is not meant. Show its author what the chart says now and what it will say, and "
+            "send it again with their acknowledgement.",
+            errors=(error,),
+            retry="afterConfirmation",
+        )
 
 
-def _missing(target: Target | None, *, needs_seen: bool) -> FieldError | None:
+def missing_of_target(target: Target | None, *, needs_seen: bool) -> FieldError | None:
+    """Return what a change lacks of its target: which resource, and what its author saw of it."""
     if target is None:
         return FieldError(pointer="/target", code="required", detail="name what is changed")
     if needs_seen and target.seen is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
@@ -61,7 +63,8 @@ class Settle:
 
     ``refund`` gives the attempt back to the command's budget; ``not_before`` (UTC) closes the connection until then;
     ``journal`` is what the attempt's row says instead of the outcome (a probe's verdict); ``root`` is the command that
-    this one, now proven, took out of the chart; ``due_at`` (UTC) when the target state is next looked at, now by default.
+    this one, now proven, took out of the chart; ``due_at`` (UTC) when the target state is next looked at, now by default;
+    ``operation_state`` is what becomes of the operation where that is not what becomes of the command.
     """
 
     move: Move
@@ -73,6 +76,16 @@ class Settle:
     closed_reason: str | None = None
     journal: str | None = None
     root: UUID | None = None
+    operation_state: str | None = None
+
+
+class Continuation(Enum):
+    """Why a settle that was to be the next operation's claim as well is none."""
+
+    #: The success is stored; the rest is due later, or a person decides about it.
+    STOPPED = auto()
+    #: The claim is no longer ours; nothing was moved.
+    LOST = auto()
 
 
 class HeldLane(Protocol):
@@ -92,8 +105,18 @@ class HeldLane(Protocol):
         """Look once more under the same lock, and return (and keep) the new view."""
         ...
 
-    def claim(self, command: Command, operation: Operation) -> Claim | None:
-        """Commit the claim; ``None``: the gate or the lane said no, do not send."""
+    def claim(self, command: Command, operation: Operation, rest: Sequence[Operation] = ()) -> Claim | None:
+        """Commit the claim; ``None``: the gate or the lane said no, do not send.
+
+        ``rest``: the operations of a compound that will follow, journaled with its first claim.
+        """
+        ...
+
+    def carry_on(self, claim: Claim, outcome: Settle, following: Operation) -> Claim | Continuation:
+        """Store a success and claim the operation ``following`` it, in one commit that passes the gate once more.
+
+        Where the gate says no, the success is stored all the same.
+        """
         ...
 
     def settle(self, claim: Claim, outcome: Settle) -> bool:

@@ -70,6 +70,10 @@ class Trigger(StrEnum):
     CLAIMED = "claimed"
     #: Too much time passed since the claim, or nothing reached the EHR: the request did not leave.
     NOT_SENT = "not_sent"
+    #: One operation of a compound is in the EHR; the next was claimed in the same commit.
+    CONTINUED = "continued"
+    #: One operation of a compound is in the EHR; the next is due.
+    OPERATION_APPLIED = "operation_applied"
     #: The EHR answered success.
     ANSWERED_APPLIED = "answered_applied"
     #: The EHR's answer is the stored resource and equals what was sent.
@@ -92,6 +96,8 @@ class Trigger(StrEnum):
     PARTLY_APPLIED = "partly_applied"
     #: The probe found our write in the chart.
     PROBE_FOUND = "probe_found"
+    #: The probe found one operation of a compound in the chart; the next is due.
+    OPERATION_FOUND = "operation_found"
     #: The probe proved that our write is not in the chart.
     PROBE_NOT_APPLIED = "probe_not_applied"
     #: The probe could not tell.
@@ -160,6 +166,9 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.READY, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.READY, T.PAUSED): S.PARKED,
         (S.READY, T.CONNECTION_CLOSED): S.PARKED,
+        (S.READY, T.PARTLY_APPLIED): S.INCOMPLETE,
+        (S.SENDING, T.CONTINUED): S.SENDING,
+        (S.SENDING, T.OPERATION_APPLIED): S.READY,
         (S.SENDING, T.NOT_SENT): S.READY,
         (S.SENDING, T.RETRY_SCHEDULED): S.READY,
         (S.SENDING, T.ANSWERED_APPLIED): S.APPLIED,
@@ -172,6 +181,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.SENDING, T.LEASE_EXPIRED): S.UNKNOWN,
         (S.SENDING, T.PARTLY_APPLIED): S.INCOMPLETE,
         (S.UNKNOWN, T.PROBE_FOUND): S.APPLIED,
+        (S.UNKNOWN, T.OPERATION_FOUND): S.READY,
         (S.UNKNOWN, T.PROBE_NOT_APPLIED): S.READY,
         (S.UNKNOWN, T.PROBE_CANNOT_TELL): S.IN_REVIEW,
         (S.PENDING_REMOTE, T.BECAME_VISIBLE): S.APPLIED,
@@ -193,6 +203,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.IN_REVIEW, T.REFUSED_BY_PERSON): S.REJECTED,
         (S.IN_REVIEW, T.TAKEN_BACK): S.COMPENSATED,
         (S.PARKED, T.CAUSE_ENDED): S.READY,
+        (S.PARKED, T.PARTLY_APPLIED): S.INCOMPLETE,
         (S.PARKED, T.REVIEW_REQUIRED): S.IN_REVIEW,
     }
 )

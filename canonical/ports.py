@@ -66,7 +66,9 @@ class Operation:
 
     ``body`` is the JSON that leaves (UTF-8 bytes); ``mark`` our business identifier in it; ``if_match`` the author's
     opaque version; ``if_none_exist`` a search without the leading ``?``; ``rebased`` says that the version came from
-    our own read after ``seen`` was found unchanged, which the event must tell.
+    our own read after ``seen`` was found unchanged, which the event must tell. Of a compound, ``seq`` is the place in the
+    order of writing, ``placeholder`` the ``urn:uuid:…`` by which later operations refer to what this one writes, and the
+    one that ``is_primary`` is what later commands mean when they name this one.
     """
 
     seq: int = 1
@@ -79,6 +81,8 @@ class Operation:
     if_none_exist: str | None = None
     mapping_version: str
     rebased: bool = False
+    placeholder: str | None = None
+    is_primary: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 from uuid import UUID
 
 from canonical.command import Command
+from canonical.compound import ALONE, Progress
 from canonical.events import move
 from canonical.lanes import Settle
 from canonical.lifecycle import State, Trigger
@@ -17,12 +18,13 @@ from canonical.retry import Backoff, CloseConnection, TryAgain, decide
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What a decision depends on besides the outcome: the time (UTC), failures in a row, and the retry policy."""
+    """What a decision depends on besides the outcome: the time (UTC), failures in a row, the retry policy, the progress."""
 
     now: datetime
     failures: int
     backoff: Backoff
     random: Random
+    progress: Progress = ALONE
 
 
 #: The EHR refused it for good: a person looks, under this kind of case.
@@ -42,27 +44,48 @@ def root_taken_back(command: Command) -> UUID | None:
 
 def settle_answer(command: Command, settlement: Settlement, circumstances: Circumstances) -> Settle:
     """Return what is stored of a request's outcome."""
-    outcome = settlement.outcome
+    outcome, progress = settlement.outcome, circumstances.progress
     if outcome in _IN_CHART:
-        return _settle_success(command, settlement)
+        return _settle_success(command, settlement, progress)
     if outcome is Outcome.UNKNOWN:
         return _step(settlement, Trigger.ANSWER_LOST)
     if outcome is Outcome.PENDING_REMOTE:
-        return _step(settlement, Trigger.ANSWERED_PENDING)
+        return _settle_pending(settlement, progress)
     if outcome is Outcome.CONFLICT:
-        return _step(settlement, Trigger.ANSWERED_CONFLICT, case="conflict")
+        return _stop(settlement, progress, Trigger.ANSWERED_CONFLICT, case="conflict")
     if outcome in REFUSALS:
-        return _step(settlement, Trigger.ANSWERED_REFUSED, REFUSALS[outcome], case=REFUSALS[outcome])
+        return _stop(settlement, progress, Trigger.ANSWERED_REFUSED, REFUSALS[outcome], case=REFUSALS[outcome])
     return _settle_nothing_done(command, settlement, circumstances)
 
 
-def _settle_success(command: Command, settlement: Settlement) -> Settle:
+def _settle_success(command: Command, settlement: Settlement, progress: Progress) -> Settle:
     if settlement.reference is None:
         # Success that names nothing cannot be read back: the probe must find it by our mark.
         return _step(settlement, Trigger.ANSWER_LOST, "answer-names-nothing")
-    if settlement.differences == ():
+    proven = settlement.differences == ()
+    if progress.after:
+        step = move(State.SENDING, Trigger.CONTINUED, done=progress.before + 1, left=progress.after)
+        return Settle(
+            move=step, settlement=settlement, refund=True, operation_state="verified" if proven else "applied"
+        )
+    if proven and progress.proven:
         return _step(settlement, Trigger.ANSWERED_PROVEN, root=root_taken_back(command))
     return _step(settlement, Trigger.ANSWERED_APPLIED)
+
+
+def _settle_pending(settlement: Settlement, progress: Progress) -> Settle:
+    if progress.after:
+        # What follows may refer to it, and it is not in the chart: a person decides about the rest.
+        return _step(settlement, Trigger.PARTLY_APPLIED, "accepted-for-review", case="incomplete")
+    return _step(settlement, Trigger.ANSWERED_PENDING)
+
+
+def instead_of_continuing(settle: Settle, trigger: Trigger, reason: str, *, case: str | None = None) -> Settle:
+    """Return what is stored of a success when the next operation may not follow it at once.
+
+    ``OPERATION_APPLIED``: it is due again later; ``PARTLY_APPLIED``: a person decides about the rest.
+    """
+    return replace(settle, move=move(State.SENDING, trigger, reason), case=case)
 
 
 def _settle_nothing_done(command: Command, settlement: Settlement, circumstances: Circumstances) -> Settle:
@@ -87,7 +110,13 @@ def _settle_nothing_done(command: Command, settlement: Settlement, circumstances
     if isinstance(decision, TryAgain):
         step = move(State.SENDING, Trigger.RETRY_SCHEDULED, settlement.outcome.value)
         return Settle(move=step, settlement=settlement, due_at=decision.due_at)
-    return _step(settlement, Trigger.ANSWERED_REFUSED, decision.reason, case="attempts_exhausted")
+    return _stop(
+        settlement,
+        circumstances.progress,
+        Trigger.ANSWERED_REFUSED,
+        decision.reason,
+        case="attempts_exhausted",
+    )
 
 
 def settle_not_sent(reason: str) -> Settle:
@@ -105,9 +134,11 @@ _PROBED = {
 }
 
 
-def settle_probe(result: ProbeResult) -> Settle:
+def settle_probe(result: ProbeResult, progress: Progress = ALONE) -> Settle:
     """Return what is stored of a probe's answer; only "not applied" makes a resend legal."""
     trigger, outcome, case = _PROBED[result.verdict]
+    if trigger is Trigger.PROBE_FOUND and progress.after:
+        trigger = Trigger.OPERATION_FOUND
     settlement = Settlement(
         outcome=outcome,
         reference=result.reference,
@@ -116,8 +147,21 @@ def settle_probe(result: ProbeResult) -> Settle:
         body=result.body,
     )
     return Settle(
-        move=move(State.UNKNOWN, trigger), settlement=settlement, case=case, journal=f"probe_{result.verdict.value}"
+        move=move(State.UNKNOWN, trigger),
+        settlement=settlement,
+        case=case,
+        journal=f"probe_{result.verdict.value}",
+        operation_state="applied" if trigger is Trigger.OPERATION_FOUND else None,
     )
+
+
+def _stop(
+    settlement: Settlement, progress: Progress, trigger: Trigger, reason: str = "", *, case: str | None = None
+) -> Settle:
+    """Hand it to a person: as what the EHR said, or, with a part of it in the chart already, as incomplete."""
+    if progress.before:
+        return _step(settlement, Trigger.PARTLY_APPLIED, reason or (case or ""), case=case)
+    return _step(settlement, trigger, reason, case=case)
 
 
 def _step(

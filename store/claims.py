@@ -18,11 +18,22 @@ from store.lane_views import TAKEN_LATE
 from store.moves import TAIL, tail_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import psycopg
+    from psycopg.rows import DictRow
 
     from canonical.command import Command
     from canonical.ports import Operation
 
+#: What consent, approval and deadline must say of command ``c`` with consent ``s`` in the very commit that lets it leave.
+GOVERNED = """
+     (c.not_after IS NULL OR c.not_after > clock_timestamp())
+     AND s.version = c.consent_version AND s.active
+     AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())
+     AND (NOT c.approval_required
+          OR (c.approval_digest = c.envelope_digest AND c.approval_until > clock_timestamp()))
+"""
 _CLAIM = (
     """
 WITH lk AS MATERIALIZED (
@@ -34,13 +45,10 @@ WITH lk AS MATERIALIZED (
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
      AND pg_backend_pid() = %(pid)s
      AND c.id = %(command)s AND c.state = 'ready' AND c.attempts = %(attempts_seen)s
-     AND c.due_at <= clock_timestamp()
-     AND (c.not_after IS NULL OR c.not_after > clock_timestamp())
-     AND s.version = c.consent_version AND s.active
-     AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())
-     AND k.not_before <= clock_timestamp()
-     AND (NOT c.approval_required
-          OR (c.approval_digest = c.envelope_digest AND c.approval_until > clock_timestamp()))
+     AND c.due_at <= clock_timestamp() AND k.not_before <= clock_timestamp()
+     AND """
+    + GOVERNED
+    + """
      AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = l.id AND b.state IN ('sending', 'unknown'))
      AND NOT """
     + TAKEN_LATE
@@ -71,9 +79,9 @@ pl AS (
   SELECT cm.tenant, %(body_digest)s, %(body)s FROM cm ON CONFLICT DO NOTHING),
 op AS (
   INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
-                          if_none_exist, mapping_version, reference)
+                          if_none_exist, mapping_version, reference, placeholder, is_primary)
   SELECT cm.id, %(seq)s, cm.tenant, 'sent', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s, %(if_match)s,
-         %(if_none_exist)s, %(mapping_version)s, %(reference)s
+         %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s
     FROM cm
   ON CONFLICT (command_id, seq) DO UPDATE SET state = 'sent', body_digest = excluded.body_digest,
          if_match = excluded.if_match, mapping_version = excluded.mapping_version, reference = excluded.reference),
@@ -88,12 +96,43 @@ at AS (
     + TAIL.replace("%(event_attempt)s::int", "cm.attempts").replace("%(event_fence)s::bigint", "(SELECT fence FROM ln)")
     + "SELECT at.id AS attempt_id, at.n, at.fence FROM at"
 )
+#: The operations that will follow, as planned; what they will send stands already.
+_PLAN = """
+WITH pl AS (
+  INSERT INTO payloads (tenant, digest, content) VALUES (%(tenant)s, %(body_digest)s, %(body)s) ON CONFLICT DO NOTHING)
+INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
+                        if_none_exist, mapping_version, reference, placeholder, is_primary)
+VALUES (%(command)s, %(seq)s, %(tenant)s, 'planned', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s,
+        %(if_match)s, %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s)
+ON CONFLICT (command_id, seq) DO NOTHING
+"""
+
+
+def operation_parameters(operation: Operation) -> dict[str, Any]:
+    """Return the columns of an operation's row, with its body and what it says of its precondition."""
+    return {
+        "seq": operation.seq,
+        "interaction": operation.interaction.value,
+        "resource_type": operation.resource_type,
+        "mark": operation.mark,
+        "body": operation.body,
+        "body_digest": hashlib.sha256(operation.body).digest(),
+        "if_match": operation.if_match,
+        "if_none_exist": operation.if_none_exist,
+        "mapping_version": operation.mapping_version,
+        "reference": operation.reference,
+        "placeholder": operation.placeholder,
+        "is_primary": operation.is_primary,
+        "precondition": (operation.if_match and f"If-Match {operation.if_match}")
+        or ("If-None-Exist" if operation.if_none_exist else None),
+    }
 
 
 def claim(
     session: psycopg.Connection[Any],
     command: Command,
     operation: Operation,
+    rest: Sequence[Operation] = (),
     *,
     fence_seen: int,
     pid: int,
@@ -101,34 +140,22 @@ def claim(
 ) -> Claim | None:
     """Commit the claim of ``command`` on the session that holds its lane's lock; ``None``: do not send.
 
+    ``rest`` are the operations that will follow ``operation``; they are journaled as planned in the same commit.
     ``fence_seen`` is the lane's fence as looked up under the lock, ``pid`` the backend seen when locking. A raised
     ``psycopg.OperationalError`` leaves it unknown whether the claim was committed: do not send either.
     """
     request_id = uuid4()
-    body_digest = hashlib.sha256(operation.body).digest()
-    precondition = (operation.if_match and f"If-Match {operation.if_match}") or (
-        "If-None-Exist" if operation.if_none_exist else None
-    )
-    parameters = tail_parameters(move(State.READY, Trigger.CLAIMED, rebased=operation.rebased), actor=actor) | {
+    step = move(State.READY, Trigger.CLAIMED, rebased=operation.rebased)
+    parameters = tail_parameters(step, actor=actor) | operation_parameters(operation)
+    parameters |= {
         "lane": command.lane_id,
         "command": command.id,
         "fence_seen": fence_seen,
         "attempts_seen": command.attempts,
         "pid": pid,
-        "body": operation.body,
-        "body_digest": body_digest,
-        "seq": operation.seq,
-        "interaction": operation.interaction.value,
-        "resource_type": operation.resource_type,
-        "mark": operation.mark,
-        "if_match": operation.if_match,
-        "if_none_exist": operation.if_none_exist,
-        "mapping_version": operation.mapping_version,
-        "reference": operation.reference,
-        "precondition": precondition,
         "request_id": request_id,
     }
-    found = rows(session, _CLAIM, parameters)
+    found = _claim_with_plan(session, parameters, command, rest) if rest else rows(session, _CLAIM, parameters)
     if not found:
         return None
     row = found[0]
@@ -141,3 +168,14 @@ def claim(
         fence=row["fence"],
         request_id=request_id,
     )
+
+
+def _claim_with_plan(
+    session: psycopg.Connection[Any], parameters: dict[str, Any], command: Command, rest: Sequence[Operation]
+) -> list[DictRow]:
+    with session.transaction():
+        found = rows(session, _CLAIM, parameters)
+        for operation in rest if found else ():
+            ids = {"command": command.id, "tenant": command.tenant}
+            rows(session, _PLAN, operation_parameters(operation) | ids)
+    return found

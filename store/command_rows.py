@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canonical import exact_json
-from canonical.command import Command, Governance
+from canonical.command import Command, Governance, OperationProgress
 from canonical.envelope import envelope_from
 from canonical.lifecycle import State
 
@@ -19,12 +19,15 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 (SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
 coalesce(c.target_reference, (SELECT o.reference FROM operations o WHERE o.command_id = c.root AND c.root <> c.id
-                               ORDER BY o.seq LIMIT 1)) AS known_target,
+                                 AND o.is_primary ORDER BY o.seq LIMIT 1)) AS known_target,
+(SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference) ORDER BY o.seq)
+   FROM operations o WHERE o.command_id = c.id) AS operations,
 (SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
                           ORDER BY e.lane_seq), '[]')
    FROM commands e JOIN operations o ON o.command_id = e.id
   WHERE e.lane_id = c.lane_id AND e.subject = c.subject AND e.lane_seq < c.lane_seq
     AND e.state IN ('verified', 'compensated') AND o.version_written IS NOT NULL
+    AND (o.reference = c.target_reference OR (c.target_reference IS NULL AND o.is_primary))
     AND (e.id = ANY (c.after) OR e.id = c.target_command
          OR (e.app = c.app AND e.author_digest = c.author_digest))) AS own_versions,
 (SELECT o.mapping_version FROM operations o WHERE o.command_id = c.id ORDER BY o.seq LIMIT 1) AS mapping_version
@@ -80,7 +83,12 @@ def command_from(row: dict[str, Any]) -> Command:
         mapping_version=row["mapping_version"],
         target_reference=row["known_target"],
         known_versions=followed_versions(seen, row["own_versions"]),
+        operations=tuple(_progress(*operation) for operation in row["operations"] or ()),
     )
+
+
+def _progress(seq: int, state: str, placeholder: str | None, reference: str | None) -> OperationProgress:
+    return OperationProgress(seq=seq, state=state, placeholder=placeholder, reference=reference)
 
 
 def _governance(row: dict[str, Any]) -> Governance:

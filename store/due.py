@@ -46,7 +46,9 @@ SELECT id FROM ended
  ORDER BY row_number() OVER (PARTITION BY connection_id ORDER BY urgency DESC), urgency DESC LIMIT %(limit)s
 """
 _PAST_DEADLINE = """
-SELECT id, state FROM commands
+SELECT id, state, EXISTS (SELECT 1 FROM operations o WHERE o.command_id = commands.id
+                             AND o.state IN ('applied', 'verified')) AS partly
+  FROM commands
  WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= clock_timestamp() ORDER BY not_after LIMIT %(limit)s
 """
 _TIME_BOX_ENDED = """
@@ -74,9 +76,9 @@ def parked_with_cause_ended(connection: psycopg.Connection[Any], *, limit: int) 
     return [row["id"] for row in rows(connection, _PARKED, {"limit": limit})]
 
 
-def past_deadline(connection: psycopg.Connection[Any], *, limit: int) -> list[tuple[UUID, str]]:
-    """Return unsent commands, with their state, whose deadline passed."""
-    return [(row["id"], row["state"]) for row in rows(connection, _PAST_DEADLINE, {"limit": limit})]
+def past_deadline(connection: psycopg.Connection[Any], *, limit: int) -> list[tuple[UUID, str, bool]]:
+    """Return commands whose deadline passed, with their state and whether a part of them is in the chart already."""
+    return [(row["id"], row["state"], row["partly"]) for row in rows(connection, _PAST_DEADLINE, {"limit": limit})]
 
 
 def time_box_ended(connection: psycopg.Connection[Any], *, limit: int, time_box: timedelta) -> list[UUID]:

@@ -48,7 +48,9 @@ at AS (
 
 _CLAIM_PROBE = """
 WITH lk AS MATERIALIZED (
-  SELECT l.id AS lane_id, c.id AS command_id, c.tenant, c.attempts, k.lease
+  SELECT l.id AS lane_id, c.id AS command_id, c.tenant, c.attempts, k.lease,
+         (SELECT a.operation_seq FROM attempts a WHERE a.command_id = c.id AND a.kind = 'send'
+           ORDER BY a.n DESC, a.id DESC LIMIT 1) AS seq
     FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
      AND l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()
@@ -62,9 +64,9 @@ dead AS (
     FROM lk WHERE a.command_id = lk.command_id AND a.kind = 'probe' AND a.settled_at IS NULL),
 at AS (
   INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, request_id)
-  SELECT lk.tenant, lk.command_id, %(seq)s, lk.lane_id, 'probe', lk.attempts, ln.fence, %(request_id)s FROM lk, ln
-  RETURNING id, n, fence)
-SELECT id, n, fence FROM at
+  SELECT lk.tenant, lk.command_id, lk.seq, lk.lane_id, 'probe', lk.attempts, ln.fence, %(request_id)s FROM lk, ln
+  RETURNING id, operation_seq, n, fence)
+SELECT id, operation_seq, n, fence FROM at
 """
 _RELEASE_PROBE = """
 WITH l AS (
@@ -110,9 +112,11 @@ def claim_probe(
     attempts: int,
     fence_seen: int,
     pid: int,
-    seq: int,
 ) -> Claim | None:
-    """Take the lane for a probe and journal it, after the quarantine; ``None``: not now, or not ours."""
+    """Take the lane for a probe of the operation sent last, and journal it, after the quarantine.
+
+    ``None``: not now, or not ours.
+    """
     request_id = uuid4()
     found = rows(
         session,
@@ -123,7 +127,6 @@ def claim_probe(
             "attempts_seen": attempts,
             "fence_seen": fence_seen,
             "pid": pid,
-            "seq": seq,
             "request_id": request_id,
         },
     )
@@ -132,7 +135,7 @@ def claim_probe(
     return Claim(
         lane_id=lane_id,
         command_id=command,
-        operation_seq=seq,
+        operation_seq=found[0]["operation_seq"],
         attempt_id=found[0]["id"],
         n=found[0]["n"],
         fence=found[0]["fence"],
@@ -168,6 +171,8 @@ def stored_operations(session: psycopg.Connection[Any], command: UUID) -> list[O
             if_match=row["if_match"],
             if_none_exist=row["if_none_exist"],
             mapping_version=row["mapping_version"],
+            placeholder=row["placeholder"],
+            is_primary=row["is_primary"],
         )
         for row in rows(session, _OPERATION, {"command": command})
     ]

@@ -7,7 +7,7 @@ terminates the session of a holder whose process is not proven dead: that would 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,10 +19,12 @@ from canonical.boot_clock import boot_seconds
 from canonical.command import Command
 from canonical.errors import StoreUnavailableError
 from canonical.events import Move
-from canonical.lanes import Claim, LaneView, Settle
+from canonical.lanes import Claim, Continuation, LaneView, Settle
+from canonical.lifecycle import Trigger
 from canonical.outcome import Settlement
 from canonical.ports import Operation
-from store import claims, healing, settles
+from canonical.settling import instead_of_continuing
+from store import claims, continuations, healing, settles
 from store.database import open_session, rows
 from store.lane_views import LANE, LOCK, NEXT, view_from
 from store.moves import apply_move
@@ -66,10 +68,10 @@ class HeldPostgresLane:
         self.view, self._looked_at = view_from(self.view.lane_id, row, following.fetchone()), boot_seconds()
         return self.view
 
-    def claim(self, command: Command, operation: Operation) -> Claim | None:
+    def claim(self, command: Command, operation: Operation, rest: Sequence[Operation] = ()) -> Claim | None:
         try:
             return claims.claim(
-                self._session, command, operation, fence_seen=self.view.fence, pid=self._pid, actor=self._actor
+                self._session, command, operation, rest, fence_seen=self.view.fence, pid=self._pid, actor=self._actor
             )
         except psycopg.OperationalError as error:
             raise StoreUnavailableError("it is unknown whether the claim was stored; nothing was sent") from error
@@ -79,6 +81,14 @@ class HeldPostgresLane:
             return settles.settle(self._session, claim, outcome, actor=self._actor)
         except psycopg.OperationalError:
             return self._elsewhere(lambda session: settles.settle(session, claim, outcome, actor=self._actor))
+
+    def carry_on(self, claim: Claim, outcome: Settle, following: Operation) -> Claim | Continuation:
+        try:
+            return continuations.carry_on(self._session, claim, outcome, following, pid=self._pid, actor=self._actor)
+        except psycopg.OperationalError:
+            # It is unknown whether the next claim was stored, so nothing is sent; the success must be, if it is not.
+            stored = self.settle(claim, instead_of_continuing(outcome, Trigger.OPERATION_APPLIED, "claim-unknown"))
+            return Continuation.STOPPED if stored else Continuation.LOST
 
     def record_late(self, claim: Claim, settlement: Settlement) -> None:
         try:
@@ -121,7 +131,6 @@ class HeldPostgresLane:
             attempts=view.in_flight_attempts,
             fence_seen=view.fence,
             pid=self._pid,
-            seq=1,
         )
 
     def release_probe(self, claim: Claim, *, wait: timedelta, detail: str) -> None:

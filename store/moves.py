@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
 from canonical.events import move
-from canonical.lifecycle import TRANSITIONS, Trigger
+from canonical.lifecycle import ENDED_WITHOUT_EFFECT, TRANSITIONS, Trigger
 from canonical.status import STATUS_OF
 from store.database import rows
 
@@ -63,6 +63,8 @@ WITH cm AS (
   UPDATE commands SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
          event_seq = event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp())
    WHERE id = %(command)s AND state = %(source)s
+     AND NOT (%(without_trace)s AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = %(command)s
+                                               AND o.state IN ('applied', 'verified')))
      AND (%(expected_seq)s::int IS NULL OR event_seq = %(expected_seq)s::int)
   RETURNING id, tenant, app, event_seq),
 """
@@ -103,6 +105,8 @@ def apply_move(
 ) -> bool:
     """Make ``move`` if the command is still in its source state; ``False`` says that somebody else moved it.
 
+    Nor is a command ended as if nothing had been written once one of its operations is in the chart.
+
     ``due_at`` (UTC) is when the target state is next looked at, now by default; ``expected_seq`` also demands that no
     event came in between. Moves into or out of ``sending`` and ``unknown`` do not go through here.
     """
@@ -110,6 +114,7 @@ def apply_move(
         "command": command,
         "due_at": due_at,
         "expected_seq": expected_seq,
+        "without_trace": move.target in ENDED_WITHOUT_EFFECT,
     }
     return bool(rows(connection, _MOVE, parameters))
 

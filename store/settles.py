@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 _SETTLE = (
     """
 WITH lk AS MATERIALIZED (
-  SELECT l.id AS lane_id, c.id AS command_id, k.id AS connection_id, k.quarantine, c.root
+  SELECT l.id AS lane_id, c.id AS command_id, k.id AS connection_id, k.quarantine, k.lease, c.root
     FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
    WHERE l.id = %(lane)s AND l.fence = %(fence)s AND c.id = %(command)s
      AND c.state = %(source)s AND c.attempts = %(n)s
   FOR UPDATE OF l, c),
 ln AS (
-  UPDATE lanes l SET lease_until = '-infinity',
+  UPDATE lanes l SET lease_until = CASE WHEN %(target)s = 'sending' THEN clock_timestamp() + lk.lease
+                                        ELSE '-infinity' END,
          quarantine_until = CASE WHEN %(target)s = 'unknown' THEN clock_timestamp() + lk.quarantine
                                  ELSE l.quarantine_until END
     FROM lk WHERE l.id = lk.lane_id),
 sl AS (
-  UPDATE slots s SET until = '-infinity', lane_id = NULL FROM lk
+  UPDATE slots s SET until = CASE WHEN %(target)s = 'sending' THEN clock_timestamp() + lk.lease ELSE '-infinity' END,
+         lane_id = CASE WHEN %(target)s = 'sending' THEN s.lane_id END
+    FROM lk
    WHERE s.connection_id = lk.connection_id AND s.lane_id = lk.lane_id),
 cm AS (
   UPDATE commands c SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
@@ -47,7 +50,7 @@ pl AS (
   SELECT cm.tenant, %(answer_digest)s, %(answer)s FROM cm WHERE %(answer_digest)s::bytea IS NOT NULL
   ON CONFLICT DO NOTHING),
 op AS (
-  UPDATE operations o SET state = %(target)s, reference = coalesce(%(reference)s, o.reference),
+  UPDATE operations o SET state = %(operation_state)s, reference = coalesce(%(reference)s, o.reference),
          version_written = coalesce(%(version)s, o.version_written)
     FROM cm WHERE o.command_id = cm.id AND o.seq = %(operation_seq)s),
 at AS (
@@ -109,12 +112,22 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
 
     May be repeated on any connection with the same claim. After ``False``, :func:`record_late` keeps the answer.
     """
+    parameters = _parameters(claim, outcome, actor=actor)
+    if _store(session, parameters, root=outcome.root, actor=actor):
+        return True
+    # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells, unless a sweep gave it up.
+    repeated = {name: parameters[name] for name in ("attempt_id", "outcome", "outcome_detail")}
+    return bool(rows(session, _SETTLED_ALREADY, repeated))
+
+
+def _parameters(claim: Claim, outcome: Settle, *, actor: str) -> dict[str, Any]:
     settlement = outcome.settlement
     answer = settlement.body or None
-    parameters = tail_parameters(outcome.move, actor=actor, case=outcome.case, attempt=claim.n, fence=claim.fence) | {
+    return tail_parameters(outcome.move, actor=actor, case=outcome.case, attempt=claim.n, fence=claim.fence) | {
         "lane": claim.lane_id,
         "command": claim.command_id,
         "operation_seq": claim.operation_seq,
+        "operation_state": outcome.operation_state or outcome.move.target.value,
         "attempt_id": claim.attempt_id,
         "fence": claim.fence,
         "n": claim.n,
@@ -132,11 +145,11 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
         "closed_reason": outcome.closed_reason,
         "reached": settlement.outcome in _REACHED,
     }
-    if _store(session, parameters, root=outcome.root, actor=actor):
-        return True
-    # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells, unless a sweep gave it up.
-    repeated = {name: parameters[name] for name in ("attempt_id", "outcome", "outcome_detail")}
-    return bool(rows(session, _SETTLED_ALREADY, repeated))
+
+
+def store_settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, actor: str) -> bool:
+    """Store ``outcome`` inside the caller's transaction, which has locked the lane; ``False``: the claim is not ours."""
+    return bool(rows(session, _SETTLE, _parameters(claim, outcome, actor=actor)))
 
 
 def _store(session: psycopg.Connection[Any], parameters: dict[str, Any], *, root: UUID | None, actor: str) -> bool:

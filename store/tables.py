@@ -234,6 +234,8 @@ operations = Table(
     _text("mapping_version"),
     _text("reference", nullable=True),
     _text("version_written", nullable=True),
+    _text("placeholder", nullable=True),
+    Column("is_primary", Boolean, nullable=False, server_default=text("true")),
     PrimaryKeyConstraint("command_id", "seq"),
 )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Engine
 
 from canonical.events import move
@@ -92,13 +94,19 @@ class WatchList:
             return [row["lane_id"] for row in rows(connection, _LANES_OF, {"commands": moved})]
 
     def expire_overdue(self, *, limit: int) -> list[UUID]:
-        """End the unsent commands whose deadline passed; return them."""
+        """End the unsent commands whose deadline passed, and leave the rest of half-sent ones to a person; return both."""
         with transaction(self._engine) as connection:
             return [
                 command
-                for command, state in due.past_deadline(connection, limit=limit)
-                if apply_move(connection, command, move(State(state), Trigger.DEADLINE_PASSED), actor=self._actor)
+                for command, state, partly in due.past_deadline(connection, limit=limit)
+                if self._expire(connection, command, State(state), partly=partly)
             ]
+
+    def _expire(self, connection: psycopg.Connection[Any], command: UUID, state: State, *, partly: bool) -> bool:
+        if not partly:
+            return apply_move(connection, command, move(state, Trigger.DEADLINE_PASSED), actor=self._actor)
+        step = move(state, Trigger.PARTLY_APPLIED, "deadline-passed")
+        return apply_move(connection, command, step, actor=self._actor, case="incomplete")
 
     def end_time_boxes(self, *, limit: int, time_box: timedelta) -> list[UUID]:
         """Hand to a person what the EHR has kept for its own staff for ``time_box``; return those commands."""

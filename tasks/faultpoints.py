@@ -22,6 +22,7 @@ STEPS = (
     "after_claim",
     "before_send",
     "after_answer",
+    "after_carry_on",
     "after_settle",
     "after_probe_claim",
     "after_probe_answer",

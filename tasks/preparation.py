@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from canonical.command import Command
+from canonical.compound import Plan, first_plan, plan_of_rest
 from canonical.encounter_match import check_encounter
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.patient_match import check_patient
@@ -27,18 +28,22 @@ class Preparation:
         """Return the EHR that ``command`` is for."""
         return self.ehrs(command.tenant, command.connection)
 
-    def prepare(self, command: Command, stored: list[Operation], trace: Trace) -> Operation:
+    def prepare(self, command: Command, stored: list[Operation], trace: Trace) -> Plan:
         """Return what to send: for a repetition exactly the bytes journaled before, else what the adapter plans.
+
+        With a part of it in the chart, what is left is not planned anew: our own writes have moved the chart since.
 
         Raises ``NeedsPersonError``, ``TargetMovedError``, ``UnsupportedActionError``, ``InvalidPayloadError`` (send nothing,
         a person decides) and ``EhrUnavailableError`` (send nothing, try later).
         """
         ehr = self.ehr_of(command)
         self._check_people(command, ehr, trace)
+        if command.partly_in_chart:
+            return plan_of_rest(command, stored)
         planned = list(ehr.plan(command, self._current(command, ehr, trace)))
-        if len(planned) != 1:
-            raise UnsupportedActionError("this version sends one operation for each command")
-        return stored[0] if stored else planned[0]
+        if not planned:
+            raise UnsupportedActionError("the adapter planned nothing for it")
+        return first_plan(stored or planned)
 
     def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
         envelope = command.envelope

@@ -8,6 +8,7 @@ from random import Random
 
 import structlog
 
+from canonical.compound import progress_of
 from canonical.errors import EhrUnavailableError, NeedsPersonError, StoreUnavailableError
 from canonical.lanes import HeldLane
 from canonical.outcome import ProbeResult, ProbeVerdict
@@ -53,4 +54,4 @@ class Probing:
             log.error("probe failed", action="probe.failed", command=str(command.id), error=type(error).__name__)
             result = ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail=f"not understood: {type(error).__name__}")
         self.faultpoints.reach("after_probe_answer")
-        return lane.settle(claim, settle_probe(result))
+        return lane.settle(claim, settle_probe(result, progress_of(command, claim.operation_seq)))

@@ -15,6 +15,7 @@ from random import Random
 import structlog
 
 from canonical.command import Command
+from canonical.compound import Plan
 from canonical.errors import (
     EhrUnavailableError,
     InvalidPayloadError,
@@ -26,7 +27,7 @@ from canonical.events import move
 from canonical.gate import may_send
 from canonical.lanes import HeldLane, Lanes
 from canonical.lifecycle import State, Trigger
-from canonical.ports import Operation, Trace
+from canonical.ports import Trace
 from canonical.retry import Backoff
 from tasks.faultpoints import Faultpoints
 from tasks.journey import Journey
@@ -127,7 +128,8 @@ class LaneTurn:
         if denial is not None:
             if denial.trigger is None:
                 return Step.IDLE
-            lane.move(command, move(command.state, denial.trigger, denial.reason))
+            case = "incomplete" if denial.trigger is Trigger.PARTLY_APPLIED else None
+            lane.move(command, move(command.state, denial.trigger, denial.reason), case=case)
             return Step.MOVED
         if lane.view.stumbles >= SUSPICIOUS_STUMBLES and lane.count_stumble(command) > SUSPICIOUS_STUMBLES:
             return self._review(lane, command, "poison")
@@ -137,19 +139,18 @@ class LaneTurn:
 
     def _send(self, lane: HeldLane, command: Command) -> Step:
         try:
-            operation = self._prepare(lane, command)
+            plan = self._prepare(lane, command)
         except EhrUnavailableError as error:
             return self._could_not_read(lane, command, error)
         except TargetMovedError:
-            lane.move(command, move(State.READY, Trigger.TARGET_MOVED), case="conflict")
-            return Step.MOVED
+            return self._stop(lane, command, Trigger.TARGET_MOVED, case="conflict")
         except NeedsPersonError as error:
             return self._review(lane, command, error.kind)
         except UnsupportedActionError:
             return self._review(lane, command, "not_supported")
         except InvalidPayloadError:
             return self._review(lane, command, "invalid_payload")
-        return Step.MOVED if self.journey.make(lane, command, operation) else Step.BLOCKED
+        return Step.MOVED if self.journey.make(lane, command, plan) else Step.BLOCKED
 
     def _could_not_read(self, lane: HeldLane, command: Command, error: EhrUnavailableError) -> Step:
         """Tell a patient whom the EHR cannot read from an EHR that is away: the one must not close it for all others.
@@ -166,17 +167,22 @@ class LaneTurn:
         lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
         return Step.BLOCKED
 
-    def _prepare(self, lane: HeldLane, command: Command) -> Operation:
+    def _prepare(self, lane: HeldLane, command: Command) -> Plan:
         trace = Trace(
             correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
         )
         stored = lane.stored_operations(command.id) if command.attempts else []
-        operation = self.preparation.prepare(command, stored, trace)
+        plan = self.preparation.prepare(command, stored, trace)
         self.faultpoints.reach("after_plan")
-        return operation
+        return plan
+
+    def _review(self, lane: HeldLane, command: Command, kind: str) -> Step:
+        return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind)
 
     @staticmethod
-    def _review(lane: HeldLane, command: Command, kind: str) -> Step:
-        lane.move(command, move(State.READY, Trigger.REVIEW_REQUIRED, kind), case=kind)
-        log.info("review", action="command.review", command=str(command.id), kind=kind)
+    def _stop(lane: HeldLane, command: Command, trigger: Trigger, *, case: str) -> Step:
+        """Leave it to a person; with a part of it in the chart already, as incomplete."""
+        why = Trigger.PARTLY_APPLIED if command.partly_in_chart else trigger
+        lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case)
+        log.info("review", action="command.review", command=str(command.id), kind=case)
         return Step.MOVED

@@ -61,8 +61,15 @@ def test_what_may_be_in_the_chart_cannot_be_called_off(state: State) -> None:
 
 def test_only_a_probe_moves_an_unknown_command_and_only_its_no_allows_another_try() -> None:
     moves = {trigger: end for (state, trigger), end in TRANSITIONS.items() if state is State.UNKNOWN}
-    assert set(moves) == {Trigger.PROBE_FOUND, Trigger.PROBE_NOT_APPLIED, Trigger.PROBE_CANNOT_TELL}
-    assert [trigger for trigger, end in moves.items() if end is State.READY] == [Trigger.PROBE_NOT_APPLIED]
+    assert set(moves) == {
+        Trigger.PROBE_FOUND,
+        Trigger.OPERATION_FOUND,
+        Trigger.PROBE_NOT_APPLIED,
+        Trigger.PROBE_CANNOT_TELL,
+    }
+    # After an operation that was found comes the next one, never the same again.
+    again = {trigger for trigger, end in moves.items() if end is State.READY}
+    assert again == {Trigger.OPERATION_FOUND, Trigger.PROBE_NOT_APPLIED}
 
 
 def test_a_lost_lease_never_goes_back_to_ready() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import pytest
 
 from canonical.command import Command
+from canonical.compound import Progress
 from canonical.lifecycle import State, Trigger
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.retry import Backoff
@@ -130,3 +132,48 @@ def test_each_verdict_of_a_probe_has_one_move(verdict: ProbeVerdict, state: Stat
 
 def test_every_verdict_is_in_that_table() -> None:
     assert {row[0] for row in PROBES} == set(ProbeVerdict)
+
+
+FIRST, LAST = Progress(before=0, after=1), Progress(before=1, after=0)
+APPLIED_AS = Settlement(outcome=Outcome.APPLIED, reference="Observation/o1", version="1")
+PROVEN_AS = replace(APPLIED_AS, differences=())
+
+
+@pytest.mark.parametrize(
+    ("settlement", "progress", "state", "trigger"),
+    [
+        (PROVEN_AS, FIRST, State.SENDING, Trigger.CONTINUED),
+        (APPLIED_AS, FIRST, State.SENDING, Trigger.CONTINUED),
+        (PROVEN_AS, LAST, State.VERIFIED, Trigger.ANSWERED_PROVEN),
+        (PROVEN_AS, replace(LAST, proven=False), State.APPLIED, Trigger.ANSWERED_APPLIED),
+        (APPLIED_AS, LAST, State.APPLIED, Trigger.ANSWERED_APPLIED),
+        (Settlement(outcome=Outcome.APPLIED), FIRST, State.UNKNOWN, Trigger.ANSWER_LOST),
+        (Settlement(outcome=Outcome.UNKNOWN), LAST, State.UNKNOWN, Trigger.ANSWER_LOST),
+        (Settlement(outcome=Outcome.PENDING_REMOTE), FIRST, State.INCOMPLETE, Trigger.PARTLY_APPLIED),
+        (Settlement(outcome=Outcome.PENDING_REMOTE), LAST, State.PENDING_REMOTE, Trigger.ANSWERED_PENDING),
+        (Settlement(outcome=Outcome.CONFLICT), FIRST, State.CONFLICTED, Trigger.ANSWERED_CONFLICT),
+        (Settlement(outcome=Outcome.CONFLICT), LAST, State.INCOMPLETE, Trigger.PARTLY_APPLIED),
+        (Settlement(outcome=Outcome.REJECTED_PAYLOAD), FIRST, State.IN_REVIEW, Trigger.ANSWERED_REFUSED),
+        (Settlement(outcome=Outcome.REJECTED_PAYLOAD), LAST, State.INCOMPLETE, Trigger.PARTLY_APPLIED),
+        (Settlement(outcome=Outcome.LOCKED), LAST, State.READY, Trigger.RETRY_SCHEDULED),
+        (Settlement(outcome=Outcome.UNAVAILABLE), LAST, State.PARKED, Trigger.CONNECTION_CLOSED),
+    ],
+)
+def test_an_operation_of_a_compound_moves_by_what_came_before_and_what_follows(
+    settlement: Settlement, progress: Progress, state: State, trigger: Trigger
+) -> None:
+    settled = settle_answer(COMMAND, settlement, replace(HERE, progress=progress))
+    assert (settled.move.target, settled.move.trigger) == (state, trigger)
+
+
+def test_the_last_try_of_a_later_operation_leaves_the_command_incomplete() -> None:
+    tired = COMMAND.evolve(spent=COMMAND.spec.retry_budget - 1)
+    settled = settle_answer(tired, Settlement(outcome=Outcome.LOCKED), replace(HERE, progress=LAST))
+    assert (settled.move.target, settled.case) == (State.INCOMPLETE, "attempts_exhausted")
+
+
+def test_a_found_operation_is_followed_by_the_next() -> None:
+    found = ProbeResult(verdict=ProbeVerdict.APPLIED, reference="Observation/o1")
+    assert settle_probe(found, FIRST).move.target is State.READY
+    assert settle_probe(found, FIRST).operation_state == "applied"
+    assert settle_probe(found, LAST).move.target is State.APPLIED

@@ -10,6 +10,7 @@ from typing import Any
 
 from canonical import exact_json
 from canonical.command import Command
+from canonical.compound import part_urn
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import (
@@ -47,6 +48,7 @@ class Chart:
     sent: list[Operation] = field(default_factory=list)
     on_send: Callable[[Operation], Settlement | None] = lambda _operation: None
     lose_answers: int = 0
+    parts: int = 0
     down: bool = False
     lock: Lock = field(default_factory=Lock)
 
@@ -78,7 +80,7 @@ class Chart:
             "action": action,
         }
         if command.rule.creates:
-            return [self._operation(command, Interaction.CREATE, body)]
+            return self._creates(command, body)
         if current is None or current.resource is None:
             raise NeedsPersonError("gone", "gone")
         target = command.envelope.target
@@ -91,13 +93,33 @@ class Chart:
             )
         ]
 
-    def _operation(self, command: Command, interaction: Interaction, body: Resource, **more: Any) -> Operation:
+    def _creates(self, command: Command, body: Resource) -> list[Operation]:
+        """Plan ``parts`` resources and one that refers to all of them."""
+        urns = [part_urn(command.id, number) for number in range(1, self.parts + 1)]
+        parts = [
+            self._operation(
+                command,
+                Interaction.CREATE,
+                body | {"mark": f"{command.id}.{seq}"},
+                mark=f"{command.id}.{seq}",
+                seq=seq,
+                placeholder=urn,
+                is_primary=False,
+            )
+            for seq, urn in enumerate(urns, 1)
+        ]
+        own = body | {"derivedFrom": [{"reference": urn} for urn in urns]} if urns else body
+        return [*parts, self._operation(command, Interaction.CREATE, own, seq=self.parts + 1)]
+
+    def _operation(
+        self, command: Command, interaction: Interaction, body: Resource, *, mark: str = "", **more: Any
+    ) -> Operation:
         return Operation(
             interaction=interaction,
             resource_type="Observation",
             body=exact_json.dumps(body).encode(),
-            mark=str(command.id),
-            if_none_exist=f"identifier={command.id}" if interaction is Interaction.CREATE else None,
+            mark=mark or str(command.id),
+            if_none_exist=f"identifier={mark or command.id}" if interaction is Interaction.CREATE else None,
             mapping_version=self.mapping_version,
             **more,
         )

@@ -1,0 +1,17 @@
+"""Several operations of one command: how they name each other, and which one later commands mean."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply the step."""
+    op.add_column("operations", sa.Column("placeholder", sa.Text(), nullable=True))
+    op.add_column("operations", sa.Column("is_primary", sa.Boolean(), server_default=sa.text("true"), nullable=False))
