@@ -59,6 +59,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "target-unknown": ProblemType(422, "The target is not one of this patient's commands"),
     "predecessor-unknown": ProblemType(422, "An earlier command named does not exist"),
     "confirmation-required": ProblemType(422, "Its author must confirm an implausible value", "afterConfirmation"),
+    "acknowledgement-required": ProblemType(422, "Its author must acknowledge a high-risk change", "afterConfirmation"),
     "idempotency-key-reused": ProblemType(422, "The key was used for other content"),
     "label-unsupported": ProblemType(422, "The connection does not keep security labels"),
     "address-refused": ProblemType(422, "Callbacks may not go to this address"),

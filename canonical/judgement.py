@@ -52,15 +52,25 @@ def check_target(envelope: Envelope) -> None:
             "A change is taken only together with what its author saw, so that no unseen edit is overwritten.",
             errors=(missing,),
         )
-    if rule.high_risk and (target is None or target.acknowledged is None):
-        error = FieldError(pointer="/target/acknowledged", code="required", detail="who was shown it, and when")
+    lacking = _missing_acknowledgement(target) if rule.high_risk else None
+    if lacking is not None:
         raise RefusedError(
             "acknowledgement-required",
             "This change can do harm if it is not meant. Show its author what the chart says now and what it will say, and "
             "send it again with their acknowledgement.",
-            errors=(error,),
+            errors=(lacking,),
             retry="afterConfirmation",
         )
+
+
+def _missing_acknowledgement(target: Target | None) -> FieldError | None:
+    acknowledged = target.acknowledged if target else None
+    if target is None or acknowledged is None:
+        return FieldError(pointer="/target/acknowledged", code="required", detail="who was shown it, and when")
+    if target.seen_at is not None and acknowledged.when < target.seen_at:
+        detail = "before the author looked at the chart"
+        return FieldError(pointer="/target/acknowledged/when", code="acknowledged-before-seen", detail=detail)
+    return None
 
 
 def missing_of_target(target: Target | None, *, needs_seen: bool) -> FieldError | None:

@@ -163,10 +163,21 @@ def patient_json(**over: Any) -> Json:
     return _with({"reference": "Patient/p1", "birthDate": "1961-04-02", "family": "Lopez"}, over)
 
 
+def acknowledged_json(**over: Any) -> Json:
+    """Return the acknowledgement of a high-risk change, a minute after its author looked."""
+    members = {"by": {"system": "urn:example:staff", "value": "n-17"}, "when": "2026-03-10T14:41:00Z"}
+    return _with(members, over)
+
+
 def target_json(action: Json, **over: Any) -> Json:
     """Return the target that an update of ``action`` names, with version and what was seen."""
     if action["type"] == "MedicationChange":
-        members = {"reference": "MedicationStatement/m3", "versionId": "7", "seen": medication_seen_json()}
+        members = {
+            "reference": "MedicationStatement/m3",
+            "versionId": "7",
+            "seen": medication_seen_json(),
+            "acknowledged": acknowledged_json(),
+        }
     else:
         members = {
             "reference": "Observation/o3",

@@ -191,7 +191,7 @@ def _business_code(action: MedicationChange) -> str:
     return action.medication.code_in(RXNORM) or action.medication.text or ""
 
 
-_UPDATE = OperationRule(needs_seen=True)
+_UPDATE = OperationRule(needs_seen=True, high_risk=True)
 
 SPEC = ActionSpec(
     model=MedicationChange,
@@ -203,7 +203,7 @@ SPEC = ActionSpec(
         "stop": _UPDATE,
         "notTaking": _UPDATE,
         "correct": _UPDATE,
-        "retract": OperationRule(needs_seen=True, takes_back=True),
+        "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
     field_groups=(
         FieldGroup(

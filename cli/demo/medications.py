@@ -50,13 +50,14 @@ def hold(medication: Medication, today: str) -> dict[str, Any]:
     }
 
 
-def target(resource: Resource, *, seen_at: str) -> dict[str, Any]:
-    """Return the target as its author saw it: the seeded version, and the medicine on the screen."""
+def target(resource: Resource, *, seen_at: str, by: dict[str, str]) -> dict[str, Any]:
+    """Return the target as its author saw and acknowledged it: the seeded version, and the medicine on the screen."""
     return {
         "reference": f"{resource['resourceType']}/{resource['id']}",
         "versionId": "1",
         "seenAt": seen_at,
         "seen": {"medication": resource["medicationCodeableConcept"]},
+        "acknowledged": {"by": by, "when": seen_at},
     }
 
 

@@ -190,7 +190,7 @@ class Planner:
         return self.now.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def _seen(self, resource: Resource) -> dict[str, Any]:
-        return change.target(resource, seen_at=self._instant)
+        return change.target(resource, seen_at=self._instant, by=_PHARMACIST_ID)
 
     def _intent(
         self,
@@ -231,7 +231,8 @@ class Planner:
         )
 
 
-_PHARMACIST = {"identifier": {"system": "urn:example:staff", "value": "pharmacist-3"}, "role": "pharmacist"}
+_PHARMACIST_ID = {"system": "urn:example:staff", "value": "pharmacist-3"}
+_PHARMACIST = {"identifier": _PHARMACIST_ID, "role": "pharmacist"}
 
 
 def _nurse(person: Person) -> dict[str, Any]:

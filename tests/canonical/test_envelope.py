@@ -15,6 +15,7 @@ from tests.factories import (
     NOW,
     EnvelopeFactory,
     Json,
+    acknowledged_json,
     as_bytes,
     envelope_json,
     medication_change_json,
@@ -28,7 +29,11 @@ from tests.factories import (
 def test_an_envelope_leaves_as_it_came() -> None:
     action = medication_change_json("hold", expectedResume="2026-04", note=[{"text": "as told"}])
     sent = envelope_json(action, notAfter="2026-03-11T10:00:00+00:00", after=["5f0c1f1e-63a3-4f7e-9a58-0f2f6c7d1f10"])
-    sent["target"] = target_json(action, seenAt="2026-03-10T14:40:00+00:00")
+    sent["target"] = target_json(
+        action,
+        seenAt="2026-03-10T14:40:00+00:00",
+        acknowledged=acknowledged_json(when="2026-03-10T14:41:00+00:00"),
+    )
     assert parse_envelope(as_bytes(sent)).as_json() == exact_json.parse(as_bytes(sent))
 
 

@@ -13,6 +13,7 @@ from tests.factories import (
     ABSENT,
     NOW,
     EnvelopeFactory,
+    acknowledged_json,
     medication_change_json,
     quantity,
     target_json,
@@ -63,7 +64,7 @@ def test_an_action_may_want_its_author_in_person(monkeypatch: pytest.MonkeyPatch
         (CORRECT, {"command": COMMAND}),
         (HOLD, target_json(HOLD)),
         (HOLD, target_json(HOLD, versionId=ABSENT)),
-        (HOLD, {"command": COMMAND, "seen": target_json(HOLD)["seen"]}),
+        (HOLD, {"command": COMMAND, **{name: target_json(HOLD)[name] for name in ("seen", "acknowledged")}}),
     ],
 )
 def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], target: dict[str, Any]) -> None:
@@ -83,6 +84,24 @@ def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], 
 def test_a_change_without_it_is_refused(action: dict[str, Any], target: Any, pointer: str) -> None:
     envelope = EnvelopeFactory.create(action=action, target=target)
     assert refused(check_target, envelope) == ("precondition-required", [pointer])
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "pointer"),
+    [
+        (ABSENT, "/target/acknowledged"),
+        (acknowledged_json(when="2026-03-10T14:39:59Z"), "/target/acknowledged/when"),
+    ],
+)
+def test_a_high_risk_change_is_acknowledged_after_its_author_saw_what_it_changes(
+    acknowledged: Any, pointer: str
+) -> None:
+    envelope = EnvelopeFactory.create(action=HOLD, target=target_json(HOLD, acknowledged=acknowledged))
+    assert refused(check_target, envelope) == ("acknowledgement-required", [pointer])
+
+
+def test_a_change_of_low_risk_needs_no_acknowledgement() -> None:
+    check_target(EnvelopeFactory.create(action=CORRECT, target=target_json(CORRECT)))
 
 
 def test_what_creates_takes_no_target() -> None:
