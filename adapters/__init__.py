@@ -14,6 +14,7 @@ from canonical.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from adapters.adapter import Adapter
+    from adapters.wire import Wire
     from canonical.ports import ConnectionSettings, Ehr
 
 #: Reads run beside the writes that ``max_in_flight`` counts.
@@ -58,7 +59,8 @@ def open_ehr(
 ) -> Ehr:
     """Return the EHR of one connection; nothing is connected yet, the private key is read. ``clock`` gives UTC.
 
-    ``options`` read here: ``ca_file`` (PEM), ``max_body`` (octets), ``keeps_security_labels``. The two systems name the
+    ``options`` read here: ``ca_file`` (PEM), ``max_body`` (octets), ``native_url`` (where an EHR takes what is not
+    FHIR). The two systems name the
     identifiers by which our writes are recognised; by default ``urn:fhir-writeback:command`` and ``…:change``.
     Raises :class:`ConfigurationError` naming the setting to correct.
     """
@@ -87,8 +89,23 @@ def open_ehr(
             max_body=options.get("max_body", MAX_BODY_DEFAULT),
             ca_file=ca_file,
         ),
+        native_wire=_native_wire(settings, ca_file),
         tokens=open_tokens(settings.auth, clock=clock, ca_file=ca_file),
         timings=settings.timings,
         proof=settings.proof,
         clock=clock,
     )
+
+
+def _native_wire(settings: ConnectionSettings, ca_file: str | None) -> Wire | None:
+    from adapters.wire import MAX_BODY_DEFAULT, Wire
+
+    url = settings.options.get("native_url")
+    if url is None:
+        return None
+    if not isinstance(url, str) or not url.startswith(
+        ("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")
+    ):
+        raise ConfigurationError(f"connection {settings.name}: options.native_url must be an https:// address")
+    most = settings.options.get("max_body", MAX_BODY_DEFAULT)
+    return Wire(url, max_connections=settings.max_in_flight, max_body=most, ca_file=ca_file)

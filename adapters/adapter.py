@@ -9,19 +9,26 @@ from typing import Protocol, runtime_checkable
 
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
+from canonical.capabilities import Capabilities
 from canonical.command import Command
 from canonical.outcome import ProbeResult, Settlement
-from canonical.ports import Capabilities, Fetched, Operation, Projection, Resource
+from canonical.ports import Operation, Projection, Resource, Surrounding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One HTTP request: ``path`` relative to the base URL, encoded, with its query; ``body`` the bytes that leave."""
+    """One HTTP request: ``path`` relative to the base URL, encoded, with its query; ``body`` the bytes that leave.
+
+    ``native``: it goes to the connection's ``native_url`` (an option) instead of its FHIR base. ``token_field``: the member
+    of a JSON body in which the token travels, where it is not the ``Authorization`` header's.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    native: bool = False
+    token_field: str | None = None
 
 
 @runtime_checkable
@@ -43,24 +50,42 @@ class Adapter(Protocol):
         """What this EHR can do, as data."""
         ...
 
-    def plan(self, command: Command, current: Fetched | None, site: Site) -> Sequence[Operation]:
+    def plan(self, command: Command, around: Surrounding, site: Site) -> Sequence[Operation]:
         """Return the operations of ``command``; raises as :meth:`canonical.ports.Ehr.plan`."""
         ...
 
-    def request(self, operation: Operation) -> Request:
+    def request(self, operation: Operation, site: Site) -> Request:
         """Return the one request that carries ``operation``, with the strongest guard this EHR has."""
         ...
 
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
-        """Return what an answer comes to (``now`` is UTC)."""
+        """Return what an answer comes to (``now`` is UTC).
+
+        ``CONFLICT`` of any operation makes the wire look into the chart, whether it was our own request that came twice.
+        """
         ...
 
-    def probe(self, operation: Operation) -> Request:
+    def probe(self, operation: Operation, site: Site) -> Request:
         """Return the read that asks whether ``operation`` is in the chart."""
         ...
 
-    def read_probe(self, operation: Operation, answer: Answer) -> ProbeResult:
+    def read_probe(self, operation: Operation, answer: Answer, site: Site) -> ProbeResult:
         """Return what a complete answer to :meth:`probe` proves."""
+        ...
+
+    def twin_query(self, operation: Operation, site: Site) -> Request | None:
+        """Return the read that finds entries which already say what ``operation`` would create; ``None``: none is needed."""
+        ...
+
+    def read_twins(self, operation: Operation, answer: Answer, site: Site) -> tuple[str, ...]:
+        """Return the references of such entries in a complete answer to :meth:`twin_query`.
+
+        Raises ``NeedsPersonError`` ``not_readable`` where the answer cannot tell.
+        """
+        ...
+
+    def entries_query(self, resource_type: str, patient: str, site: Site) -> Request:
+        """Return the read of all entries of a FHIR type that the chart has of ``patient`` (``Patient/id``)."""
         ...
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:

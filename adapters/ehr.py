@@ -9,30 +9,34 @@ from datetime import datetime
 from adapters.adapter import Adapter, Request
 from adapters.live import live_checks
 from adapters.r4.operation_outcome import json_object
+from adapters.r4.pages import matches, next_page
 from adapters.retry_after import retry_after
 from adapters.site import Site
 from adapters.tokens import Tokens
 from adapters.versions import version_from_etag
 from adapters.wire import Answer, NoAnswer, Wire
+from canonical import exact_json
 from canonical.boot_clock import boot_seconds
 from canonical.command import Command
-from canonical.errors import EhrUnavailableError, NeedsPersonError
+from canonical.errors import ConfigurationError, EhrUnavailableError, NeedsPersonError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import (
     Capabilities,
     Check,
     Fetched,
-    Interaction,
     Operation,
     Projection,
     Proof,
     Resource,
+    Surrounding,
     Timings,
     Trace,
 )
 
 #: Why no token could be had → what that makes of a write, of which nothing was sent.
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
+#: Pages of one search; a patient with more entries of one kind than these hold is for a person.
+MOST_PAGES = 20
 _CAME_THROUGH = frozenset({Outcome.APPLIED, Outcome.ALREADY_AT_TARGET})
 
 
@@ -45,17 +49,22 @@ class RestEhr:
         adapter: Adapter,
         site: Site,
         wire: Wire,
+        native_wire: Wire | None = None,
         tokens: Tokens,
         timings: Timings,
         proof: Proof,
         clock: Callable[[], datetime],
     ) -> None:
-        """Join an adapter to its wire; nothing is connected yet. ``clock`` gives UTC."""
+        """Join an adapter to its wires; nothing is connected yet. ``clock`` gives UTC.
+
+        ``native_wire`` leads to the address of what is not FHIR, where the adapter has such requests.
+        """
         self.key = adapter.key
         self.mapping_version = adapter.mapping_version
         self.capabilities: Capabilities = adapter.capabilities
         self.timings = timings
         self._adapter, self._site, self._wire, self._tokens = adapter, site, wire, tokens
+        self._native_wire = native_wire
         self._proof, self._clock = proof, clock
 
     def fetch(self, reference: str, trace: Trace) -> Fetched:
@@ -74,8 +83,32 @@ class RestEhr:
         version = self._adapter.version_of(resource) or version_from_etag(answer.headers.get("etag", ""))
         return Fetched(resource=resource, version=version)
 
-    def plan(self, command: Command, current: Fetched | None) -> Sequence[Operation]:
-        return self._adapter.plan(command, current, self._site)
+    def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
+        """Read all pages of the search that the adapter asks for; raises as :meth:`fetch`."""
+        request: Request | None = self._adapter.entries_query(resource_type, patient, self._site)
+        found: list[Resource] = []
+        for _ in range(MOST_PAGES):
+            if request is None:
+                return tuple(found)
+            answer = self._read(request, trace)
+            bundle = json_object(answer.body) if answer.status == 200 else None
+            if bundle is None or bundle.get("resourceType") != "Bundle":
+                raise _unreadable(answer)
+            found += matches(bundle)
+            request = next_page(bundle, request, base_url=self._site.base_url)
+        raise NeedsPersonError("not_readable", "The EHR has more entries of this patient than can be looked through.")
+
+    def twins(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        request = self._adapter.twin_query(operation, self._site)
+        if request is None:
+            return ()
+        answer = self._read(request, trace)
+        if answer.status >= 500:
+            raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
+        return self._adapter.read_twins(operation, answer, self._site)
+
+    def plan(self, command: Command, around: Surrounding) -> Sequence[Operation]:
+        return self._adapter.plan(command, around, self._site)
 
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         """Send ``operation`` once; a second time only after a 401, which did nothing, and while it is not too late.
@@ -84,7 +117,7 @@ class RestEhr:
         """
         ends_at = boot_seconds() + self.timings.request.total_seconds()
         leave_by = boot_seconds() + self.timings.leave_within.total_seconds()
-        request = self._adapter.request(operation)
+        request = self._adapter.request(operation, self._site)
         try:
             answer = self._write(request, trace, ends_at=ends_at, leave_by=leave_by)
         except EhrUnavailableError as error:
@@ -99,15 +132,15 @@ class RestEhr:
 
     def _judge(self, operation: Operation, answer: Answer | NoAnswer, trace: Trace, *, ends_at: float) -> Settlement:
         settlement = self._adapter.classify(operation, answer, self._clock())
-        if settlement.outcome is Outcome.CONFLICT and operation.interaction is Interaction.UPDATE:
+        if settlement.outcome is Outcome.CONFLICT:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())
         return self._with_proof(operation, settlement)
 
     def probe(self, operation: Operation, trace: Trace) -> ProbeResult:
-        answer = self._read(self._adapter.probe(operation), trace)
+        answer = self._read(self._adapter.probe(operation, self._site), trace)
         if answer.status >= 500 or (answer.status == 200 and json_object(answer.body) is None):
             raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
-        return self._adapter.read_probe(operation, answer)
+        return self._adapter.read_probe(operation, answer, self._site)
 
     def differences(self, operation: Operation, stored: Resource) -> tuple[str, ...]:
         return self._adapter.differences(operation, stored, self._site)
@@ -122,7 +155,9 @@ class RestEhr:
         return live_checks(self.capabilities, self._statement, self._tokens)
 
     def close(self) -> None:
-        self._wire.close()
+        for wire in (self._wire, self._native_wire):
+            if wire is not None:
+                wire.close()
         self._tokens.close()
 
     def _write(self, request: Request, trace: Trace, *, ends_at: float, leave_by: float) -> Answer | NoAnswer:
@@ -132,11 +167,11 @@ class RestEhr:
             if left <= 0 or leave_within <= 0:
                 break
             token = self._tokens.bearer(min(left, leave_within))
-            answer = self._wire.request(
+            answer = self._wire_of(request).request(
                 request.method,
                 request.path,
                 headers=_headers(request, trace, token),
-                body=request.body,
+                body=_with_token(request, token),
                 seconds=ends_at - boot_seconds(),
                 leave_within=leave_by - boot_seconds(),
             )
@@ -144,6 +179,13 @@ class RestEhr:
                 break
             self._tokens.refused(token)
         return answer
+
+    def _wire_of(self, request: Request) -> Wire:
+        if not request.native:
+            return self._wire
+        if self._native_wire is None:
+            raise ConfigurationError("connection.options.native_url: this EHR takes writes at an address of its own")
+        return self._native_wire
 
     def _read(self, request: Request, trace: Trace, *, seconds: float | None = None) -> Answer:
         """Send one plain read. Raises :class:`EhrUnavailableError` where no answer came or no token was to be had."""
@@ -171,12 +213,12 @@ class RestEhr:
     ) -> Settlement:
         """Tell somebody else's edit from our own request delivered twice, of which we were given the second answer."""
         try:
-            answer = self._read(self._adapter.probe(operation), trace, seconds=max(seconds, 0.0))
+            answer = self._read(self._adapter.probe(operation, self._site), trace, seconds=max(seconds, 0.0))
         except EhrUnavailableError:
             return Settlement(
                 outcome=Outcome.UNKNOWN, status=settlement.status, detail="refused as stale, and unreadable"
             )
-        found = self._adapter.read_probe(operation, answer)
+        found = self._adapter.read_probe(operation, answer, self._site)
         if found.verdict is not ProbeVerdict.APPLIED:
             return settlement
         ours = Settlement(
@@ -184,7 +226,7 @@ class RestEhr:
             status=settlement.status,
             reference=found.reference,
             version=found.version,
-            detail="refused as stale, yet the chart carries our mark: it was delivered twice",
+            detail="refused as stale or doubled, yet the chart says what we sent: it was delivered twice",
             body=found.body,
         )
         return self._with_proof(operation, ours)
@@ -208,6 +250,13 @@ class RestEhr:
         return statement
 
 
+def _with_token(request: Request, token: str | None) -> bytes | None:
+    """Return the body, with the token in it where that is how the EHR wants it; the journaled bytes never hold one."""
+    if request.token_field is None or request.body is None:
+        return request.body
+    return exact_json.dumps({**exact_json.parse(request.body), request.token_field: token}).encode()
+
+
 def _headers(request: Request, trace: Trace, token: str | None) -> Mapping[str, str]:
     headers = {
         "Accept": "application/fhir+json",
@@ -217,7 +266,7 @@ def _headers(request: Request, trace: Trace, token: str | None) -> Mapping[str, 
     }
     if trace.traceparent is not None:
         headers["traceparent"] = trace.traceparent
-    if token is not None:
+    if token is not None and request.token_field is None:
         headers["Authorization"] = f"Bearer {token}"
     return headers
 

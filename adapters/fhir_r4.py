@@ -13,25 +13,45 @@ from datetime import timedelta
 from adapters.adapter import Adapter
 from adapters.r4 import medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
-from canonical.ports import Capabilities, Interaction, PreconditionKind, Proof
+from adapters.r4.support import supported
+from canonical.capabilities import Capabilities, Interaction, Meaning, PreconditionKind, Proof, Write
 
 #: Raise it with every change of what is sent for the same action; it is journaled with each attempt.
 MAPPING_VERSION = "fhir_r4/1"
 
-HANDLERS = {**observation.HANDLERS, **medication_statement.HANDLERS}
+HANDLERS = {
+    **observation.HANDLERS,
+    **medication_statement.HANDLERS,
+}
+
+VIEWS = {
+    "Observation": View(fields=observation.FIELDS, encounter="encounter"),
+    "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+}
+
+_SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"
+_CREATE = Write(meaning=Meaning.CREATES, answer="201, Location with the version, ETag", source=_SPECIFICATION)
+_UPDATE = Write(
+    meaning=Meaning.REPLACES,
+    precondition=PreconditionKind.IF_MATCH,
+    answer="200, ETag",
+    source=_SPECIFICATION,
+)
+WRITES = {
+    (name, interaction): write
+    for name in VIEWS
+    for interaction, write in ((Interaction.CREATE, _CREATE), (Interaction.UPDATE, _UPDATE))
+}
 
 CAPABILITIES = Capabilities(
-    interactions=frozenset(
-        (name, interaction)
-        for name in ("Observation", "MedicationStatement")
-        for interaction in (Interaction.CREATE, Interaction.UPDATE)
-    ),
-    actions=frozenset(HANDLERS),
-    precondition=PreconditionKind.IF_MATCH,
+    writes=WRITES,
+    supports=supported(HANDLERS, WRITES),
     conditional_create=True,
+    finds_by_mark=True,
     proof=Proof.READ_BACK,
     slowest_commit=timedelta(seconds=120),
     search_lag=timedelta(seconds=60),
+    stale="412; 409 on servers of the older rule",
 )
 
 ADAPTER: Adapter = R4Adapter(
@@ -39,8 +59,5 @@ ADAPTER: Adapter = R4Adapter(
     mapping_version=MAPPING_VERSION,
     capabilities=CAPABILITIES,
     handlers=HANDLERS,
-    views={
-        "Observation": View(fields=observation.FIELDS, encounter="encounter"),
-        "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
-    },
+    views=VIEWS,
 )

@@ -10,10 +10,11 @@ from typing import Any
 
 from adapters.scopes import covers
 from adapters.tokens import Tokens
+from canonical.capabilities import Capabilities, Interaction, PreconditionKind
 from canonical.errors import EhrUnavailableError, NeedsPersonError
-from canonical.ports import Capabilities, Check, Interaction, PreconditionKind, Resource
+from canonical.ports import Check, Resource
 
-_RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u"}
+_RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u", Interaction.PATCH: "u"}
 
 
 def live_checks(declared: Capabilities, statement: Callable[[], Resource], tokens: Tokens) -> list[Check]:
@@ -63,7 +64,11 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
             ok=live.get("conditionalCreate") is True,
             detail="" if live.get("conditionalCreate") is True else "If-None-Exist may be ignored: one belt less",
         )
-    if declared.precondition is PreconditionKind.IF_MATCH:
+    if any(
+        write.precondition is PreconditionKind.IF_MATCH
+        for (type_, _), write in declared.writes.items()
+        if type_ == name
+    ):
         versioned = live.get("versioning") in {"versioned", "versioned-update"}
         yield Check(
             name=f"{name} versions",

@@ -22,10 +22,17 @@ class Site:
     change_system: str = CHANGE_SYSTEM
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def created_by(self, command: UUID) -> str:
-        """Return the mark of a create, ``system|value``: chosen once, the same on every attempt."""
-        return f"{self.command_system}|{command}"
+    def created_by(self, command: UUID, part: int = 0) -> str:
+        """Return the mark of a create, ``system|value``: chosen once, the same on every attempt.
 
-    def changed_by(self, command: UUID) -> str:
+        ``part`` tells the entries of a compound apart; 0 is its own.
+        """
+        return f"{self.command_system}|{_numbered(command, part)}"
+
+    def changed_by(self, command: UUID, part: int = 0) -> str:
         """Return the mark of an update, ``system|value``."""
-        return f"{self.change_system}|{command}"
+        return f"{self.change_system}|{_numbered(command, part)}"
+
+
+def _numbered(command: UUID, part: int) -> str:
+    return f"{command}.{part}" if part else str(command)

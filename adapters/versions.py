@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from canonical.errors import InvalidPayloadError
@@ -27,6 +29,18 @@ def version_of(resource: Mapping[str, Any]) -> str | None:
     meta = resource.get("meta")
     version = meta.get("versionId") if isinstance(meta, Mapping) else None
     return version if isinstance(version, str) and version else None
+
+
+def http_date(instant: str) -> str:
+    """Return the HTTP date (RFC 9110, whole seconds, never later) of a FHIR instant, for ``If-Unmodified-Since``.
+
+    Raises :class:`InvalidPayloadError` for a text that is no instant: send nothing.
+    """
+    try:
+        moment = datetime.fromisoformat(instant).astimezone(UTC)
+    except ValueError:
+        raise InvalidPayloadError("The time of the target's last change cannot be stated in a header.") from None
+    return format_datetime(moment.replace(microsecond=0), usegmt=True)
 
 
 def if_match(version: str) -> str:

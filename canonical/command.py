@@ -57,7 +57,8 @@ class Command:
     requests and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before
     a claim.
     ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
-    ``operations`` are those that were planned when it was first claimed, in order.
+    ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
+    that it is to be sent, whatever the chart says.
     """
 
     id: UUID
@@ -86,6 +87,7 @@ class Command:
     target_reference: str | None = None
     known_versions: tuple[str, ...] = ()
     operations: tuple[OperationProgress, ...] = ()
+    resend_decided: bool = False
 
     @property
     def partly_in_chart(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
+
+from canonical.capabilities import Capabilities, Interaction, Landing, Meaning, PreconditionKind, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,62 +14,42 @@ if TYPE_CHECKING:
     from canonical.command import Command
     from canonical.outcome import ProbeResult, Settlement
 
+__all__ = [
+    "Capabilities",
+    "Check",
+    "ConnectionSettings",
+    "Ehr",
+    "Fetched",
+    "Interaction",
+    "Landing",
+    "Meaning",
+    "Operation",
+    "PreconditionKind",
+    "Projection",
+    "Proof",
+    "Resource",
+    "Surrounding",
+    "Timings",
+    "Trace",
+]
+
 #: A resource as the EHR gave it: R4 JSON parsed by :mod:`canonical.exact_json`.
 Resource = dict[str, Any]
 #: A resource in our words: field name → comparable value, the same whatever EHR it came from.
 Projection = dict[str, Any]
 
 
-class Interaction(StrEnum):
-    """What one request does at the EHR."""
-
-    CREATE = "create"
-    UPDATE = "update"
-
-
-class PreconditionKind(StrEnum):
-    """How an EHR lets a writer say which version it means."""
-
-    IF_MATCH = "if-match"
-    NONE = "none"
-
-
-class Proof(StrEnum):
-    """What proves a write on this connection."""
-
-    #: The answer's body is the stored resource.
-    ANSWER = "answer"
-    #: Only a read by id after the answer.
-    READ_BACK = "read-back"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Capabilities:
-    """What an adapter declares of its EHR, as data.
-
-    ``interactions``: (resource type, interaction) pairs that mean there what they say. ``actions``: (action type,
-    operation) pairs it can express. ``conditional_create``: ``If-None-Exist`` is honoured. ``slowest_commit`` how long
-    after we gave up a write may still land, ``search_lag`` how long after that a search may miss it.
-    """
-
-    interactions: frozenset[tuple[str, Interaction]]
-    actions: frozenset[tuple[str, str]]
-    precondition: PreconditionKind = PreconditionKind.IF_MATCH
-    conditional_create: bool = True
-    proof: Proof = Proof.READ_BACK
-    slowest_commit: timedelta = timedelta(seconds=120)
-    search_lag: timedelta = timedelta(seconds=60)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One interaction that a command needs, complete: sent as it stands, on every attempt.
 
-    ``body`` is the JSON that leaves (UTF-8 bytes); ``mark`` our business identifier in it; ``if_match`` the author's
+    ``body`` is what leaves (bytes); ``path`` where to, relative and encoded, where that is not FHIR's own address;
+    ``mark`` our business identifier in it; ``if_match`` the author's
     opaque version; ``if_none_exist`` a search without the leading ``?``; ``rebased`` says that the version came from
     our own read after ``seen`` was found unchanged, which the event must tell. Of a compound, ``seq`` is the place in the
     order of writing, ``placeholder`` the ``urn:uuid:…`` by which later operations refer to what this one writes, and the
-    one that ``is_primary`` is what later commands mean when they name this one.
+    one that ``is_primary`` is what later commands mean when they name this one. ``sent_as`` names the fallback
+    (``message``, ``note``, ``task``) where this is not the structured entry that was meant.
     """
 
     seq: int = 1
@@ -83,6 +64,8 @@ class Operation:
     rebased: bool = False
     placeholder: str | None = None
     is_primary: bool = True
+    path: str | None = None
+    sent_as: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +83,19 @@ class Fetched:
 
     resource: Resource | None
     version: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrounding:
+    """What was read of the chart for a command just now.
+
+    ``current``: its target (updates only); ``parts``: the targets of a compound's parts, in their order, ``None`` where one
+    creates; ``beside``: the patient's entries that the action asks to see before it is sent.
+    """
+
+    current: Fetched | None = None
+    parts: tuple[Fetched | None, ...] = ()
+    beside: tuple[Resource, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +155,19 @@ class Ehr(Protocol):
         """Read ``Type/id``; a plain read, retried by the wire where that is safe."""
         ...
 
-    def plan(self, command: Command, current: Fetched | None) -> Sequence[Operation]:
-        """Return the operations of ``command``, validated; ``current`` is its target as read just now (updates only).
+    def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
+        """Read every entry of a FHIR type that the chart has of ``patient`` (``Patient/id``); raises as :meth:`fetch`."""
+        ...
+
+    def twins(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        """Return references (``Type/id``) of entries that already say what ``operation`` would create.
+
+        Asked only where a lost answer could not be looked up by our mark; empty elsewhere. Raises as :meth:`fetch`.
+        """
+        ...
+
+    def plan(self, command: Command, around: Surrounding) -> Sequence[Operation]:
+        """Return the operations of ``command`` in the order of writing, validated; ``around`` was read just now.
 
         Pure. Raises ``TargetMovedError`` (not as the author saw it), ``NeedsPersonError`` (wrong subject, not ours to
         change, gone…), ``UnsupportedActionError``, ``InvalidPayloadError``.

@@ -71,7 +71,8 @@ ln AS (
   RETURNING l.fence),
 cm AS (
   UPDATE commands c SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
-         attempts = c.attempts + 1, spent = c.spent + 1, stumbles = 0, event_seq = c.event_seq + 1
+         attempts = c.attempts + 1, spent = c.spent + 1, stumbles = 0, event_seq = c.event_seq + 1,
+         sent_as = coalesce(%(sent_as)s, c.sent_as)
     FROM ok WHERE c.id = ok.command_id
   RETURNING c.id, c.tenant, c.app, c.event_seq, c.attempts, c.lane_id),
 pl AS (
@@ -79,9 +80,9 @@ pl AS (
   SELECT cm.tenant, %(body_digest)s, %(body)s FROM cm ON CONFLICT DO NOTHING),
 op AS (
   INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
-                          if_none_exist, mapping_version, reference, placeholder, is_primary)
+                          if_none_exist, mapping_version, reference, placeholder, is_primary, path)
   SELECT cm.id, %(seq)s, cm.tenant, 'sent', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s, %(if_match)s,
-         %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s
+         %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s, %(path)s
     FROM cm
   ON CONFLICT (command_id, seq) DO UPDATE SET state = 'sent', body_digest = excluded.body_digest,
          if_match = excluded.if_match, mapping_version = excluded.mapping_version, reference = excluded.reference),
@@ -101,9 +102,9 @@ _PLAN = """
 WITH pl AS (
   INSERT INTO payloads (tenant, digest, content) VALUES (%(tenant)s, %(body_digest)s, %(body)s) ON CONFLICT DO NOTHING)
 INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
-                        if_none_exist, mapping_version, reference, placeholder, is_primary)
+                        if_none_exist, mapping_version, reference, placeholder, is_primary, path)
 VALUES (%(command)s, %(seq)s, %(tenant)s, 'planned', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s,
-        %(if_match)s, %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s)
+        %(if_match)s, %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s, %(path)s)
 ON CONFLICT (command_id, seq) DO NOTHING
 """
 
@@ -123,6 +124,8 @@ def operation_parameters(operation: Operation) -> dict[str, Any]:
         "reference": operation.reference,
         "placeholder": operation.placeholder,
         "is_primary": operation.is_primary,
+        "path": operation.path,
+        "sent_as": operation.sent_as,
         "precondition": (operation.if_match and f"If-Match {operation.if_match}")
         or ("If-None-Exist" if operation.if_none_exist else None),
     }

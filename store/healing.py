@@ -173,6 +173,7 @@ def stored_operations(session: psycopg.Connection[Any], command: UUID) -> list[O
             mapping_version=row["mapping_version"],
             placeholder=row["placeholder"],
             is_primary=row["is_primary"],
+            path=row["path"],
         )
         for row in rows(session, _OPERATION, {"command": command})
     ]

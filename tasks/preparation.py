@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from canonical.command import Command
 from canonical.compound import Plan, first_plan, plan_of_rest
 from canonical.encounter_match import check_encounter
+from canonical.envelope import Envelope
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.patient_match import check_patient
-from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
+from canonical.ports import Ehr, Fetched, Operation, Resource, Surrounding, Trace
 from tasks.patients import Patients
 
 
@@ -40,10 +41,42 @@ class Preparation:
         self._check_people(command, ehr, trace)
         if command.partly_in_chart:
             return plan_of_rest(command, stored)
-        planned = list(ehr.plan(command, self._current(command, ehr, trace)))
+        around = self._look_around(command, ehr, trace)
+        planned = list(ehr.plan(command, around))
         if not planned:
             raise UnsupportedActionError("the adapter planned nothing for it")
+        if not command.attempts and not command.resend_decided:
+            self._check_chart(command, ehr, around, planned, trace)
         return first_plan(stored or planned)
+
+    def _look_around(self, command: Command, ehr: Ehr, trace: Trace) -> Surrounding:
+        envelope, spec = command.envelope, command.spec
+        wanted = spec.surroundings
+        beside: tuple[Resource, ...] = ()
+        if wanted is not None and envelope.action.operation in wanted.operations:
+            beside = ehr.entries(wanted.resource_type, envelope.patient.reference, trace)
+        return Surrounding(
+            current=self._current(command, ehr, trace),
+            parts=tuple(self._part_target(part, ehr, trace) for part in spec.parts(envelope)),
+            beside=beside,
+        )
+
+    @staticmethod
+    def _part_target(part: Envelope, ehr: Ehr, trace: Trace) -> Fetched | None:
+        reference = part.target.reference if part.target else None
+        return ehr.fetch(reference, trace) if reference is not None else None
+
+    @staticmethod
+    def _check_chart(command: Command, ehr: Ehr, around: Surrounding, planned: list[Operation], trace: Trace) -> None:
+        """Ask a person where the chart speaks against writing this at all; once a person has decided, it is theirs."""
+        wanted = command.spec.surroundings
+        if wanted is not None and command.envelope.action.operation in wanted.operations:
+            told = [ehr.project(item) | {"reference": reference_of(item)} for item in around.beside]
+            for finding in wanted.judge(command.envelope, told):
+                if finding.holds:
+                    raise NeedsPersonError(finding.kind, finding.detail)
+        if any(ehr.twins(operation, trace) for operation in planned):
+            raise NeedsPersonError("possible_duplicate", "The chart already says this, and it is not known by whom.")
 
     def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
         envelope = command.envelope
@@ -78,3 +111,8 @@ class Preparation:
         if command.target_reference is None:
             raise NeedsPersonError("gone", "The target was never written to the chart.")
         return ehr.fetch(command.target_reference, trace)
+
+
+def reference_of(resource: Resource) -> str:
+    """Return ``Type/id`` of a resource as read."""
+    return f"{resource.get('resourceType')}/{resource.get('id')}"

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from adapters import versions
 from adapters.adapter import Request
-from adapters.r4 import answers, probes
-from adapters.r4.change import Handler, change_of
+from adapters.r4 import answers, natural_key, probes
+from adapters.r4.change import Change, Handler, Revision, change_of
 from adapters.r4.fields import Field
 from adapters.r4.marks import add_mark, search_by
+from adapters.r4.normalisation import Normalisation, unexplained
+from adapters.r4.operation_outcome import json_object
 from adapters.r4.projection import differing, elements, project
-from adapters.r4.target import check_precondition, require_target
+from adapters.r4.target import Precondition, check_precondition, require_target
 from adapters.r4.validity import check_valid
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
+from canonical.capabilities import Capabilities, Interaction, Landing, Meaning, PreconditionKind, Write
 from canonical.command import Command
+from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import ProbeResult, Settlement
-from canonical.ports import Capabilities, Fetched, Interaction, Operation, Projection, Resource
+from canonical.ports import Fetched, Operation, Projection, Resource, Surrounding
 
 _WRITE_HEADERS = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
 
@@ -36,7 +41,10 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class R4Adapter:
-    """The standard behaviour; ``handlers`` maps (action, operation) to its build function, ``views`` types to their reading."""
+    """The standard behaviour; ``handlers`` maps (action, operation) to its build function, ``views`` types to their reading.
+
+    A vendor's file gives the tables and overrides what differs there: mostly :meth:`shape`.
+    """
 
     key: str
     mapping_version: str
@@ -44,73 +52,189 @@ class R4Adapter:
     handlers: Mapping[tuple[str, str], Handler]
     views: Mapping[str, View]
     errors: answers.ErrorTable = field(default_factory=lambda: answers.ERRORS)
+    normalisations: tuple[Normalisation, ...] = ()
+    natural_keys: natural_key.Keys = field(default_factory=lambda: natural_key.KEYS)
 
-    def plan(self, command: Command, current: Fetched | None, site: Site) -> Sequence[Operation]:
-        action = command.envelope.action
-        handler = self.handlers.get((action.type, action.operation))
-        if handler is None:
-            raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}")
+    def plan(self, command: Command, around: Surrounding, site: Site) -> Sequence[Operation]:
         if command.envelope.security_label and site.options.get("keeps_security_labels") is not True:
             raise NeedsPersonError(
                 "security_label", "The connection does not declare that the EHR keeps security labels."
             )
-        build = self._create if handler.creates else self._update
-        return (build(command, handler, current, site),)
+        parts = self._parts(command, around, site)
+        urns = tuple(operation.placeholder or "" for operation in parts)
+        own = self._own(command, around.current, site, parts=urns, beside=around.beside)
+        return [replace(operation, seq=seq) for seq, operation in enumerate([*parts, *own], 1)]
 
-    def _create(self, command: Command, handler: Handler, _current: Fetched | None, site: Site) -> Operation:
-        resource = handler.build(change_of(command, site, None))
-        mark = site.created_by(command.id)
-        add_mark(resource, mark)
+    def shape(self, resource: Resource, change: Change) -> Resource:
+        """Return ``resource`` as this EHR accepts it; what it cannot take is refused, never dropped unsaid."""
+        return resource
+
+    def _parts(self, command: Command, around: Surrounding, site: Site) -> list[Operation]:
+        """Plan a compound's parts, each as the command that it would be alone."""
+        planned = []
+        for number, envelope in enumerate(command.spec.parts(command.envelope), 1):
+            target = envelope.target.reference if envelope.target else None
+            alone = command.evolve(envelope=envelope, target_reference=target, known_versions=())
+            current = around.parts[number - 1] if number <= len(around.parts) else None
+            (operation,) = self._own(alone, current, site, number=number)
+            urn = part_urn(command.id, number)
+            planned.append(replace(operation, placeholder=urn, is_primary=False))
+        return planned
+
+    def _own(
+        self, command: Command, current: Fetched | None, site: Site, *, number: int = 0, **more: Any
+    ) -> list[Operation]:
+        """Plan a command's own entry and what it entails; ``number`` is its place among the parts of a compound."""
+        handler = self._handler(command)
+        before = None
+        if not command.rule.creates:
+            before = require_target(
+                command, current, resource_type=self._target_type(command, handler), base_url=site.base_url
+            )
+        change = change_of(command, site, before, **more)
+        build = self._create if handler.creates else self._update
+        entailed = handler.entails(change) if handler.entails is not None else ()
+        return [
+            build(command, handler, change, current, number),
+            *(self._revise(command, revision, site, at) for at, revision in enumerate(entailed, 1)),
+        ]
+
+    def _handler(self, command: Command) -> Handler:
+        """Return how the command is expressed, by a verb that means here what the action says."""
+        action = command.envelope.action
+        handler = self.handlers.get((action.type, action.operation))
+        if handler is None:
+            raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}")
+        write = self._write(handler.resource_type, Interaction.CREATE if handler.creates else Interaction.UPDATE)
+        if write.meaning is Meaning.RETRACTS and not command.rule.takes_back:
+            raise UnsupportedActionError(f"what this EHR calls an update takes a {handler.resource_type} back")
+        return handler
+
+    @staticmethod
+    def _target_type(command: Command, handler: Handler) -> str:
+        """A new entry that refers to its target names the target's type in the command."""
+        reference = command.target_reference or ""
+        return reference.split("/", maxsplit=1)[0] if handler.creates and reference else handler.resource_type
+
+    def _write(self, resource_type: str, interaction: Interaction) -> Write:
+        write = self.capabilities.writes.get((resource_type, interaction))
+        if write is None:
+            raise UnsupportedActionError(f"this EHR has no {interaction} of {resource_type}")
+        return write
+
+    def _create(
+        self, command: Command, handler: Handler, change: Change, current: Fetched | None, number: int
+    ) -> Operation:
+        if current is not None:
+            # It refers to a target, which must still be what its author saw, though nothing of it is written.
+            self._precondition(command, handler, change, current)
+        resource = self.shape(handler.build(change), change)
+        mark = change.site.created_by(command.id, number)
+        if self.capabilities.finds_by_mark:
+            add_mark(resource, mark)
         check_valid(resource)
         return Operation(
             interaction=Interaction.CREATE,
-            resource_type=handler.resource_type,
+            resource_type=str(resource["resourceType"]),
             body=_bytes(resource),
             mark=mark,
             if_none_exist=search_by(mark) if self.capabilities.conditional_create else None,
             mapping_version=self.mapping_version,
         )
 
-    def _update(self, command: Command, handler: Handler, current: Fetched | None, site: Site) -> Operation:
-        before = require_target(command, current, resource_type=handler.resource_type, base_url=site.base_url)
-        resource = handler.build(change_of(command, site, before))
-        projection = self.project(before, site)
-        precondition = check_precondition(
-            command, current or Fetched(resource=None), projection, base_url=site.base_url
-        )
-        mark = site.changed_by(command.id)
-        add_mark(resource, mark)
+    def _update(
+        self, command: Command, handler: Handler, change: Change, current: Fetched | None, number: int
+    ) -> Operation:
+        before = change.current or {}
+        precondition = self._precondition(command, handler, change, current or Fetched(resource=None))
+        resource = self.shape(handler.build(change), change)
+        mark = change.site.changed_by(command.id, number)
+        return self._changed(resource, before, mark, if_match=precondition.version, rebased=precondition.rebased)
+
+    def _precondition(self, command: Command, handler: Handler, change: Change, current: Fetched) -> Precondition:
+        projection = self.project(change.current or {}, change.site)
+        kind = PreconditionKind.IF_MATCH
+        if not handler.creates:
+            kind = self._write(handler.resource_type, Interaction.UPDATE).precondition
+        return check_precondition(command, current, projection, kind=kind, site=change.site)
+
+    def _revise(self, command: Command, revision: Revision, site: Site, at: int) -> Operation:
+        """Plan a change that a command entails, on the version in which it was read for it."""
+        mark = f"{site.changed_by(command.id)}.also{at}"
+        version = self.version_of(revision.before)
+        return replace(self._changed(revision.after, revision.before, mark, if_match=version), is_primary=False)
+
+    def _changed(
+        self, resource: Resource, before: Resource, mark: str, *, if_match: str | None, rebased: bool = False
+    ) -> Operation:
+        if self.capabilities.finds_by_mark:
+            add_mark(resource, mark)
         check_valid(resource, before=before)
         return Operation(
             interaction=Interaction.UPDATE,
-            resource_type=handler.resource_type,
-            reference=f"{handler.resource_type}/{before['id']}",
+            resource_type=str(resource["resourceType"]),
+            reference=f"{before['resourceType']}/{before['id']}",
             body=_bytes(resource),
             mark=mark,
-            if_match=precondition.version,
+            if_match=if_match,
             mapping_version=self.mapping_version,
-            rebased=precondition.rebased,
+            rebased=rebased,
         )
 
-    def request(self, operation: Operation) -> Request:
-        headers = dict(_WRITE_HEADERS)
-        if operation.if_match is not None:
-            headers["If-Match"] = versions.if_match(operation.if_match)
+    def request(self, operation: Operation, site: Site) -> Request:
+        headers = dict(_WRITE_HEADERS) | self._guard(operation)
         if operation.if_none_exist is not None:
             headers["If-None-Exist"] = operation.if_none_exist
         if operation.interaction is Interaction.UPDATE and operation.reference is not None:
             return Request(method="PUT", path=operation.reference, headers=headers, body=operation.body)
         return Request(method="POST", path=operation.resource_type, headers=headers, body=operation.body)
 
+    def _guard(self, operation: Operation) -> dict[str, str]:
+        if operation.if_match is None:
+            return {}
+        write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
+        if write is not None and write.precondition is PreconditionKind.IF_UNMODIFIED_SINCE:
+            return {"If-Unmodified-Since": versions.http_date(operation.if_match)}
+        return {"If-Match": versions.if_match(operation.if_match)}
+
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
         return answers.classify(operation, answer, now=now, errors=self.errors)
 
-    def probe(self, operation: Operation) -> Request:
+    def probe(self, operation: Operation, site: Site) -> Request:
+        if operation.interaction is Interaction.CREATE and not self.capabilities.finds_by_mark:
+            return self._search(natural_key.natural_path(exact_json.parse(operation.body), self.natural_keys))
         asked = probes.query(operation)
         return Request(method="GET", path=asked.path, headers=asked.headers)
 
-    def read_probe(self, operation: Operation, answer: Answer) -> ProbeResult:
-        return probes.read_answer(operation, answer)
+    def read_probe(self, operation: Operation, answer: Answer, site: Site) -> ProbeResult:
+        if self.capabilities.finds_by_mark:
+            return probes.read_answer(operation, answer)
+        if operation.interaction is Interaction.CREATE:
+            write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
+            hidden = write is not None and write.landing is Landing.REVIEW
+            return natural_key.read_created(operation, answer, self._differs(operation, site), hidden=hidden)
+        resource = json_object(answer.body) if answer.status == 200 else None
+        if resource is None or f"{resource.get('resourceType')}/{resource.get('id')}" != operation.reference:
+            return probes.read_answer(operation, answer)
+        return natural_key.read_updated(operation, resource, self.version_of(resource), self._differs(operation, site))
+
+    def _differs(self, operation: Operation, site: Site) -> Callable[[Resource], Sequence[str]]:
+        return lambda stored: self.differences(operation, stored, site)
+
+    def twin_query(self, operation: Operation, site: Site) -> Request | None:
+        if self.capabilities.finds_by_mark or operation.interaction is not Interaction.CREATE:
+            return None
+        return self.probe(operation, site)
+
+    def read_twins(self, operation: Operation, answer: Answer, site: Site) -> tuple[str, ...]:
+        return natural_key.twins(answer, self._differs(operation, site))
+
+    def entries_query(self, resource_type: str, patient: str, site: Site) -> Request:
+        return self._search(natural_key.entries_path(resource_type, patient))
+
+    @staticmethod
+    def _search(path: str) -> Request:
+        return Request(method="GET", path=path, headers=probes.SEARCH_HEADERS)
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
         sent: Resource = exact_json.parse(operation.body)
@@ -118,7 +242,7 @@ class R4Adapter:
         found = differing(self.project(sent, site), self.project(stored, site))
         found |= differing(elements(sent, base_url=base), elements(stored, base_url=base))
         found |= {name for name in ("resourceType", "id") if name in sent and sent[name] != stored.get(name)}
-        return tuple(sorted(found))
+        return tuple(sorted(unexplained(found, sent, stored, self.normalisations)))
 
     def project(self, resource: Resource, site: Site) -> Projection:
         view = self.views.get(str(resource.get("resourceType")))

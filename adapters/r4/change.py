@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ class Change:
     """What a build function gets.
 
     ``content``: the action's fields as written (``None``: clear); ``seen``: names of the fields its author had on the screen;
-    ``current``: the target's resource (updates).
+    ``current``: the target's resource (updates); ``parts``: the placeholders of what a compound's parts write, in their
+    order; ``beside``: the patient's entries that were read because the action asks for them.
     """
 
     operation: str
@@ -34,19 +35,34 @@ class Change:
     site: Site
     seen: frozenset[str] = frozenset()
     current: Resource | None = None
+    parts: tuple[str, ...] = ()
+    beside: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """An entry of the chart besides the target that a change entails changing: as it was read, and as it is to be."""
+
+    before: Resource
+    after: Resource
 
 
 @dataclass(frozen=True, kw_only=True)
 class Handler:
-    """How one operation of one action is expressed: the type it writes and a pure function to the whole resource."""
+    """How one operation of one action is expressed: the type it writes and a pure function to the whole resource.
+
+    ``creates``: it makes a new resource, also where the action names a target that the new one refers to. ``entails``
+    returns what else must change when this is written, which follows it.
+    """
 
     resource_type: str
     build: Callable[[Change], Resource]
     creates: bool = False
+    entails: Callable[[Change], Sequence[Revision]] | None = None
 
 
-def change_of(command: Command, site: Site, current: Resource | None) -> Change:
-    """Return ``command`` as its mapping sees it."""
+def change_of(command: Command, site: Site, current: Resource | None, **more: Any) -> Change:
+    """Return ``command`` as its mapping sees it; ``more`` are further members of :class:`Change`."""
     envelope = exact_json.parse(exact_json.dumps(command.envelope.as_json()))
     action = envelope["action"]
     return Change(
@@ -58,6 +74,7 @@ def change_of(command: Command, site: Site, current: Resource | None) -> Change:
         site=site,
         seen=frozenset(command.envelope.target.seen or ()) if command.envelope.target else frozenset(),
         current=current,
+        **more,
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from adapters.r4.comparable import comparable
 from adapters.r4.references import reference_of
+from adapters.site import Site
+from canonical.capabilities import PreconditionKind
 from canonical.command import Command
 from canonical.envelope import Target
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
@@ -21,11 +23,18 @@ from canonical.ports import Fetched, Projection, Resource
 ORDER_INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
+#: Option of a connection whose hospital accepts that an edit between our read and our write would be lost, and found later.
+ACCEPTS_WINDOW = "accepts_update_window"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Precondition:
-    """The version to send; ``rebased``: it was read here, after what the author saw was found unchanged field by field."""
+    """The version to send, ``None`` where the EHR has no guard and the connection accepts the window.
 
-    version: str
+    ``rebased``: it was read here, after what the author saw was found unchanged field by field.
+    """
+
+    version: str | None
     rebased: bool = False
 
 
@@ -55,13 +64,18 @@ def _check_ours(resource: Resource) -> None:
         raise NeedsPersonError("not_ours_to_change", "The target is a prescriber's order.")
 
 
-def check_precondition(command: Command, current: Fetched, projection: Projection, *, base_url: str) -> Precondition:
+def check_precondition(
+    command: Command, current: Fetched, projection: Projection, *, kind: PreconditionKind, site: Site
+) -> Precondition:
     """Return the version to send, if the chart is as the author saw it.
 
-    ``projection`` is the target in canonical words. Raises :class:`TargetMovedError`: send nothing, it is a conflict; and
+    ``projection`` is the target in canonical words, ``kind`` the guard that the EHR has for this verb. Raises
+    :class:`TargetMovedError`: send nothing, it is a conflict; and
     :class:`NeedsPersonError` ``unversioned_target`` where the EHR states no version to guard the write with.
     """
-    version, target = current.version, command.envelope.target
+    version, target, base_url = current.version, command.envelope.target, site.base_url
+    if kind in {PreconditionKind.READ_COMPARE, PreconditionKind.NONE}:
+        return _unguarded(target, projection, site)
     if version is None:
         raise NeedsPersonError(
             "unversioned_target", "The EHR states no version of the target, so no edit could be noticed."
@@ -77,6 +91,15 @@ def check_precondition(command: Command, current: Fetched, projection: Projectio
     if not target.seen or not is_as_seen(target.seen, projection, base_url=base_url):
         raise TargetMovedError("The target is not as its author saw it.")
     return Precondition(version=version, rebased=True)
+
+
+def _unguarded(target: Target | None, projection: Projection, site: Site) -> Precondition:
+    """Compare what the author saw just before writing; an edit in the moment after cannot be prevented, only found."""
+    if site.options.get(ACCEPTS_WINDOW) is not True:
+        raise NeedsPersonError("no_precondition", "The EHR has no guard against an edit in the moment of writing.")
+    if target is None or not target.seen or not is_as_seen(target.seen, projection, base_url=site.base_url):
+        raise TargetMovedError("The target is not as its author saw it.")
+    return Precondition(version=None, rebased=True)
 
 
 def _seen_version(target: Target, version: str, projection: Projection, base_url: str) -> Precondition:

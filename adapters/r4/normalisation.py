@@ -1,0 +1,71 @@
+"""What an EHR is known to do to an element between request and read-back, each with its source and its own comparison.
+
+A normalisation excuses one element of one type, and only where its comparison holds: nothing else may differ there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from canonical.capabilities import KnownChange
+from canonical.ports import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalisation:
+    """One known change: ``same`` compares what was sent with what is stored (whole resources) in this element's meaning.
+
+    ``also`` are canonical fields that stand in the same element under names of their own.
+    """
+
+    resource_type: str
+    element: str
+    what: str
+    source: str
+    same: Callable[[Resource, Resource], bool]
+    also: tuple[str, ...] = ()
+
+
+def not_kept(resource_type: str, element: str, *, source: str, also: tuple[str, ...] = ()) -> Normalisation:
+    """An element that the EHR does not give back at all; another content than what was sent still differs."""
+    return Normalisation(
+        resource_type=resource_type,
+        element=element,
+        what="not given back",
+        source=source,
+        same=lambda _sent, stored: stored.get(element) is None,
+        also=also,
+    )
+
+
+def added(resource_type: str, element: str, *, what: str, source: str, also: tuple[str, ...] = ()) -> Normalisation:
+    """An element that the EHR fills when nothing was sent in it."""
+    return Normalisation(
+        resource_type=resource_type,
+        element=element,
+        what=what,
+        source=source,
+        same=lambda sent, _stored: sent.get(element) is None,
+        also=also,
+    )
+
+
+def told(normalisations: Iterable[Normalisation]) -> tuple[KnownChange, ...]:
+    """Return them as an adapter declares them."""
+    return tuple(
+        KnownChange(resource_type=item.resource_type, element=item.element, what=item.what, source=item.source)
+        for item in normalisations
+    )
+
+
+def unexplained(
+    names: Iterable[str], sent: Resource, stored: Resource, normalisations: Iterable[Normalisation]
+) -> set[str]:
+    """Return the ``names`` of differing elements that no normalisation of the type explains."""
+    known = [item for item in normalisations if item.resource_type == sent.get("resourceType")]
+    return {
+        name
+        for name in names
+        if not any(name in {item.element, *item.also} and item.same(sent, stored) for item in known)
+    }

@@ -1,0 +1,198 @@
+"""What one kind of EHR can do, as data: verbs and what they mean there, guards, landing places, limits. Nothing asks an EHR here.
+
+Every fact that is not from the vendor's own word is marked as unconfirmed and stands behind a setting whose default is safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Interaction(StrEnum):
+    """What one request does at the EHR, in the words of FHIR."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+
+
+class Meaning(StrEnum):
+    """What a verb really does at an EHR, whatever it is called."""
+
+    #: It makes a new entry.
+    CREATES = "creates"
+    #: The entry becomes what is sent; what is left out is gone.
+    REPLACES = "replaces"
+    #: What is sent is changed; what is left out stays.
+    MERGES = "merges"
+    #: It makes or replaces the entry that has the EHR's own key of the content.
+    UPSERTS = "upserts"
+    #: The entry is marked as entered in error, whatever is sent.
+    RETRACTS = "retracts"
+
+
+class PreconditionKind(StrEnum):
+    """How an EHR lets a writer say which state of an entry it means to change."""
+
+    IF_MATCH = "if-match"
+    IF_UNMODIFIED_SINCE = "if-unmodified-since"
+    #: None of its own: we read, compare with what the author saw, and write; an edit in between would be lost.
+    READ_COMPARE = "read-compare"
+    NONE = "none"
+
+
+class Landing(StrEnum):
+    """Where a write comes to rest."""
+
+    CHART = "chart"
+    #: Somebody at the EHR must accept it before it is in the chart; until then no read shows it.
+    REVIEW = "review"
+
+
+class Transport(StrEnum):
+    """How a write travels."""
+
+    REST = "FHIR REST"
+    TRANSACTION = "FHIR transaction bundle"
+    FORM = "form post"
+    RPC = "RPC"
+
+
+class Proof(StrEnum):
+    """What proves a write on this connection."""
+
+    #: The answer's body is the stored resource.
+    ANSWER = "answer"
+    #: Only a read by id after the answer.
+    READ_BACK = "read-back"
+
+
+class Way(StrEnum):
+    """How an operation of an action reaches an EHR."""
+
+    DIRECT = "direct"
+    REVIEW = "review"
+    FALLBACK = "fallback"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """One verb on one resource type.
+
+    ``answer``: what a success looks like, in words; ``flag``: the option of a connection that must be true because the
+    vendor grants the verb by contract; ``source``: where the facts are from (vendor page or capture, with its date).
+    """
+
+    meaning: Meaning
+    precondition: PreconditionKind = PreconditionKind.NONE
+    landing: Landing = Landing.CHART
+    transport: Transport = Transport.REST
+    answer: str = ""
+    flag: str = ""
+    source: str = ""
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """How one operation of an action is taken: by which verbs, or why not at all (in words for people)."""
+
+    way: Way
+    needs: tuple[tuple[str, Interaction], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownChange:
+    """What the EHR is known to do to an element between our request and its read-back, with the source of that fact."""
+
+    resource_type: str
+    element: str
+    what: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A limit of the EHR: ``what`` it is about (an element's path, requests, a token's life), how much, and the source."""
+
+    what: str
+    most: str
+    source: str
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What an adapter declares of its EHR.
+
+    ``writes``: (resource type, interaction) → what that verb is there. ``supports``: (action type, operation) → how it is
+    taken; an operation that is missing is refused. ``fallbacks``: (``message``, ``note``, ``task``) → the (action,
+    operation) by which it is sent. ``conditional_create``: ``If-None-Exist`` is honoured. ``finds_by_mark``: our identifier
+    is kept and can be searched for; otherwise a write is looked for by patient, code, time and content, and no create is
+    sent while the chart already says the same. ``slowest_commit``: how long after we gave up a write may still land,
+    ``search_lag`` how long after that a search may miss it. ``compensations``: action type → how an entry is taken back.
+    """
+
+    writes: Mapping[tuple[str, Interaction], Write]
+    supports: Mapping[tuple[str, str], Support]
+    fallbacks: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    conditional_create: bool = True
+    finds_by_mark: bool = True
+    proof: Proof = Proof.READ_BACK
+    slowest_commit: timedelta = timedelta(seconds=120)
+    search_lag: timedelta = timedelta(seconds=60)
+    known_changes: tuple[KnownChange, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    compensations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    provenance: str = "not sent"
+    versions: str = "opaque, in ETag and meta.versionId"
+    stale: str = "412"
+    authentication: str = "SMART Backend Services (private_key_jwt)"
+
+    @property
+    def interactions(self) -> frozenset[tuple[str, Interaction]]:
+        """The verbs it has."""
+        return frozenset(self.writes)
+
+    @property
+    def actions(self) -> frozenset[tuple[str, str]]:
+        """The operations it can express itself."""
+        return frozenset(key for key, support in self.supports.items() if support.way in {Way.DIRECT, Way.REVIEW})
+
+    def support(self, action: str, operation: str) -> Support:
+        """Return how an operation is taken."""
+        return self.supports.get((action, operation), Support(way=Way.REFUSED, why="This EHR has no way to take it."))
+
+
+def within_contract(declared: Capabilities, options: Mapping[str, Any]) -> Capabilities:
+    """Return what is left of ``declared`` on a connection with ``options``: verbs that need a flag and lack it are none."""
+    writes = {key: write for key, write in declared.writes.items() if not write.flag or options.get(write.flag) is True}
+    return replace(declared, writes=writes, supports=_possible(declared, writes))
+
+
+def _possible(
+    declared: Capabilities, writes: Mapping[tuple[str, Interaction], Write]
+) -> Mapping[tuple[str, str], Support]:
+    """Return the supports, those refused whose verbs are not all there."""
+    found = {}
+    for key, support in declared.supports.items():
+        missing = [need for need in support.needs if need not in writes]
+        flags = sorted({declared.writes[need].flag for need in missing if need in declared.writes})
+        why = f"The connection does not declare {', '.join(flags)}." if flags else "This connection lacks the verb."
+        found[key] = Support(way=Way.REFUSED, needs=support.needs, why=why) if missing else support
+    return found
+
+
+def only(declared: Capabilities, offered: frozenset[tuple[str, Interaction]]) -> Capabilities:
+    """Return ``declared`` as far as the live EHR offers it: table ∩ CapabilityStatement ∩ scopes ∩ contract."""
+    writes = {key: write for key, write in declared.writes.items() if key in offered}
+    return replace(declared, writes=writes, supports=_possible(declared, writes))
