@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters import versions
+from adapters.accepted import takes_back
 from adapters.adapter import Request
 from adapters.r4 import answers, natural_key, probes
 from adapters.r4.change import Change, Handler, Revision, change_of
@@ -189,6 +190,9 @@ class R4Adapter:
     def _changed(
         self, resource: Resource, before: Resource, mark: str, *, if_match: str | None, rebased: bool = False
     ) -> Operation:
+        write = self._write(str(resource["resourceType"]), Interaction.UPDATE)
+        if write.meaning is Meaning.RETRACTS and not takes_back(resource):
+            raise UnsupportedActionError("what this EHR calls an update takes the entry back, whatever is sent")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
         check_valid(resource, before=before)
