@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.accepted import code_in, own_code, takes_back, taken
+from adapters.accepted import code_in, codings, own_code, taken, takes_back
 from adapters.adapter import Adapter
 from adapters.measured import UCUM, in_a_unit_of, same_amount
 from adapters.r4 import answers, medication_statement, natural_key, observation
@@ -44,6 +44,7 @@ _DOCS = "canvas-medical/documentation, collections/_api/"
 _OBSERVATION, _STATEMENT = _DOCS + "observation.md", _DOCS + "medicationstatement.md"
 _GUARD = _DOCS + "conditional-requests.md"
 _FDB = "http://www.fdbhealth.com/"
+_FDB_ID = "Medication/fdb-"
 
 #: LOINC → (the name that goes with it, UCUM → the vendor's word for each unit that it takes).
 VITALS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -55,7 +56,7 @@ VITALS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "9279-1": ("Respiration Rate", {"/min": "bpm"}),
     "56086-2": ("Waist Circumference", {"cm": "cm", "[in_i]": "in"}),
 }
-_UCUM_OF = {word: code for _, units in VITALS.values() for code, word in units.items()} | {"bpm": "/min"}
+_UCUM_OF = {word: code for _, units in VITALS.values() for code, word in units.items()} | {"mmHg": "mm[Hg]"}
 _PRESSURE = "85354-9"
 #: The parts of a blood pressure in the order in which the vendor writes them as a text.
 _PARTS = (("8480-6", "Systolic blood pressure"), ("8462-4", "Diastolic blood pressure"))
@@ -132,7 +133,8 @@ def _medication(statement: Resource, change: Change) -> dict[str, Any]:
     if known is None and rxnorm and change.site.options.get("medication_codes") == "rxnorm":
         return {"medicationCodeableConcept": {"coding": [_coding(concept, RXNORM, rxnorm)]}}
     known = known or own_code(change.site, "medication", concept)
-    return {"medicationCodeableConcept": {"coding": [_coding(concept, _FDB, known)]}}
+    display = _coding(concept, _FDB, known)["display"]
+    return {"medicationReference": {"reference": f"{_FDB_ID}{known}", "display": display}}
 
 
 def _coding(concept: Mapping[str, Any], system: str, code: str) -> dict[str, Any]:
@@ -197,9 +199,7 @@ SUPPORTS = {
 
 def _ucum(quantity: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a quantity with its UCUM code: the vendor takes and states units by words of its own."""
-    code = quantity.get("code") or _UCUM_OF.get(
-        str(quantity.get("unit")), "mm[Hg]" if "mmHg" in quantity.values() else None
-    )
+    code = quantity.get("code") or _UCUM_OF.get(str(quantity.get("unit")))
     return {**quantity, "system": UCUM, "code": code}
 
 
@@ -222,8 +222,11 @@ def _parts(resource: Resource) -> dict[str | None, Mapping[str, Any]]:
 
 def _same_medication(sent: Resource, stored: Resource) -> bool:
     """Whether what is given back, which carries every coding of the medication, is the one that was sent."""
-    codes = sent.get("medicationCodeableConcept", {}).get("coding", [])
-    return any(code_in(stored.get("medicationCodeableConcept"), item["system"]) == item["code"] for item in codes)
+    reference = sent.get("medicationReference", {}).get("reference", "")
+    meant = [(_FDB, reference.removeprefix(_FDB_ID))] if reference.startswith(_FDB_ID) else []
+    meant += [(str(item.get("system")), str(item["code"])) for item in codings(sent.get("medicationCodeableConcept"))]
+    here = stored.get("medicationCodeableConcept")
+    return any(code_in(here, system) == code for system, code in meant)
 
 
 def _change(resource_type: str, element: str, what: str, source: str, same: Any, *also: str) -> Normalisation:
@@ -237,9 +240,11 @@ NORMALISATIONS = (
     added("Observation", "derivedFrom", what="the panel that it makes for the reading", source=_OBSERVATION),
     added("Observation", "performer", what="its own user, where none was sent", source=_OBSERVATION),
     not_kept("Observation", "encounter", source=_OBSERVATION),
-    _change(
-        *("MedicationStatement", "medicationCodeableConcept", "given back with all codings it knows", _STATEMENT),
-        *(_same_medication, "medication"),
+    *(
+        _change(
+            "MedicationStatement", element, "given back by all codes it has", _STATEMENT, _same_medication, "medication"
+        )
+        for element in ("medicationCodeableConcept", "medicationReference")
     ),
     added("MedicationStatement", "effectivePeriod", what="starts when it was written", source=_STATEMENT),
     not_kept("MedicationStatement", "context", source=_STATEMENT, also=("encounter",)),
