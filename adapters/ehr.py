@@ -37,6 +37,8 @@ from canonical.ports import (
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
 #: Pages of one search; a patient with more entries of one kind than these hold is for a person.
 MOST_PAGES = 20
+#: Success that may name nothing: where our mark is not kept, what was written is looked for by its content at once.
+_NAMELESS = frozenset({Outcome.APPLIED_UNVERIFIED, Outcome.PENDING_REMOTE})
 _CAME_THROUGH = frozenset({Outcome.APPLIED, Outcome.ALREADY_AT_TARGET})
 
 
@@ -134,7 +136,7 @@ class RestEhr:
         settlement = self._adapter.classify(operation, answer, self._clock())
         if settlement.outcome is Outcome.CONFLICT:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())
-        if settlement.outcome is Outcome.APPLIED_UNVERIFIED and settlement.reference is None:
+        if settlement.outcome in _NAMELESS and settlement.reference is None and not self.capabilities.finds_by_mark:
             return self._look_for_written(operation, settlement, trace, seconds=ends_at - boot_seconds())
         return self._with_proof(operation, settlement)
 

@@ -80,7 +80,7 @@ class R4Adapter:
         """Return ``resource`` as this EHR accepts it; what it cannot take is refused, never dropped unsaid."""
         return resource
 
-    def said(self, operation: Operation) -> Resource:
+    def said(self, operation: Operation, site: Site) -> Resource:
         """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
         said: Resource = exact_json.parse(operation.body)
         return said
@@ -228,7 +228,7 @@ class R4Adapter:
 
     def probe(self, operation: Operation, site: Site) -> Request:
         if operation.interaction is Interaction.CREATE and not self.capabilities.finds_by_mark:
-            return self._search(natural_key.natural_path(self.said(operation), self.natural_keys))
+            return self._search(natural_key.natural_path(self.said(operation, site), self.natural_keys))
         asked = probes.query(operation)
         return Request(method="GET", path=asked.path, headers=asked.headers)
 
@@ -263,7 +263,7 @@ class R4Adapter:
         return Request(method="GET", path=path, headers=probes.SEARCH_HEADERS)
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
-        sent = self.said(operation)
+        sent = self.said(operation, site)
         base = site.base_url
         found = differing(self.project(sent, site), self.project(stored, site))
         found |= differing(elements(sent, base_url=base), elements(stored, base_url=base))
