@@ -27,7 +27,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
-from adapters.accepted import code_in, codings, own_code, taken, within
+from adapters.accepted import code_in, codings, own_code, taken
 from adapters.adapter import Adapter
 from adapters.measured import UCUM, in_a_unit_of
 from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
@@ -83,8 +83,6 @@ UNITS: Mapping[str, str] = {
     "2708-6": "%",
 }
 _PRESSURE, _HALVES = "85354-9", ("8480-6", "8462-4")
-#: No length is published; what is sent is a line of a list.
-_SIG = 1000
 
 
 def practice(site: Site) -> str:
@@ -212,7 +210,6 @@ def _statement(change: Change) -> Resource:
     dosage = resource.get("dosage", [])
     if len(dosage) != 1 or not dosage[0].get("text") or "contained" in resource:
         raise UnsupportedActionError("this EHR keeps a medication's code and one text of its dosage")
-    text = within(dosage[0]["text"], _SIG, "a dosage's text")
     period = {name: value[:10] for name, value in resource.get("effectivePeriod", {}).items()}
     if any(len(value) != 10 for value in period.values()):
         raise UnsupportedActionError("this EHR takes the begin and end of a medication as whole days")
@@ -220,7 +217,7 @@ def _statement(change: Change) -> Resource:
     own_code(change.site, "medication", resource["medicationCodeableConcept"])
     kept = ("resourceType", "status", "subject", "medicationCodeableConcept")
     begun = {"effectivePeriod": period} if period else {}
-    return {**{name: resource[name] for name in kept}, **begun, "dosage": [{"text": text}]}
+    return {**{name: resource[name] for name in kept}, **begun, "dosage": [{"text": dosage[0]["text"]}]}
 
 
 def _medication_form(resource: Resource, site: Site) -> Sent:
@@ -321,7 +318,6 @@ CAPABILITIES = Capabilities(
         Limit(what="token requests", most="50 a minute in production, 5 in preview", source=_GUIDES),
         Limit(what="requests", most="a quota a day, reset at midnight GMT", source=_GUIDES),
         Limit(what="requests a second", most="not published", source="", confirmed=False),
-        Limit(what="MedicationStatement.dosage.text", most=f"{_SIG} characters", source="", confirmed=False),
     ),
     provenance="not taken; THIRDPARTYUSERNAME could name who acted, which is not confirmed",
     versions="none",

@@ -118,20 +118,12 @@ class NativeAdapter(R4Adapter):
         found = super().read_probe(operation, answer, site)
         if found.verdict is not ProbeVerdict.NOT_APPLIED or operation.interaction is not Interaction.CREATE:
             return found
-        if self.hides(operation, site):
-            return ProbeResult(
-                verdict=ProbeVerdict.CANNOT_TELL, detail="the EHR does not show it before it is released"
-            )
         near = natural_key.entries(answer) or []
         said = self.said(operation, site)
         keys = [name for name in ("code", "medicationCodeableConcept", "effectiveDateTime") if name in said]
         if any(all(self._same(name, said, item, site.base_url) for name in keys) for item in near):
             return ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail="the chart says something close to it")
         return found
-
-    def hides(self, operation: Operation, site: Site) -> bool:
-        """Whether what ``operation`` writes may be in the EHR without being shown."""
-        return False
 
     def request(self, operation: Operation, site: Site) -> Request:
         native = self._native(operation.resource_type, site)

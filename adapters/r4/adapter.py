@@ -236,13 +236,17 @@ class R4Adapter:
         if self.capabilities.finds_by_mark:
             return probes.read_answer(operation, answer)
         if operation.interaction is Interaction.CREATE:
-            write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
-            hidden = write is not None and write.landing is Landing.REVIEW
+            hidden = self.hides(operation, site)
             return natural_key.read_created(operation, answer, self._differs(operation, site), hidden=hidden)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None or f"{resource.get('resourceType')}/{resource.get('id')}" != operation.reference:
             return probes.read_answer(operation, answer)
         return natural_key.read_updated(operation, resource, self.version_of(resource), self._differs(operation, site))
+
+    def hides(self, operation: Operation, site: Site) -> bool:
+        """Whether what ``operation`` writes may be at the EHR without any read showing it."""
+        write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
+        return write is not None and write.landing is Landing.REVIEW
 
     def _differs(self, operation: Operation, site: Site) -> Callable[[Resource], Sequence[str]]:
         return lambda stored: self.differences(operation, stored, site)
