@@ -219,10 +219,7 @@ def test_kilograms_for_grams_are_explained_and_another_content_is_noticed(over: 
 
 def test_other_number_of_a_pressure_is_noticed() -> None:
     operation, numbers = one(BLOOD_PRESSURE), (("8480-6", 128), ("8462-4", 82))
-    parts = [
-        {"code": loinc(code, code), "valueQuantity": {**MMHG, "value": value}}
-        for code, value in (("8480-6", 128), ("8462-4", 82))
-    ]
+    parts = [{"code": loinc(code, code), "valueQuantity": {**MMHG, "value": value}} for code, value in numbers]
     stored = in_chart(code=loinc("85354-9", "BP"), component=parts, valueQuantity=None)
     assert ADAPTER.differences(operation, stored, SITE) == ()
     parts[1]["valueQuantity"]["value"] = 83
