@@ -85,6 +85,13 @@ def own_code(site: Site, kind: str, concept: Any) -> str:
     return found.pop()
 
 
+def codes_for(site: Site, kind: str, own: str) -> list[dict[str, str]]:
+    """Return the codings of ours that the connection maps to one of the EHR's own codes."""
+    table = site.options.get(CODES, {}).get(kind, {})
+    keys = sorted(key for key, mapped in table.items() if own in ([mapped] if isinstance(mapped, str) else mapped))
+    return [{"system": key.rpartition("|")[0], "code": key.rpartition("|")[2]} for key in keys]
+
+
 def takes_back(resource: Resource) -> bool:
     """Whether a resource says of itself that it was entered in error."""
     verification = codings(resource.get("verificationStatus"))

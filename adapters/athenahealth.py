@@ -24,19 +24,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
-from adapters.accepted import code_in, codings, own_code, taken
+from adapters.accepted import codes_for, own_code, taken
 from adapters.adapter import Adapter
-from adapters.measured import UCUM, in_a_unit_of
 from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
 from adapters.r4 import answers, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
-from adapters.r4.components import LOINC
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused, supported
+from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
@@ -82,7 +80,6 @@ UNITS: Mapping[str, str] = {
     "59408-5": "%",
     "2708-6": "%",
 }
-_PRESSURE, _HALVES = "85354-9", ("8480-6", "8462-4")
 
 
 def practice(site: Site) -> str:
@@ -133,53 +130,27 @@ def _patient(operation: Operation, site: Site) -> dict[str, str]:
 # Vital signs
 
 
+def _elements(site: Site) -> Mapping[str, str]:
+    return {**ELEMENTS, **site.options.get("vital_elements", {})}
+
+
 def _vital(change: Change) -> Resource:
     """Build the reading as the interface keeps it: its code, numbers in the fixed units, a day."""
     resource = observation.record(taken(change, ("code", "valueQuantity", "component", "effectiveDateTime")))
-    given = _given(resource)
-    known = {**ELEMENTS, **change.site.options.get("vital_elements", {})}
-    missing = [code for code in given if code not in known or code not in UNITS]
-    if not given or missing or any(item is None for item in given.values()):
-        raise UnsupportedActionError("this EHR has no element for this vital sign, or takes it as numbers only")
-    numbers = {code: _in_unit(item or {}, code) for code, item in given.items()}
-    kept = {name: resource[name] for name in ("resourceType", "status", "subject") if name in resource}
+    known = _elements(change.site)
+    numbers = numbers_in(resource, {code: unit for code, unit in UNITS.items() if code in known})
+    kept = {name: resource[name] for name in ("resourceType", "status", "subject")}
     if change.encounter is not None:
         kept["encounter"] = {"reference": change.encounter["reference"]}
-    return {**kept, "effectiveDateTime": resource["effectiveDateTime"][:10], **_stated(numbers)}
-
-
-def _given(resource: Resource) -> dict[str, Mapping[str, Any] | None]:
-    """Return the numbers of a reading by their LOINC code; a reading that is not of one known kind gives none."""
-    if code_in(resource["code"], LOINC) == _PRESSURE:
-        parts = {str(code_in(item["code"], LOINC)): item.get("valueQuantity") for item in resource.get("component", [])}
-        return parts if set(parts) == set(_HALVES) else {}
-    known = [str(item["code"]) for item in codings(resource["code"]) if item["code"] in UNITS]
-    return {known[0]: resource.get("valueQuantity")} if known and "component" not in resource else {}
-
-
-def _in_unit(quantity: Mapping[str, Any], code: str) -> dict[str, Any]:
-    value, unit = in_a_unit_of(quantity, {UNITS[code]: UNITS[code]}, "this vital sign")
-    return {"value": value, "unit": unit, "system": UCUM, "code": unit}
-
-
-def _concept(code: str) -> dict[str, Any]:
-    return {"coding": [{"system": LOINC, "code": code}]}
-
-
-def _stated(numbers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    if set(numbers) == set(_HALVES):
-        parts = [{"code": _concept(code), "valueQuantity": numbers[code]} for code in _HALVES]
-        return {"code": _concept(_PRESSURE), "component": parts}
-    ((code, quantity),) = numbers.items()
-    return {"code": _concept(code), "valueQuantity": quantity}
+    return {**kept, "effectiveDateTime": resource["effectiveDateTime"][:10], **stated(numbers)}
 
 
 def _vital_form(resource: Resource, site: Site) -> Sent:
-    known = {**ELEMENTS, **site.options.get("vital_elements", {})}
+    known = _elements(site)
     taken_on = _day(resource["effectiveDateTime"])
     group = [
-        {"clinicalelementid": known[code], "readingtaken": taken_on, "value": str((item or {})["value"])}
-        for code, item in _given(resource).items()
+        {"clinicalelementid": known[code], "readingtaken": taken_on, "value": str(item["value"])}
+        for code, item in numbers_in(resource, UNITS).items()
     ]
     patient = _number(site, resource["subject"]["reference"], "patient", "E")
     vitals = {"vitals": exact_json.dumps([group]), "source": "DEVICEGENERATED", "returnvitalids": "true"}
@@ -192,14 +163,14 @@ def _vital_form(resource: Resource, site: Site) -> Sent:
 
 def _vital_sent(operation: Operation, site: Site) -> Resource:
     (group,) = exact_json.parse(_fields(operation)["vitals"])
-    known = {element: code for code, element in {**ELEMENTS, **site.options.get("vital_elements", {})}.items()}
+    known = {element: code for code, element in _elements(site).items()}
     numbers = {
-        code: {"value": exact_json.parse(item["value"]), "unit": UNITS[code], "system": UCUM, "code": UNITS[code]}
+        code: amount(exact_json.parse(item["value"]), UNITS[code])
         for item in group
         if (code := known[item["clinicalelementid"]])
     }
     frame = {"resourceType": "Observation", "status": "final", "subject": _patient(operation, site)}
-    return {**frame, "effectiveDateTime": _fhir_day(group[0]["readingtaken"]), **_stated(numbers)}
+    return {**frame, "effectiveDateTime": _fhir_day(group[0]["readingtaken"]), **stated(numbers)}
 
 
 # Documented medications
@@ -240,24 +211,13 @@ def _medication_sent(operation: Operation, site: Site) -> Resource:
         "resourceType": shown,
         "status": "active",
         "subject": _patient(operation, site),
-        "medicationCodeableConcept": {"coding": _ours(site, fields["medicationid"])},
+        "medicationCodeableConcept": {"coding": codes_for(site, "medication", fields["medicationid"])},
         dosage: [{"text": fields["unstructuredsig"]}],
     }
 
 
-def _ours(site: Site, own: str) -> list[dict[str, str]]:
-    """Return the codes of ours that the connection maps to one of the vendor's."""
-    table = site.options.get("codes", {}).get("medication", {})
-    keys = (key for key, mapped in table.items() if own in ([mapped] if isinstance(mapped, str) else mapped))
-    return [{"system": key.rpartition("|")[0], "code": key.rpartition("|")[2]} for key in sorted(keys)]
-
-
 def _medication_type(site: Site) -> str:
     return str(site.options.get("medication_reads", "MedicationRequest"))
-
-
-def _same_text(sent: Any, stored: Any) -> bool:
-    return [item.get("text") for item in sent] == [item.get("text") for item in stored or []]
 
 
 HANDLERS: Mapping[tuple[str, str], Handler] = {
@@ -361,5 +321,5 @@ ADAPTER: Adapter = AthenaAdapter(
     handlers=HANDLERS,
     views=VIEWS,
     natives=NATIVES,
-    comparisons={**COMPARISONS, "dosage": _same_text, "dosageInstruction": _same_text},
+    comparisons=COMPARISONS,
 )

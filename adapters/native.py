@@ -78,6 +78,11 @@ def _numbers(components: Any) -> dict[str, Any]:
     return {str(codings(item.get("code"))[0]["code"]): item["valueQuantity"] for item in with_number}
 
 
+def same_texts(sent: Any, stored: Any) -> bool:
+    """Whether two lists of dosages have the same texts."""
+    return [item.get("text") for item in sent or []] == [item.get("text") for item in stored or []]
+
+
 COMPARISONS: Comparisons = {
     "code": same_code,
     "medicationCodeableConcept": same_code,
@@ -86,6 +91,8 @@ COMPARISONS: Comparisons = {
     "onsetDateTime": same_day,
     "valueQuantity": same_quantity,
     "component": same_components,
+    "dosage": same_texts,
+    "dosageInstruction": same_texts,
 }
 
 

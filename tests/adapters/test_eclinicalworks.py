@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -137,10 +138,7 @@ def test_throttled_means_until_the_next_minute_of_the_clock() -> None:
 
 
 def test_place_that_is_named_is_kept() -> None:
-    answer = Answer(
-        status=200,
-        body=b'{"type": "transaction-response", "entry": [{"response": {"status": "1", "location": "Observation/o9"}}]}',
-    )
+    answer = Answer(status=200, body=json.dumps(entry("1", location="Observation/o9")).encode())
     assert ADAPTER.classify(one(), answer, NOW).reference == "Observation/o9"
 
 
