@@ -46,7 +46,8 @@ from canonical.ports import Operation, Resource
 
 MAPPING_VERSION = "veradigm/1"
 CREATE = Interaction.CREATE
-_TOKEN = "Token"
+#: The member of a call that carries the session.
+_SESSION_IN = "Token"
 _CLIENT = "healthfinch/allscripts-unity-client@6db65c9 (third party)"
 _PARAMETERS = tuple(f"Parameter{number}" for number in range(1, 7))
 #: What an error says where the session has ended; the call was not made then.
@@ -72,7 +73,7 @@ def call(action: str, patient: str, site: Site, *parameters: str) -> Sent:
         "AppUserID": _option(site, "ehr_user"),
         "Appname": _option(site, "app_name"),
         "PatientID": id_[len(before) :],
-        _TOKEN: "",
+        _SESSION_IN: "",
         **{name: said.get(name, "") for name in _PARAMETERS},
         "Data": "",
     }
@@ -254,7 +255,9 @@ class UnityAdapter(NativeAdapter):
     def request(self, operation: Operation, site: Site) -> Request:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         path = operation.path or ""
-        return Request(method="POST", path=path, headers=headers, body=operation.body, native=True, token_field=_TOKEN)
+        return Request(
+            method="POST", path=path, headers=headers, body=operation.body, native=True, token_field=_SESSION_IN
+        )
 
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
         if isinstance(answer, NoAnswer) or not 200 <= answer.status < 300:
