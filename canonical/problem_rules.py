@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FRAME = frozenset({"type", "operation"})
 _DESCRIPTION = ("category", "code", "severity", "bodySite", *elements("onset"), "stage", "evidence", "asserter", "note")
 _NAMED = ("category", "code", "note")
-#: operation → fields it takes. Where ``code`` is not written it names the problem meant; ``category`` always does, but in ``add``.
+#: operation → fields it takes. ``code``, where it is not written, and ``category``, but in ``add``, name the problem meant.
 TAKES: Mapping[str, tuple[str, ...]] = {
     "add": (*_DESCRIPTION, "recorder", "recordedDate"),
     "update": (*_DESCRIPTION, *elements("abatement")),
