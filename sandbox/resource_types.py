@@ -157,7 +157,9 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
     ),
     "Communication": ResourceType(
         search={**_IDENTIFIER, **_OF_PATIENT, "status": _token("status"), "encounter": _reference("encounter")},
-        bindings={"status": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown")},
+        bindings={
+            "status": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown")
+        },
         subject="subject",
         encounter="encounter",
     ),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from adapters.r4.change import Change, Handler, copy_of_current, new_resource, refuse_besides, write_fields
 from adapters.r4.fields import Field, agree, appended, plain, put
+from canonical.actions.care_task import MAY_STATE
 from canonical.errors import NeedsPersonError
 from canonical.ports import Resource
 
@@ -40,15 +41,9 @@ STATUS_MOVES: Mapping[str, tuple[frozenset[str], str | None]] = {
     "complete": (_ASKED, "completed"),
     "cancel": (_ASKED | {"draft"}, "cancelled"),
 }
-_DONE = ("executionPeriod", "businessStatus", "output", "note")
-#: operation → fields it writes; whatever else it carries is refused, never dropped.
-WRITES: Mapping[str, tuple[str, ...]] = {
-    "update": (
-        *("code", "description", "priority", "owner", "performerType", "restriction", "focus", "reasonCode"),
-        *("reasonReference", "executionPeriod", "businessStatus", "statusReason", "note"),
-    ),
-    "complete": _DONE,
-    "cancel": ("statusReason", "note"),
+#: operation → fields it writes: all that it may state, but the code by which a task that ends is only named.
+WRITES: Mapping[str, frozenset[str]] = {
+    operation: MAY_STATE[operation] - (frozenset() if operation == "update" else {"code"}) for operation in STATUS_MOVES
 }
 
 

@@ -25,9 +25,7 @@ STATUS: Mapping[str, frozenset[str]] = {
     "Observation": _codes("registered preliminary final amended corrected cancelled entered-in-error unknown"),
     "MedicationStatement": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken"),
     "Medication": _codes("active inactive entered-in-error"),
-    "Communication": _codes(
-        "preparation in-progress not-done on-hold stopped completed entered-in-error unknown"
-    ),
+    "Communication": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
     "Task": _codes(
         "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
     ),

@@ -21,6 +21,7 @@ from canonical.people import STAFF, named_error
 from canonical.task_parts import TaskOutput, TaskRestriction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from canonical.envelope import Envelope
@@ -68,10 +69,20 @@ class CareTask(Action):
 
 _REQUIRED = {"create": ("description",), "cancel": ("statusReason",)}
 #: operation → fields that it may state; ``code`` names the task once more where nothing else of it is changed.
-_MAY_STATE = {
+MAY_STATE: Mapping[str, frozenset[str]] = {
     "create": frozenset(
         {
-            *("code", "description", "intent", "priority", "owner", "performerType", "requester", "restriction", "focus"),
+            *(
+                "code",
+                "description",
+                "intent",
+                "priority",
+                "owner",
+                "performerType",
+                "requester",
+                "restriction",
+                "focus",
+            ),
             *("basedOn", "reasonCode", "reasonReference", "authoredOn", "businessStatus", "note"),
         }
     ),
@@ -93,7 +104,7 @@ _NO_CONTENT = frozenset({"type", "operation"})
 
 
 def _presence_errors(action: CareTask) -> list[FieldError]:
-    foreign = sorted(stated(action) - _MAY_STATE[action.operation] - _NO_CONTENT)
+    foreign = sorted(stated(action) - MAY_STATE[action.operation] - _NO_CONTENT)
     wrong = [
         *required_errors(action, _REQUIRED.get(action.operation, ())),
         *unwanted_errors(action, foreign, f"'{action.operation}' does not have it"),
