@@ -5,7 +5,7 @@ import pytest
 from adapters.fhir_r4 import ADAPTER
 from adapters.site import Site
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
-from canonical.ports import Fetched, Operation
+from canonical.ports import Fetched, Operation, Surrounding
 from tests.adapters.commands import KG, METFORMIN, WEIGHT, command, medication, number
 from tests.adapters.r4.test_medication_statement import in_chart
 from tests.adapters.r4.test_observation import in_chart as reading_in_chart
@@ -28,14 +28,15 @@ def planned(
     target = {"reference": "MedicationStatement/m1", "versionId": version_id, "seen": seen}
     said = {name: value for name, value in target.items() if value is not None}
     current = Fetched(resource=chart or in_chart(), version=now)
-    (operation,) = ADAPTER.plan(command(medication("hold"), target=said, known_versions=known), current, SITE)
+    around = Surrounding(current=current)
+    (operation,) = ADAPTER.plan(command(medication("hold"), target=said, known_versions=known), around, SITE)
     return operation
 
 
 def test_precondition_is_the_authors_version() -> None:
     operation = planned(now=AUTHORS, version_id=AUTHORS, seen=AS_SEEN)
     assert (operation.if_match, operation.rebased) == (AUTHORS, False)
-    assert ADAPTER.request(operation).headers["If-Match"] == f'W/"{AUTHORS}"'
+    assert ADAPTER.request(operation, SITE).headers["If-Match"] == f'W/"{AUTHORS}"'
 
 
 @pytest.mark.parametrize("seen", [None, AS_SEEN])
@@ -81,7 +82,9 @@ def test_having_seen_nothing_is_no_picture_that_could_still_hold() -> None:
     assert target is not None
     envelope = held.envelope.model_copy(update={"target": target.model_copy(update={"seen": {}})})
     with pytest.raises(TargetMovedError):
-        ADAPTER.plan(held.evolve(envelope=envelope), Fetched(resource=in_chart(), version=LATER), SITE)
+        ADAPTER.plan(
+            held.evolve(envelope=envelope), Surrounding(current=Fetched(resource=in_chart(), version=LATER)), SITE
+        )
 
 
 def test_same_version_with_another_picture_is_a_conflict() -> None:
@@ -129,7 +132,7 @@ def test_patient_of_this_ehr_may_be_named_by_its_full_address() -> None:
 def test_target_that_is_not_there_is_gone(current: Fetched | None) -> None:
     target = {"reference": "MedicationStatement/m1", "versionId": "3", "seen": AS_SEEN}
     with pytest.raises(NeedsPersonError) as caught:
-        ADAPTER.plan(command(medication("hold"), target=target), current, SITE)
+        ADAPTER.plan(command(medication("hold"), target=target), Surrounding(current=current), SITE)
     assert caught.value.kind == "gone"
 
 
@@ -148,7 +151,7 @@ def request_in_chart(**over: Any) -> Fetched:
 
 def hold_request(current: Fetched) -> None:
     target = {"reference": "MedicationRequest/r1", "versionId": "3", "seen": AS_SEEN}
-    ADAPTER.plan(command(medication("hold"), target=target), current, SITE)
+    ADAPTER.plan(command(medication("hold"), target=target), Surrounding(current=current), SITE)
 
 
 @pytest.mark.parametrize("intent", ["order", "original-order", "reflex-order", "filler-order", "instance-order"])
@@ -177,14 +180,15 @@ def test_reading_is_corrected_on_what_its_author_saw() -> None:
     seen = {"valueQuantity": {"value": number("72.5"), **KG}, "effectiveDateTime": "2026-11-22T13:15:00Z"}
     target = {"reference": "Observation/o1", "seen": seen}
     action = {**WEIGHT, "operation": "correct"}
-    (operation,) = ADAPTER.plan(command(action, target=target), Fetched(resource=reading_in_chart(), version="7"), SITE)
+    around = Surrounding(current=Fetched(resource=reading_in_chart(), version="7"))
+    (operation,) = ADAPTER.plan(command(action, target=target), around, SITE)
     assert (operation.if_match, operation.rebased) == ("7", True)
     moved = reading_in_chart(valueQuantity={"value": number("72.6"), **KG})
     with pytest.raises(TargetMovedError):
-        ADAPTER.plan(command(action, target=target), Fetched(resource=moved, version="7"), SITE)
+        ADAPTER.plan(command(action, target=target), Surrounding(current=Fetched(resource=moved, version="7")), SITE)
 
 
 def test_operation_is_the_same_on_every_attempt() -> None:
     assert planned(now=AUTHORS, version_id=AUTHORS) == planned(now=AUTHORS, version_id=AUTHORS)
-    first, second = (ADAPTER.plan(command(WEIGHT), None, SITE) for _ in range(2))
+    first, second = (ADAPTER.plan(command(WEIGHT), Surrounding(), SITE) for _ in range(2))
     assert first == second
