@@ -1,9 +1,12 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from adapters.fhir_r4 import ADAPTER
+from adapters.r4.adapter import R4Adapter
 from adapters.site import Site
+from canonical.capabilities import Interaction, PreconditionKind
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
 from canonical.ports import Fetched, Operation, Surrounding
 from tests.adapters.commands import KG, METFORMIN, WEIGHT, command, medication, number
@@ -192,3 +195,49 @@ def test_operation_is_the_same_on_every_attempt() -> None:
     assert planned(now=AUTHORS, version_id=AUTHORS) == planned(now=AUTHORS, version_id=AUTHORS)
     first, second = (ADAPTER.plan(command(WEIGHT), Surrounding(), SITE) for _ in range(2))
     assert first == second
+
+
+def without_guard(*, seen: dict[str, Any] | None, accepts: Any, version_id: str | None = AUTHORS) -> Operation:
+    """Plan a hold at an EHR that has no precondition for updates."""
+    assert isinstance(ADAPTER, R4Adapter)
+    key = ("MedicationStatement", Interaction.UPDATE)
+    write = replace(ADAPTER.capabilities.writes[key], precondition=PreconditionKind.READ_COMPARE)
+    capabilities = replace(ADAPTER.capabilities, writes={**ADAPTER.capabilities.writes, key: write})
+    adapter = replace(ADAPTER, capabilities=capabilities)
+    target = {"reference": "MedicationStatement/m1", "versionId": version_id, "seen": seen}
+    said = {name: value for name, value in target.items() if value is not None}
+    around = Surrounding(current=Fetched(resource=in_chart(), version=AUTHORS))
+    site = Site(base_url=SITE.base_url, options={"accepts_update_window": accepts})
+    (operation,) = adapter.plan(command(medication("hold"), target=said), around, site)
+    return operation
+
+
+@pytest.mark.parametrize("accepts", [None, False, "true", 1])
+def test_update_without_any_guard_needs_the_connection_to_accept_the_window(accepts: Any) -> None:
+    with pytest.raises(NeedsPersonError) as raised:
+        without_guard(seen=AS_SEEN, accepts=accepts)
+    assert raised.value.kind == "no_precondition"
+
+
+def test_update_without_any_guard_is_compared_with_what_the_author_saw() -> None:
+    operation = without_guard(seen=AS_SEEN, accepts=True)
+    assert (operation.if_match, operation.rebased) == (None, True)
+    assert "If-Match" not in ADAPTER.request(operation, SITE).headers
+
+
+@pytest.mark.parametrize("seen", [None, {"status": "stopped"}, {**AS_SEEN, "unheard_of": 1}])
+def test_version_alone_is_no_comparison_where_there_is_no_guard(seen: dict[str, Any] | None) -> None:
+    with pytest.raises(TargetMovedError):
+        without_guard(seen=seen, accepts=True)
+
+
+def test_guard_by_date_states_when_the_target_was_last_changed() -> None:
+    assert isinstance(ADAPTER, R4Adapter)
+    key = ("MedicationStatement", Interaction.UPDATE)
+    write = replace(ADAPTER.capabilities.writes[key], precondition=PreconditionKind.IF_UNMODIFIED_SINCE)
+    capabilities = replace(ADAPTER.capabilities, writes={**ADAPTER.capabilities.writes, key: write})
+    changed = "2026-11-22T13:15:00Z"
+    operation = planned(now=changed, version_id=changed, seen=AS_SEEN)
+    headers = replace(ADAPTER, capabilities=capabilities).request(operation, SITE).headers
+    assert headers["If-Unmodified-Since"] == "Sun, 22 Nov 2026 13:15:00 GMT"
+    assert "If-Match" not in headers
