@@ -9,6 +9,8 @@ from threading import Lock
 from typing import Any
 
 from canonical import exact_json
+from canonical.action import action_specs
+from canonical.capabilities import Support, Way
 from canonical.command import Command
 from canonical.compound import part_urn
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
@@ -34,6 +36,10 @@ SHORT = Timings(
     margin=timedelta(milliseconds=40),
     send_within=timedelta(seconds=1),
 )
+#: It takes whatever there is.
+EVERYTHING = {
+    (spec.type, operation): Support(way=Way.DIRECT) for spec in action_specs().values() for operation in spec.operations
+}
 
 
 @dataclass
@@ -57,7 +63,7 @@ class Chart:
 
     def __post_init__(self) -> None:
         """Admit the one synthetic patient of the factories."""
-        self.capabilities = Capabilities(writes={}, supports={}, proof=self.proof)
+        self.capabilities = Capabilities(writes={}, supports=EVERYTHING, proof=self.proof)
 
     def admit(self, patient: Resource) -> None:
         """Put a Patient into the chart."""
