@@ -63,6 +63,12 @@ USUAL: dict[str, tuple[str, str, str]] = {
     "head-circumference-percentile": ("45.0", "%", "%"),
 }
 
+#: action → the entry that an update of it names, and what its author saw there.
+SEEN: dict[str, tuple[str, Json]] = {
+    "CareMessage": ("Communication/c3", {"topic": {"text": "Missed doses"}}),
+    "CareTask": ("Task/t3", {"status": "requested"}),
+}
+
 reseed_random(SEED)
 _events = itertools.count(1)
 
@@ -158,6 +164,30 @@ def medication_seen_json(**over: Any) -> Json:
     return _with(members, over)
 
 
+def care_message_json(operation: str = "send", **over: Any) -> Json:
+    """Return a ``CareMessage`` to a practitioner about a missed dose, with what ``operation`` needs and no more."""
+    action: Json = {"type": "CareMessage", "operation": operation}
+    if operation == "retract":
+        return _with(action | {"statusReason": {"text": "sent about another patient"}}, over)
+    action |= {
+        "topic": {"text": "Missed doses"},
+        "payload": [{"contentString": "Ms Lopez says that she took no lisinopril since Friday."}],
+        "recipient": [{"reference": "Practitioner/d1"}],
+    }
+    return _with(action, over)
+
+
+def care_task_json(operation: str = "create", **over: Any) -> Json:
+    """Return a ``CareTask`` to call the patient back, with what ``operation`` needs and no more."""
+    action: Json = {"type": "CareTask", "operation": operation}
+    needed: dict[str, Json] = {
+        "create": {"description": "Call her about the missed doses", "owner": {"reference": "CareTeam/t1"}},
+        "update": {"priority": "urgent"},
+        "cancel": {"statusReason": {"text": "she came in herself"}},
+    }
+    return _with(action | needed.get(operation, {}), over)
+
+
 def patient_json(**over: Any) -> Json:
     """Return the patient as the envelope names one, a second time by birth date and family name."""
     return _with({"reference": "Patient/p1", "birthDate": "1961-04-02", "family": "Lopez"}, over)
@@ -171,7 +201,10 @@ def acknowledged_json(**over: Any) -> Json:
 
 def target_json(action: Json, **over: Any) -> Json:
     """Return the target that an update of ``action`` names, with version and what was seen."""
-    if action["type"] == "MedicationChange":
+    if action["type"] in SEEN:
+        reference, seen = SEEN[action["type"]]
+        members: Json = {"reference": reference, "versionId": "1", "seen": seen}
+    elif action["type"] == "MedicationChange":
         members = {
             "reference": "MedicationStatement/m3",
             "versionId": "7",

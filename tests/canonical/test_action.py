@@ -84,8 +84,20 @@ def test_two_modules_of_one_name_stop_the_start(monkeypatch: pytest.MonkeyPatch)
 def test_only_a_first_record_creates_and_only_a_retraction_takes_back() -> None:
     creates = {(spec.type, name) for spec in SPECS for name, rule in spec.operations.items() if rule.creates}
     takes_back = {(spec.type, name) for spec in SPECS for name, rule in spec.operations.items() if rule.takes_back}
-    assert creates == {("VitalReading", "record"), ("MedicationChange", "start")}
-    assert takes_back == {("VitalReading", "retract"), ("MedicationChange", "retract")}
+    assert creates == {
+        ("VitalReading", "record"),
+        ("MedicationChange", "start"),
+        ("CareMessage", "send"),
+        ("CareTask", "create"),
+        ("ClinicalNote", "create"),
+    }
+    assert takes_back == {
+        ("VitalReading", "retract"),
+        ("MedicationChange", "retract"),
+        ("CareMessage", "retract"),
+        ("CareTask", "cancel"),
+        ("ClinicalNote", "retract"),
+    }
 
 
 def test_a_medication_is_changed_only_by_somebody_who_saw_it() -> None:
