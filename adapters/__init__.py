@@ -15,6 +15,7 @@ from canonical.errors import ConfigurationError
 if TYPE_CHECKING:
     from adapters.adapter import Adapter
     from adapters.wire import Wire
+    from canonical.capabilities import Capabilities
     from canonical.ports import ConnectionSettings, Ehr
 
 #: Reads run beside the writes that ``max_in_flight`` counts.
@@ -50,6 +51,24 @@ def adapters() -> Mapping[str, Adapter]:
     return collect(importlib.import_module(f"{__name__}.{name}") for name in names)
 
 
+def declared(settings: ConnectionSettings) -> Capabilities:
+    """Return what the connection's kind of EHR can do within its contract, as declared; nothing is asked or opened.
+
+    Raises :class:`ConfigurationError` naming the adapters there are.
+    """
+    from canonical.capabilities import within_contract
+
+    return within_contract(_adapter(settings).capabilities, settings.options)
+
+
+def _adapter(settings: ConnectionSettings) -> Adapter:
+    adapter = adapters().get(settings.adapter)
+    if adapter is None:
+        known = ", ".join(sorted(adapters()))
+        raise ConfigurationError(f"connection {settings.name}: no adapter '{settings.adapter}'; there are: {known}")
+    return adapter
+
+
 def open_ehr(
     settings: ConnectionSettings,
     *,
@@ -60,8 +79,8 @@ def open_ehr(
     """Return the EHR of one connection; nothing is connected yet, the private key is read. ``clock`` gives UTC.
 
     ``options`` read here: ``ca_file`` (PEM), ``max_body`` (octets), ``native_url`` (where an EHR takes what is not
-    FHIR). The two systems name the
-    identifiers by which our writes are recognised; by default ``urn:fhir-writeback:command`` and ``…:change``.
+    FHIR). The two systems name the identifiers by which our writes are recognised; by default
+    ``urn:fhir-writeback:command`` and ``…:change``.
     Raises :class:`ConfigurationError` naming the setting to correct.
     """
     from adapters.ehr import RestEhr
@@ -69,14 +88,10 @@ def open_ehr(
     from adapters.tokens import open_tokens
     from adapters.wire import MAX_BODY_DEFAULT, Wire
 
-    adapter = adapters().get(settings.adapter)
-    if adapter is None:
-        known = ", ".join(sorted(adapters()))
-        raise ConfigurationError(f"connection {settings.name}: no adapter '{settings.adapter}'; there are: {known}")
     options: Mapping[str, Any] = settings.options
     ca_file = options.get("ca_file")
     return RestEhr(
-        adapter=adapter,
+        adapter=_adapter(settings),
         site=Site(
             base_url=settings.base_url,
             command_system=command_system or COMMAND_SYSTEM,

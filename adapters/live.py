@@ -1,5 +1,8 @@
 """What an EHR says of itself now against what its adapter declares, for ``writeback doctor``. It changes nothing.
 
+What can really be written is the least of four: the adapter's table, the connection's contract, the EHR's own
+CapabilityStatement, and the scopes it granted; no one of them proves anything alone.
+
 Source: HL7 FHIR R4 (4.0.1), CapabilityStatement.
 """
 
@@ -10,11 +13,13 @@ from typing import Any
 
 from adapters.scopes import covers
 from adapters.tokens import Tokens
-from canonical.capabilities import Capabilities, Interaction, PreconditionKind, Transport
+from canonical.capabilities import Capabilities, Interaction, PreconditionKind, Transport, Way, only
 from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.ports import Check, Resource
 
 _RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u", Interaction.PATCH: "u"}
+#: Only these are in a CapabilityStatement and under SMART's scopes.
+_FHIR = frozenset({Transport.REST, Transport.TRANSACTION})
 
 
 def live_checks(declared: Capabilities, statement: Callable[[], Resource], tokens: Tokens) -> list[Check]:
@@ -23,7 +28,43 @@ def live_checks(declared: Capabilities, statement: Callable[[], Resource], token
         live = statement()
     except (EhrUnavailableError, NeedsPersonError) as error:
         return [Check(name="capability statement", ok=False, detail=f"{error}; check the base URL and credentials")]
-    return [*_statement_checks(declared, live), *_scope_checks(declared, tokens.granted)]
+    return [
+        *_statement_checks(declared, live),
+        *_scope_checks(declared, tokens.granted),
+        *_effective_checks(declared, effective(declared, live, tokens.granted)),
+    ]
+
+
+def effective(declared: Capabilities, live: Resource, granted: str | None) -> Capabilities:
+    """Return what is left of ``declared`` (within the contract already) at an EHR that states ``live`` and ``granted``.
+
+    ``granted``: scopes, space-separated; ``None`` where the EHR states none.
+    """
+    by_type = _resources(live)
+
+    def offers(name: str, interaction: Interaction) -> bool:
+        stated = {item.get("code") for item in by_type.get(name, {}).get("interaction", [])}
+        return interaction.value in stated and (granted is None or covers(granted, name, _RIGHTS[interaction]))
+
+    return only(
+        declared,
+        frozenset(key for key, write in declared.writes.items() if write.transport not in _FHIR or offers(*key)),
+    )
+
+
+def _effective_checks(declared: Capabilities, left: Capabilities) -> Iterator[Check]:
+    """One line per action: how its operations are taken now, and which of the declared ones are not."""
+    for action in sorted({name for name, _ in declared.supports}):
+        lost, ways = [], dict[Way, list[str]]()
+        for (name, operation), support in sorted(left.supports.items()):
+            if name != action:
+                continue
+            ways.setdefault(support.way, []).append(operation)
+            if support.way is not declared.support(name, operation).way:
+                lost.append(operation)
+        told = "; ".join(f"{way}: {', '.join(operations)}" for way, operations in ways.items())
+        missing = f". Declared, and not to be had here: {', '.join(lost)}" if lost else ""
+        yield Check(name=f"{action} is taken", ok=not lost, detail=f"{told}{missing}")
 
 
 def _statement_checks(declared: Capabilities, live: Resource) -> Iterator[Check]:
@@ -32,8 +73,12 @@ def _statement_checks(declared: Capabilities, live: Resource) -> Iterator[Check]
         name="fhir version", ok=version.startswith("4.0"), detail=f"the EHR says {version}, this adapter writes 4.0.1"
     )
     by_type = _resources(live)
-    for name in sorted({name for name, _ in declared.interactions}):
+    for name in sorted({name for name, _ in _fhir_writes(declared)}):
         yield from _type_checks(declared, name, by_type.get(name, {}))
+
+
+def _fhir_writes(declared: Capabilities) -> list[tuple[str, Interaction]]:
+    return sorted(key for key, write in declared.writes.items() if write.transport in _FHIR)
 
 
 def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
@@ -43,7 +88,7 @@ def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
 
 def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> Iterator[Check]:
     offered = {item.get("code") for item in live.get("interaction", [])}
-    wanted = {interaction.value for type_, interaction in _by_rest(declared) if type_ == name}
+    wanted = {interaction.value for type_, interaction in declared.interactions if type_ == name}
     missing = sorted((wanted | {"read", "search-type"}) - offered)
     yield Check(
         name=f"{name} interactions",
@@ -52,8 +97,8 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
     )
     if declared.finds_by_mark:
         can_search = any(item.get("name") == "identifier" for item in live.get("searchParam", []))
-        lacking = "without it an unanswered create cannot be found again: every one goes to a person"
-        yield Check(name=f"{name} search by identifier", ok=can_search, detail="" if can_search else lacking)
+        told = "without it an unanswered create cannot be found again: every one goes to a person"
+        yield Check(name=f"{name} search by identifier", ok=can_search, detail="" if can_search else told)
     if declared.conditional_create:
         yield Check(
             name=f"{name} conditional create",
@@ -73,18 +118,11 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
         )
 
 
-def _by_rest(declared: Capabilities) -> frozenset[tuple[str, Interaction]]:
-    """Return the verbs that are FHIR's own; what travels otherwise is in no CapabilityStatement and under no FHIR scope."""
-    return frozenset(key for key, write in declared.writes.items() if write.transport is Transport.REST)
-
-
 def _scope_checks(declared: Capabilities, granted: str | None) -> Iterator[Check]:
     if granted is None:
         return
-    by_rest = _by_rest(declared)
-    for name, interaction in sorted(declared.interactions):
-        written = (_RIGHTS[interaction],) if (name, interaction) in by_rest else ()
-        for right in (*written, "r", "s"):
+    for name, interaction in _fhir_writes(declared):
+        for right in (_RIGHTS[interaction], "r", "s"):
             if not covers(granted, name, right):
                 yield Check(
                     name=f"{name} scope",

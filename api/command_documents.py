@@ -14,7 +14,7 @@ from canonical.status import STATUS_OF, explain
 
 
 def _members(summary: CommandSummary) -> dict[str, Any]:
-    said = explain(summary.state, summary.reason)
+    said = explain(summary.state, summary.reason, summary.sent_as)
     return {
         "id": summary.id,
         "status": STATUS_OF[summary.state],
@@ -31,6 +31,7 @@ def _members(summary: CommandSummary) -> dict[str, Any]:
         "correlation_id": summary.correlation_id,
         "author_assurance": summary.author_assurance,
         "attempts": summary.attempts,
+        "sent_as": summary.sent_as,
         "possible_duplicate_of": summary.possible_duplicate_of,
     }
 

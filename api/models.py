@@ -28,6 +28,7 @@ class ReceiptDocument(Document):
     received_at: datetime
     correlation_id: str
     author_assurance: str
+    sent_as: str | None = None
     possible_duplicate_of: UUID | None = None
     note: str = ""
 
@@ -81,6 +82,7 @@ class CommandSummaryDocument(Document):
     correlation_id: str
     author_assurance: str
     attempts: int
+    sent_as: str | None = None
     possible_duplicate_of: UUID | None = None
 
 

@@ -61,6 +61,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "confirmation-required": ProblemType(422, "Its author must confirm an implausible value", "afterConfirmation"),
     "acknowledgement-required": ProblemType(422, "Its author must acknowledge a high-risk change", "afterConfirmation"),
     "idempotency-key-reused": ProblemType(422, "The key was used for other content"),
+    "unsupported-by-ehr": ProblemType(422, "The EHR cannot take this"),
     "label-unsupported": ProblemType(422, "The connection does not keep security labels"),
     "address-refused": ProblemType(422, "Callbacks may not go to this address"),
     "quota-exceeded": ProblemType(429, "Too many commands in an hour", "later"),

@@ -79,7 +79,8 @@ class Admission:
 
     ``raw`` is the JSON to keep (UTF-8 bytes, decimals as written); ``key_hash`` and ``fingerprint`` as in
     :mod:`canonical.idempotency`; ``approval_reason`` is not empty when a person must approve first; each of
-    ``findings`` opens a case beside it, one for a series; ``detail`` goes on its first event, without clinical content.
+    ``findings`` opens a case beside it, one for a series; ``sent_as`` is the fallback that will be needed; ``detail`` goes
+    on its first event, without clinical content.
     """
 
     envelope: Envelope
@@ -94,6 +95,7 @@ class Admission:
     traceparent: str | None = None
     approval_reason: str = ""
     findings: tuple[Finding, ...] = ()
+    sent_as: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -114,6 +116,7 @@ class KnownCommand:
     correlation_id: str
     author_assurance: str
     action_type: str
+    sent_as: str | None = None
     possible_duplicate_of: UUID | None = None
 
 

@@ -30,6 +30,7 @@ class CommandSummary:
     possible_duplicate_of: UUID | None
     target_reference: str | None
     target_command: UUID | None
+    sent_as: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canonical.lifecycle import State
@@ -149,10 +149,23 @@ _BY_REASON: dict[str, Explanation] = {
 }
 
 
-def explain(state: State, reason: str = "") -> Explanation:
+#: Fallback → what is said besides of a command that went that way.
+INSTEAD = {
+    "message": "This EHR cannot take it as an entry of its own, so it goes as a message: nothing else in the chart changes.",
+    "note": "This EHR cannot take it as an entry of its own, so it goes as a note: nothing else in the chart changes.",
+    "task": "This EHR cannot take it as an entry of its own, so it goes as a task for the clinic's staff: nothing else in "
+    "the chart changes.",
+}
+
+
+def explain(state: State, reason: str = "", sent_as: str | None = None) -> Explanation:
     """Return the sentence and next step for a command in ``state`` that got there for ``reason``.
 
-    A reason speaks only of what stopped a command: once it is sent, the state alone says what is true.
+    A reason speaks only of what stopped a command: once it is sent, the state alone says what is true. ``sent_as`` is the
+    fallback that was taken: whoever reads that it is in the chart must read in which form.
     """
     stopped = STATUS_OF[state] in {Status.NEEDS_ATTENTION, Status.NOT_WRITTEN}
-    return _BY_REASON.get(reason, _BY_STATE[state]) if stopped else _BY_STATE[state]
+    said = _BY_REASON.get(reason, _BY_STATE[state]) if stopped else _BY_STATE[state]
+    if sent_as is None or STATUS_OF[state] is Status.NOT_WRITTEN:
+        return said
+    return replace(said, sentence=f"{said.sentence} {INSTEAD[sent_as]}")

@@ -20,7 +20,8 @@ from redis.retry import Retry
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters import open_ehr
+from adapters import declared, open_ehr
+from canonical.capabilities import Capabilities
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.ports import ConnectionSettings, Ehr
 from config.connections import read_connections
@@ -67,10 +68,14 @@ class Ehrs:
     """The EHRs by (tenant, connection), each opened when it is first needed. Thread-safe; closed together."""
 
     def __init__(
-        self, connections: Mapping[tuple[str, str], ConnectionSettings], opener: Callable[[ConnectionSettings], Ehr]
+        self,
+        connections: Mapping[tuple[str, str], ConnectionSettings],
+        opener: Callable[[ConnectionSettings], Ehr],
+        capabilities: Callable[[ConnectionSettings], Capabilities] = declared,
     ) -> None:
-        """Take the connections' settings and what opens one."""
-        self._connections, self._opener = connections, opener
+        """Take the connections' settings, what opens one, and what tells what one can do without opening it."""
+        self._connections, self._opener, self._declared = connections, opener, capabilities
+        self._capabilities: dict[tuple[str, str], Capabilities] = {}
         self._open: dict[tuple[str, str], Ehr] = {}
         self._lock = Lock()
 
@@ -86,6 +91,13 @@ class Ehrs:
                     )
                 ehr = self._open[tenant, name] = self._opener(settings)
             return ehr
+
+    def capabilities(self, settings: ConnectionSettings) -> Capabilities:
+        """Return what a connection's EHR can do within its contract, as declared; nothing is opened."""
+        key = settings.tenant, settings.name
+        if key not in self._capabilities:
+            self._capabilities[key] = self._declared(settings)
+        return self._capabilities[key]
 
     def close(self) -> None:
         """Close every EHR that was opened."""
@@ -139,11 +151,13 @@ def build(
     clock: Callable[[], datetime] = utc_now,
     random: Random | None = None,
     opener: Callable[[ConnectionSettings], Ehr] | None = None,
+    capabilities: Callable[[ConnectionSettings], Capabilities] = declared,
 ) -> Services:
     """Return the services for ``settings``, after checking that the database keeps what it commits.
 
-    ``opener`` opens an EHR (the adapters', unless a test brings its own). Raises ``ConfigurationError`` naming the
-    setting to correct and ``StoreUnavailableError`` when PostgreSQL cannot be reached.
+    ``opener`` opens an EHR and ``capabilities`` tells what it can do (the adapters', unless a test brings its own).
+    Raises ``ConfigurationError`` naming the setting to correct and ``StoreUnavailableError`` when PostgreSQL cannot be
+    reached.
     """
     for name in ("database_url", "redis_url"):
         if not getattr(settings, name):
@@ -160,7 +174,7 @@ def build(
     except BaseException:
         engine.dispose()
         raise
-    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock)))
+    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock)), capabilities)
     return _assemble(settings, engine, known, ehrs, clock, random or Random())  # noqa: S311 - jitter
 
 
@@ -191,6 +205,7 @@ def _assemble(
     receiver = Receiver(
         store=admissions,
         connections=known,
+        capabilities=ehrs.capabilities,
         locks=locks,
         hints=hints,
         clock=clock,

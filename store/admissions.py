@@ -18,7 +18,7 @@ from store.refusals import Refusals
 
 _KNOWN = """
 SELECT id, fingerprint, state, state_reason AS reason, received_at, correlation_id, author_assurance, action_type,
-       possible_duplicate_of
+       sent_as, possible_duplicate_of
   FROM commands WHERE tenant = %(tenant)s AND app = %(app)s AND key_hash = %(key_hash)s
 """
 _ACCEPTED = """
@@ -133,6 +133,7 @@ class Admissions:
             not_after=envelope.not_after,
             duplicate_key=duplicate_key(envelope, patient),
             extra_cases=cases,
+            sent_as=admission.sent_as,
             received_detail=admission.detail | ({"series": series} if series else {}),
         )
 

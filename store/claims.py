@@ -72,7 +72,7 @@ ln AS (
 cm AS (
   UPDATE commands c SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
          attempts = c.attempts + 1, spent = c.spent + 1, stumbles = 0, event_seq = c.event_seq + 1,
-         sent_as = coalesce(%(sent_as)s, c.sent_as)
+         sent_as = CASE WHEN c.attempts = 0 THEN %(sent_as)s::text ELSE c.sent_as END
     FROM ok WHERE c.id = ok.command_id
   RETURNING c.id, c.tenant, c.app, c.event_seq, c.attempts, c.lane_id),
 pl AS (

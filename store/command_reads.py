@@ -26,7 +26,7 @@ from store.database import rows, transaction
 _COLUMNS = """
 c.id, c.tenant, c.app, k.name AS connection, c.action_type, c.operation, c.state, c.state_reason AS reason,
 c.state_since, c.event_seq, c.attempts, c.received_at, c.due_at, c.not_after, c.correlation_id, c.author_assurance,
-c.possible_duplicate_of, c.target_reference, c.target_command
+c.possible_duplicate_of, c.target_reference, c.target_command, c.sent_as
 """
 _GET = f"""
 SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id

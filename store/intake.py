@@ -52,12 +52,12 @@ cm AS (
   INSERT INTO commands (id, tenant, app, connection_id, lane_id, lane_seq, subject, root, action_type, operation, state,
       state_reason, event_seq, priority, not_after, consent_id, consent_version, switch_ids, envelope_digest, fingerprint,
       key_hash, correlation_id, traceparent, approval_required, target_reference, target_command, after, takes_back,
-      author_digest, author_assurance, duplicate_key, possible_duplicate_of)
+      author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as)
   VALUES (%(id)s, %(tenant)s, %(app)s, %(connection_id)s, %(lane_id)s, %(lane_seq)s, %(subject)s, %(root)s, %(action_type)s,
       %(operation)s, %(target)s, %(reason)s, 2, %(priority)s, %(not_after)s, %(consent_id)s, %(consent_version)s,
       %(switch_ids)s, %(envelope_digest)s, %(fingerprint)s, %(key_hash)s, %(correlation_id)s, %(traceparent)s,
       %(approval_required)s, %(target_reference)s, %(target_command)s, %(after)s, %(takes_back)s, %(author_digest)s,
-      %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s)
+      %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s)
   ON CONFLICT (tenant, app, key_hash) DO NOTHING
   RETURNING id, tenant, app, event_seq),
 first AS (
@@ -77,7 +77,8 @@ class NewCommand:
     """A command that passed the door's checks.
 
     ``envelope`` is the JSON as it came (UTF-8 bytes, decimals as written); ``patient_key`` the 32-byte digest that names the
-    lane; ``duplicate_key`` digests what makes two readings the same; ``extra_cases`` are opened beside it;
+    lane; ``duplicate_key`` digests what makes two readings the same; ``extra_cases`` are opened beside it; ``sent_as`` is the
+    fallback that its EHR needs, as far as the door can tell;
     ``received_detail`` goes on the first event and holds no clinical content.
     """
 
@@ -110,6 +111,7 @@ class NewCommand:
     not_after: datetime | None = None
     duplicate_key: bytes | None = None
     extra_cases: tuple[str, ...] = ()
+    sent_as: str | None = None
     received_detail: dict[str, Any] = field(default_factory=dict)
 
 

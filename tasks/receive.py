@@ -16,9 +16,11 @@ import structlog
 from canonical.action import Finding, spec_for
 from canonical.admission import Admission, AdmissionStore, Admitted, BusyError, KnownCommand, Refusal
 from canonical.admission import patient_key as patient_key_of
+from canonical.capabilities import Capabilities
 from canonical.consent import check_consent
 from canonical.envelope import Envelope, parse_envelope
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError
+from canonical.fallback import check_supported
 from canonical.idempotency import check_key, derived_key, fingerprint, key_hash
 from canonical.judgement import check_authority, check_content, check_target
 from canonical.lifecycle import SETTLED, State
@@ -47,7 +49,8 @@ class ReceiptLostError(StoreUnavailableError):
 class Receipt:
     """The answer to a command that is kept: where it is now and what follows.
 
-    ``replayed``: its key was known, nothing was stored by this request; ``note`` is what the action always says.
+    ``replayed``: its key was known, nothing was stored by this request; ``note`` is what the action always says;
+    ``sent_as``: ``message``, ``note`` or ``task`` where the EHR cannot take it otherwise.
     """
 
     id: UUID
@@ -61,12 +64,13 @@ class Receipt:
     received_at: datetime
     correlation_id: str
     author_assurance: str
+    sent_as: str | None = None
     possible_duplicate_of: UUID | None = None
     note: str = ""
 
     def moved(self, state: State, reason: str) -> "Receipt":
         """Return the receipt as it reads now that the command is in ``state``."""
-        return replace(self, **_told(state, reason))
+        return replace(self, **_told(state, reason, self.sent_as))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +96,18 @@ class Receiver:
         *,
         store: AdmissionStore,
         connections: Mapping[tuple[str, str], ConnectionSettings],
+        capabilities: Callable[[ConnectionSettings], Capabilities],
         locks: Locks,
         hints: Hints,
         clock: Callable[[], datetime],
         quota_per_hour: int,
         faultpoints: Faultpoints | None = None,
     ) -> None:
-        """Take collaborators; ``connections`` by (tenant, name), ``clock`` gives aware UTC."""
+        """Take collaborators; ``connections`` by (tenant, name), ``clock`` gives aware UTC.
+
+        ``capabilities`` tells what a connection's EHR can do, without asking it.
+        """
+        self._capabilities = capabilities
         self._faultpoints = faultpoints or Faultpoints()
         self._store, self._connections, self._locks, self._hints = store, connections, locks, hints
         self._clock = clock
@@ -164,6 +173,7 @@ class Receiver:
         now = self._clock()
         check_target(envelope)
         _check_labels(envelope, settings)
+        sent_as = check_supported(envelope, self._capabilities(settings), settings.options)
         check_content(envelope, now)
         patient = patient_key_of(principal.tenant, envelope.connection, envelope.patient.reference)
         consent = check_consent(
@@ -189,6 +199,7 @@ class Receiver:
             traceparent=request.traceparent,
             approval_reason=_approval_reason(envelope, findings),
             findings=findings,
+            sent_as=sent_as,
             detail={"door": request.door, "marks": list(spec.marks(envelope, now))},
         )
         return self._stored(admission)
@@ -278,7 +289,8 @@ def _repeated(known: KnownCommand, print_: bytes) -> Receipt:
 
 def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
     return Receipt(
-        **_told(command.state, command.reason),
+        **_told(command.state, command.reason, command.sent_as),
+        sent_as=command.sent_as,
         id=command.id,
         replayed=replayed,
         received_at=command.received_at,
@@ -289,8 +301,8 @@ def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
     )
 
 
-def _told(state: State, reason: str) -> dict[str, Any]:
-    said = explain(state, reason)
+def _told(state: State, reason: str, sent_as: str | None) -> dict[str, Any]:
+    said = explain(state, reason, sent_as)
     return {
         "status": STATUS_OF[state],
         "state": state.value,

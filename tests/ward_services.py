@@ -46,7 +46,10 @@ def settings_for(ward: Ward, redis_url: str, folder: Path, **more: Any) -> Setti
 def services_of(ward: Ward, redis_url: str, folder: Path, **more: Any) -> Iterator[Services]:
     """Yield services whose EHR is the ward's chart."""
     services = build(
-        settings_for(ward, redis_url, folder, **more), random=Random(1), opener=lambda _settings: ward.chart
+        settings_for(ward, redis_url, folder, **more),
+        random=Random(1),
+        opener=lambda _settings: ward.chart,
+        capabilities=lambda _settings: ward.chart.capabilities,
     )
     try:
         yield services

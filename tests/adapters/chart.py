@@ -8,7 +8,7 @@ from typing import Any
 from adapters import open_ehr
 from adapters.ehr import RestEhr
 from canonical.command import Command
-from canonical.ports import ConnectionSettings, Fetched, Operation, Proof, Timings, Trace
+from canonical.ports import ConnectionSettings, Fetched, Operation, Proof, Surrounding, Timings, Trace
 from tests.adapters.commands import COMMAND_ID, START, command
 from tests.sandbox_fixture import RunningSandbox
 
@@ -58,7 +58,7 @@ def plan(ehr: RestEhr, command: Command) -> Operation:
     current: Fetched | None = None
     if not command.rule.creates and command.target_reference is not None:
         current = ehr.fetch(command.target_reference, TRACE)
-    (operation,) = ehr.plan(command, current)
+    (operation,) = ehr.plan(command, Surrounding(current=current))
     return operation
 
 

@@ -7,6 +7,7 @@ from adapters import adapters, collect, open_ehr
 from adapters.fhir_r4 import ADAPTER
 from canonical.action import action_specs
 from canonical.errors import ConfigurationError
+from canonical.ports import Surrounding
 from tests.adapters.chart import opened, settings
 
 
@@ -44,7 +45,7 @@ def test_systems_of_our_marks_can_be_the_hospitals_own() -> None:
     from tests.adapters.commands import COMMAND_ID, WEIGHT, command
 
     ehr = open_ehr(settings("http://127.0.0.1:1"), command_system="https://hospital.example/writeback")
-    (operation,) = ehr.plan(command(WEIGHT), None)
+    (operation,) = ehr.plan(command(WEIGHT), Surrounding())
     ehr.close()
     assert operation.mark == f"https://hospital.example/writeback|{COMMAND_ID}"
     assert operation.mark.split("|")[0].encode() in operation.body

@@ -2,8 +2,9 @@
 
 import json
 
-from adapters.live import live_checks
+from adapters.live import effective, live_checks
 from adapters.tokens import NoTokens
+from canonical.capabilities import Capabilities, Interaction, Meaning, Transport, Write
 from tests.adapters.chart import (
     at,
     opened,
@@ -49,6 +50,27 @@ def test_doctor_names_what_a_poorer_ehr_lacks() -> None:
         "MedicationStatement interactions",
     } <= failed.keys()
     assert all(failed.values())
+
+
+def test_doctor_compares_what_is_declared_with_what_is_to_be_had(sandbox: RunningSandbox) -> None:
+    class ReadingsOnly(NoTokens):
+        granted = "system/Observation.crs system/MedicationStatement.cruds system/Patient.rs"
+
+    with at(sandbox) as ehr:
+        told = {check.name: check for check in live_checks(ehr.capabilities, ehr._statement, ReadingsOnly())}
+    assert told["MedicationChange is taken"].ok
+    vitals = told["VitalReading is taken"]
+    assert not vitals.ok
+    assert "direct: record" in vitals.detail
+    assert "not to be had here: correct, retract" in vitals.detail
+
+
+def test_what_is_no_fhir_needs_no_place_in_the_statement() -> None:
+    native = Write(meaning=Meaning.UPSERTS, transport=Transport.FORM)
+    rest = Write(meaning=Meaning.CREATES)
+    key, other = ("AllergyIntolerance", Interaction.UPDATE), ("Observation", Interaction.CREATE)
+    left = effective(Capabilities(writes={key: native, other: rest}, supports={}), {"fhirVersion": "4.0.1"}, None)
+    assert left.interactions == {key}
 
 
 def test_doctor_says_when_the_ehr_cannot_be_asked() -> None:

@@ -10,7 +10,7 @@ from adapters.r4.adapter import R4Adapter
 from adapters.r4.change import Handler
 from adapters.site import Site
 from canonical.errors import InvalidPayloadError
-from canonical.ports import Fetched
+from canonical.ports import Fetched, Surrounding
 from tests.adapters.commands import WEIGHT, command
 
 SITE = Site(base_url="https://ehr.example/fhir")
@@ -37,15 +37,15 @@ def mapping(built: dict[str, Any]) -> R4Adapter:
 @pytest.mark.parametrize("wrong", WRONG)
 def test_an_invalid_create_is_not_planned(wrong: dict[str, Any]) -> None:
     resource = {name: item for name, item in IN_CHART.items() if name not in {"id", "meta"}}
-    assert mapping(resource).plan(command(WEIGHT), None, SITE)
+    assert mapping(resource).plan(command(WEIGHT), Surrounding(), SITE)
     with pytest.raises(InvalidPayloadError):
-        mapping({**resource, **wrong}).plan(command(WEIGHT), None, SITE)
+        mapping({**resource, **wrong}).plan(command(WEIGHT), Surrounding(), SITE)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_an_invalid_update_is_not_planned(wrong: dict[str, Any]) -> None:
     correction = command({**WEIGHT, "operation": "correct"}, target={"reference": "Observation/o1", "versionId": "1"})
     chart = Fetched(resource=IN_CHART, version="1")
-    assert mapping(IN_CHART).plan(correction, chart, SITE)
+    assert mapping(IN_CHART).plan(correction, Surrounding(current=chart), SITE)
     with pytest.raises(InvalidPayloadError):
-        mapping({**IN_CHART, **wrong}).plan(correction, chart, SITE)
+        mapping({**IN_CHART, **wrong}).plan(correction, Surrounding(current=chart), SITE)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.versions import if_match, version_from_etag, version_of
+from adapters.versions import http_date, if_match, version_from_etag, version_of
 from canonical.errors import InvalidPayloadError
 
 
@@ -42,3 +42,20 @@ def test_zero_is_a_version() -> None:
     assert version_of({"meta": {"versionId": "0"}}) == "0"
     assert version_of({"meta": {}}) is None
     assert version_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("instant", "date"),
+    [
+        ("2026-11-22T08:15:00.999-05:00", "Sun, 22 Nov 2026 13:15:00 GMT"),
+        ("2026-11-22T13:15:00Z", "Sun, 22 Nov 2026 13:15:00 GMT"),
+    ],
+)
+def test_date_of_a_guard_is_never_later_than_the_instant(instant: str, date: str) -> None:
+    assert http_date(instant) == date
+
+
+@pytest.mark.parametrize("instant", ["", "3", "yesterday", "2026-13-01T00:00:00Z"])
+def test_version_that_is_no_instant_cannot_be_stated_as_a_date(instant: str) -> None:
+    with pytest.raises(InvalidPayloadError):
+        http_date(instant)

@@ -66,3 +66,13 @@ def test_a_reason_without_words_of_its_own_gets_the_state_s() -> None:
 def test_what_was_rejected_is_sent_again_with_a_new_key() -> None:
     """The old one answers with the command that was rejected, for ever."""
     assert "with a new key" in explain(State.REJECTED).next
+
+
+@pytest.mark.parametrize("kind", sorted(status.INSTEAD))
+def test_what_went_another_way_is_told_in_which_form_it_is_in_the_chart(kind: str) -> None:
+    for state in State:
+        said = explain(state, sent_as=kind)
+        plain = explain(state)
+        assert said.next == plain.next
+        assert (kind in said.sentence) is (STATUS_OF[state] is not Status.NOT_WRITTEN) or kind in plain.sentence
+        assert said.sentence.startswith(plain.sentence)

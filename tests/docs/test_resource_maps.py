@@ -16,6 +16,7 @@ from canonical import exact_json
 from canonical.action import Action
 from canonical.actions.medication_change import MedicationChange
 from canonical.actions.vital_reading import VitalReading
+from canonical.ports import Surrounding
 from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
@@ -155,5 +156,5 @@ def test_what_belongs_to_our_own_record_stays_out_of_the_chart() -> None:
     confirmed = {"by": {"value": "n-471"}, "when": "2026-11-22T08:16:00Z"}
     sent = command({**WEIGHT, "confirmed": confirmed}, **ours)
     assert exact_json.dumps(sent.envelope.as_json()).count("471") > len(ours), "they must be there to be left out"
-    (operation,) = ADAPTER.plan(sent, None, Site(base_url="https://ehr.example/fhir"))
+    (operation,) = ADAPTER.plan(sent, Surrounding(), Site(base_url="https://ehr.example/fhir"))
     assert [word for word in (b"471", b"PUBHLTH") if word in operation.body] == []

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from canonical.lifecycle import State
-from canonical.ports import Interaction, Proof
+from canonical.ports import Interaction, Proof, Surrounding
 from processes.condition import wait_until
 from store.consents import Consents
 from store.database import transaction
@@ -204,7 +204,7 @@ def test_t8_the_claim_itself_lets_no_second_request_of_a_lane_out(stage: Stage) 
         assert lane is not None
         assert lane.view.next is None
         command = lane.load(second.command_id)
-        assert lane.claim(command, stage.ward.chart.plan(command, None)[0]) is None
+        assert lane.claim(command, stage.ward.chart.plan(command, Surrounding())[0]) is None
 
     assert stage.ward.state(second.command_id) == "ready"
     stage.settle_down()

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from canonical.outcome import Outcome, Settlement
-from canonical.ports import Operation
+from canonical.ports import Operation, Surrounding
 from processes.condition import wait_until
 from store.claims import claim
 from store.database import open_engine, open_session, transaction
@@ -69,7 +69,7 @@ def test_a_claim_on_another_session_than_the_locks_is_refused(stage: Stage) -> N
     with stage.ward.lanes().hold(accepted.lane_id) as held, open_session(stage.ward.url) as other:
         assert held is not None
         assert held.view.next is not None
-        operation = stage.ward.chart.plan(held.view.next, None)[0]
+        operation = stage.ward.chart.plan(held.view.next, Surrounding())[0]
         on = partial(
             claim, command=held.view.next, operation=operation, fence_seen=held.view.fence, pid=held._pid, actor="test"
         )

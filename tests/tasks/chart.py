@@ -9,6 +9,8 @@ from threading import Lock
 from typing import Any
 
 from canonical import exact_json
+from canonical.action import action_specs
+from canonical.capabilities import Support, Way
 from canonical.command import Command
 from canonical.compound import part_urn
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
@@ -22,6 +24,7 @@ from canonical.ports import (
     Projection,
     Proof,
     Resource,
+    Surrounding,
     Timings,
     Trace,
 )
@@ -33,6 +36,10 @@ SHORT = Timings(
     margin=timedelta(milliseconds=40),
     send_within=timedelta(seconds=1),
 )
+#: It takes whatever there is.
+EVERYTHING = {
+    (spec.type, operation): Support(way=Way.DIRECT) for spec in action_specs().values() for operation in spec.operations
+}
 
 
 @dataclass
@@ -49,12 +56,14 @@ class Chart:
     on_send: Callable[[Operation], Settlement | None] = lambda _operation: None
     lose_answers: int = 0
     parts: int = 0
+    already_there: tuple[str, ...] = ()
+    looked_at: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         """Admit the one synthetic patient of the factories."""
-        self.capabilities = Capabilities(interactions=frozenset(), actions=frozenset(), proof=self.proof)
+        self.capabilities = Capabilities(writes={}, supports=EVERYTHING, proof=self.proof)
 
     def admit(self, patient: Resource) -> None:
         """Put a Patient into the chart."""
@@ -71,7 +80,18 @@ class Chart:
         version, resource = self.resources.get(reference, (None, None))
         return Fetched(resource=resource, version=None if version is None else str(version))
 
-    def plan(self, command: Command, current: Fetched | None) -> Sequence[Operation]:
+    def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
+        if self.down:
+            raise EhrUnavailableError("outage")
+        self.looked_at.append((resource_type, patient))
+        found = [{**body, "id": name.partition("/")[2]} for name, (_, body) in self.resources.items()]
+        return tuple(body for body in found if body["resourceType"] == resource_type)
+
+    def twins(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        return self.already_there
+
+    def plan(self, command: Command, around: Surrounding) -> Sequence[Operation]:
+        current = around.current
         action = command.envelope.action.as_json()
         body = {
             "resourceType": "Observation",

@@ -9,12 +9,12 @@ from adapters.r4.answers import ERRORS, classify
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical.outcome import Outcome, Settlement
-from canonical.ports import Interaction, Operation
+from canonical.ports import Interaction, Operation, Surrounding
 from tests.adapters.commands import COMMAND_ID, NOW, WEIGHT, command
 
 SITE = Site(base_url="https://ehr.example/fhir")
 MARK = {"system": "urn:fhir-writeback:command", "value": str(COMMAND_ID)}
-(CREATE,) = ADAPTER.plan(command(WEIGHT), None, SITE)
+(CREATE,) = ADAPTER.plan(command(WEIGHT), Surrounding(), SITE)
 UPDATE = Operation(
     interaction=Interaction.UPDATE,
     resource_type="Observation",

@@ -9,7 +9,7 @@ from adapters.r4.validity import STATUS, problems
 from adapters.site import Site
 from canonical import exact_json
 from canonical.errors import NeedsPersonError, UnsupportedActionError
-from canonical.ports import Fetched, Resource
+from canonical.ports import Fetched, Resource, Surrounding
 from tests.adapters.commands import DOSAGE, METFORMIN, REASON, START, command, medication, number
 
 BASE = "https://ehr.example/fhir"
@@ -56,7 +56,7 @@ def built(
             "seen": seen or {"status": current["status"]},
         }
         envelope, fetched = {"target": target}, Fetched(resource=current, version="3")
-    (operation,) = ADAPTER.plan(command(action, **envelope), fetched, SITE)
+    (operation,) = ADAPTER.plan(command(action, **envelope), Surrounding(current=fetched), SITE)
     resource: dict[str, Any] = exact_json.parse(operation.body)
     return resource
 
@@ -104,7 +104,7 @@ def test_dose_decimals_leave_as_they_were_written() -> None:
         "doseAndRate": [{"doseQuantity": {"value": number("0.10"), "unit": "mL"}}],
         "timing": {"repeat": {"frequency": 1, "period": number("1.50"), "periodUnit": "h"}},
     }
-    (operation,) = ADAPTER.plan(command({**START, "dosage": [dosage]}), None, SITE)
+    (operation,) = ADAPTER.plan(command({**START, "dosage": [dosage]}), Surrounding(), SITE)
     assert b'"value":0.10,' in operation.body
     assert b'"period":1.50,' in operation.body
 

@@ -10,7 +10,7 @@ from adapters.r4.validity import problems
 from adapters.site import Site
 from canonical import exact_json
 from canonical.errors import NeedsPersonError, UnsupportedActionError
-from canonical.ports import Fetched, Resource
+from canonical.ports import Fetched, Resource, Surrounding
 from tests.adapters.commands import BLOOD_PRESSURE, COMMAND_ID, KG, MMHG, WEIGHT, command, loinc, number
 
 BASE = "https://ehr.example/fhir"
@@ -64,7 +64,7 @@ def built(action: dict[str, Any], current: Resource | None = None, **envelope: A
     if current is not None:
         envelope.setdefault("target", TARGET)
     fetched = Fetched(resource=current, version="3") if current is not None else None
-    (operation,) = ADAPTER.plan(command(action, **envelope), fetched, SITE)
+    (operation,) = ADAPTER.plan(command(action, **envelope), Surrounding(current=fetched), SITE)
     resource: dict[str, Any] = exact_json.parse(operation.body)
     return resource
 
@@ -111,7 +111,7 @@ def test_reading_is_final_of_the_right_patient_in_the_vital_signs() -> None:
 def test_decimals_and_times_leave_as_they_were_written() -> None:
     for text in ("72.50", "0.10", "1e-3", "70"):
         action = {**WEIGHT, "valueQuantity": {"value": number(text), **KG}}
-        (operation,) = ADAPTER.plan(command(action), None, SITE)
+        (operation,) = ADAPTER.plan(command(action), Surrounding(), SITE)
         assert f'"value":{text},'.encode() in operation.body
         assert b'"2026-11-22T08:15:00-05:00"' in operation.body
 
@@ -166,7 +166,7 @@ def test_labelled_reading_needs_an_ehr_that_keeps_labels() -> None:
         built(WEIGHT, securityLabel=labels)
     assert caught.value.kind == "security_label"
     keeping = Site(base_url=BASE, options={"keeps_security_labels": True})
-    (operation,) = ADAPTER.plan(command(WEIGHT, securityLabel=labels), None, keeping)
+    (operation,) = ADAPTER.plan(command(WEIGHT, securityLabel=labels), Surrounding(), keeping)
     assert exact_json.parse(operation.body)["meta"]["security"] == labels
 
 
@@ -288,11 +288,11 @@ def test_labels_of_a_correction_join_those_of_the_chart() -> None:
     before = in_chart(meta={"versionId": "3", "security": [theirs]})
     keeping = Site(base_url=BASE, options={"keeps_security_labels": True})
     labelled = command({**WEIGHT, "operation": "correct"}, target=TARGET, securityLabel=[ours, theirs])
-    (operation,) = ADAPTER.plan(labelled, Fetched(resource=before, version="3"), keeping)
+    (operation,) = ADAPTER.plan(labelled, Surrounding(current=Fetched(resource=before, version="3")), keeping)
     assert exact_json.parse(operation.body)["meta"] == {"versionId": "3", "security": [theirs, ours]}
 
 
 def test_ehr_without_a_handler_says_that_it_cannot_express_the_action() -> None:
     poorer = dataclasses.replace(ADAPTER, handlers={})  # type: ignore[type-var]
     with pytest.raises(UnsupportedActionError, match=r"VitalReading\.record"):
-        poorer.plan(command(WEIGHT), None, SITE)
+        poorer.plan(command(WEIGHT), Surrounding(), SITE)

@@ -7,7 +7,7 @@ from adapters.r4.probes import query, read_answer
 from adapters.wire import Answer
 from canonical import exact_json
 from canonical.outcome import ProbeVerdict
-from tests.adapters.r4.test_answers import CREATE, MARK, UPDATE
+from tests.adapters.r4.test_answers import CREATE, MARK, SITE, UPDATE
 
 CHANGE = {"system": "urn:fhir-writeback:change", "value": MARK["value"]}
 
@@ -34,7 +34,7 @@ def verdict(operation: Any, body: bytes, status: int = 200) -> tuple[ProbeVerdic
 
 
 def test_create_is_looked_for_by_our_mark_past_every_cache() -> None:
-    asked = ADAPTER.probe(CREATE)
+    asked = ADAPTER.probe(CREATE, SITE)
     assert asked.method == "GET"
     assert asked.path == f"Observation?identifier=urn%3Afhir-writeback%3Acommand%7C{MARK['value']}"
     assert asked.headers["Cache-Control"] == "no-cache"

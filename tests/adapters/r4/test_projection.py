@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.fhir_r4 import ADAPTER
 from adapters.site import Site
 from canonical import exact_json
-from canonical.ports import Operation
+from canonical.ports import Operation, Surrounding
 from tests.adapters.commands import BLOOD_PRESSURE, START, WEIGHT, command
 from tests.adapters.r4.test_medication_statement import DESCRIBED
 from tests.adapters.r4.test_medication_statement import FULL as FULL_ENTRY
@@ -21,7 +21,7 @@ from tests.adapters.r4.test_observation import SATURATION
 
 SITE = Site(base_url="https://ehr.example/fhir")
 ACTIONS = [WEIGHT, BLOOD_PRESSURE, SATURATION, FULL_READING, START, FULL_ENTRY, DESCRIBED]
-OPERATIONS: list[Operation] = [ADAPTER.plan(command(action), None, SITE)[0] for action in ACTIONS]
+OPERATIONS: list[Operation] = [ADAPTER.plan(command(action), Surrounding(), SITE)[0] for action in ACTIONS]
 Path = tuple[str | int, ...]
 #: What an EHR may rewrite without changing the statement, by the last name of the path.
 FREE = {"display", "id", "resourceType"}
@@ -164,7 +164,7 @@ def test_ehr_may_add_identifiers_and_labels_and_take_none_away() -> None:
 
 def test_number_is_no_boolean() -> None:
     entry = {**FULL_ENTRY, "isOtc": True}
-    (operation,) = ADAPTER.plan(command(entry), None, SITE)
+    (operation,) = ADAPTER.plan(command(entry), Surrounding(), SITE)
     resource = stored(operation)
     flag = next(item for item in resource["extension"] if item["url"].endswith("isOtc"))
     flag["valueBoolean"] = 1

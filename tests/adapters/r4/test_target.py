@@ -1,11 +1,14 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from adapters.fhir_r4 import ADAPTER
+from adapters.r4.adapter import R4Adapter
 from adapters.site import Site
+from canonical.capabilities import Interaction, PreconditionKind
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
-from canonical.ports import Fetched, Operation
+from canonical.ports import Fetched, Operation, Surrounding
 from tests.adapters.commands import KG, METFORMIN, WEIGHT, command, medication, number
 from tests.adapters.r4.test_medication_statement import in_chart
 from tests.adapters.r4.test_observation import in_chart as reading_in_chart
@@ -28,14 +31,15 @@ def planned(
     target = {"reference": "MedicationStatement/m1", "versionId": version_id, "seen": seen}
     said = {name: value for name, value in target.items() if value is not None}
     current = Fetched(resource=chart or in_chart(), version=now)
-    (operation,) = ADAPTER.plan(command(medication("hold"), target=said, known_versions=known), current, SITE)
+    around = Surrounding(current=current)
+    (operation,) = ADAPTER.plan(command(medication("hold"), target=said, known_versions=known), around, SITE)
     return operation
 
 
 def test_precondition_is_the_authors_version() -> None:
     operation = planned(now=AUTHORS, version_id=AUTHORS, seen=AS_SEEN)
     assert (operation.if_match, operation.rebased) == (AUTHORS, False)
-    assert ADAPTER.request(operation).headers["If-Match"] == f'W/"{AUTHORS}"'
+    assert ADAPTER.request(operation, SITE).headers["If-Match"] == f'W/"{AUTHORS}"'
 
 
 @pytest.mark.parametrize("seen", [None, AS_SEEN])
@@ -81,7 +85,9 @@ def test_having_seen_nothing_is_no_picture_that_could_still_hold() -> None:
     assert target is not None
     envelope = held.envelope.model_copy(update={"target": target.model_copy(update={"seen": {}})})
     with pytest.raises(TargetMovedError):
-        ADAPTER.plan(held.evolve(envelope=envelope), Fetched(resource=in_chart(), version=LATER), SITE)
+        ADAPTER.plan(
+            held.evolve(envelope=envelope), Surrounding(current=Fetched(resource=in_chart(), version=LATER)), SITE
+        )
 
 
 def test_same_version_with_another_picture_is_a_conflict() -> None:
@@ -129,7 +135,7 @@ def test_patient_of_this_ehr_may_be_named_by_its_full_address() -> None:
 def test_target_that_is_not_there_is_gone(current: Fetched | None) -> None:
     target = {"reference": "MedicationStatement/m1", "versionId": "3", "seen": AS_SEEN}
     with pytest.raises(NeedsPersonError) as caught:
-        ADAPTER.plan(command(medication("hold"), target=target), current, SITE)
+        ADAPTER.plan(command(medication("hold"), target=target), Surrounding(current=current), SITE)
     assert caught.value.kind == "gone"
 
 
@@ -148,7 +154,7 @@ def request_in_chart(**over: Any) -> Fetched:
 
 def hold_request(current: Fetched) -> None:
     target = {"reference": "MedicationRequest/r1", "versionId": "3", "seen": AS_SEEN}
-    ADAPTER.plan(command(medication("hold"), target=target), current, SITE)
+    ADAPTER.plan(command(medication("hold"), target=target), Surrounding(current=current), SITE)
 
 
 @pytest.mark.parametrize("intent", ["order", "original-order", "reflex-order", "filler-order", "instance-order"])
@@ -177,14 +183,61 @@ def test_reading_is_corrected_on_what_its_author_saw() -> None:
     seen = {"valueQuantity": {"value": number("72.5"), **KG}, "effectiveDateTime": "2026-11-22T13:15:00Z"}
     target = {"reference": "Observation/o1", "seen": seen}
     action = {**WEIGHT, "operation": "correct"}
-    (operation,) = ADAPTER.plan(command(action, target=target), Fetched(resource=reading_in_chart(), version="7"), SITE)
+    around = Surrounding(current=Fetched(resource=reading_in_chart(), version="7"))
+    (operation,) = ADAPTER.plan(command(action, target=target), around, SITE)
     assert (operation.if_match, operation.rebased) == ("7", True)
     moved = reading_in_chart(valueQuantity={"value": number("72.6"), **KG})
     with pytest.raises(TargetMovedError):
-        ADAPTER.plan(command(action, target=target), Fetched(resource=moved, version="7"), SITE)
+        ADAPTER.plan(command(action, target=target), Surrounding(current=Fetched(resource=moved, version="7")), SITE)
 
 
 def test_operation_is_the_same_on_every_attempt() -> None:
     assert planned(now=AUTHORS, version_id=AUTHORS) == planned(now=AUTHORS, version_id=AUTHORS)
-    first, second = (ADAPTER.plan(command(WEIGHT), None, SITE) for _ in range(2))
+    first, second = (ADAPTER.plan(command(WEIGHT), Surrounding(), SITE) for _ in range(2))
     assert first == second
+
+
+def without_guard(*, seen: dict[str, Any] | None, accepts: Any, version_id: str | None = AUTHORS) -> Operation:
+    """Plan a hold at an EHR that has no precondition for updates."""
+    assert isinstance(ADAPTER, R4Adapter)
+    key = ("MedicationStatement", Interaction.UPDATE)
+    write = replace(ADAPTER.capabilities.writes[key], precondition=PreconditionKind.READ_COMPARE)
+    capabilities = replace(ADAPTER.capabilities, writes={**ADAPTER.capabilities.writes, key: write})
+    adapter = replace(ADAPTER, capabilities=capabilities)
+    target = {"reference": "MedicationStatement/m1", "versionId": version_id, "seen": seen}
+    said = {name: value for name, value in target.items() if value is not None}
+    around = Surrounding(current=Fetched(resource=in_chart(), version=AUTHORS))
+    site = Site(base_url=SITE.base_url, options={"accepts_update_window": accepts})
+    (operation,) = adapter.plan(command(medication("hold"), target=said), around, site)
+    return operation
+
+
+@pytest.mark.parametrize("accepts", [None, False, "true", 1])
+def test_update_without_any_guard_needs_the_connection_to_accept_the_window(accepts: Any) -> None:
+    with pytest.raises(NeedsPersonError) as raised:
+        without_guard(seen=AS_SEEN, accepts=accepts)
+    assert raised.value.kind == "no_precondition"
+
+
+def test_update_without_any_guard_is_compared_with_what_the_author_saw() -> None:
+    operation = without_guard(seen=AS_SEEN, accepts=True)
+    assert (operation.if_match, operation.rebased) == (None, True)
+    assert "If-Match" not in ADAPTER.request(operation, SITE).headers
+
+
+@pytest.mark.parametrize("seen", [None, {"status": "stopped"}, {**AS_SEEN, "unheard_of": 1}])
+def test_version_alone_is_no_comparison_where_there_is_no_guard(seen: dict[str, Any] | None) -> None:
+    with pytest.raises(TargetMovedError):
+        without_guard(seen=seen, accepts=True)
+
+
+def test_guard_by_date_states_when_the_target_was_last_changed() -> None:
+    assert isinstance(ADAPTER, R4Adapter)
+    key = ("MedicationStatement", Interaction.UPDATE)
+    write = replace(ADAPTER.capabilities.writes[key], precondition=PreconditionKind.IF_UNMODIFIED_SINCE)
+    capabilities = replace(ADAPTER.capabilities, writes={**ADAPTER.capabilities.writes, key: write})
+    changed = "2026-11-22T13:15:00Z"
+    operation = planned(now=changed, version_id=changed, seen=AS_SEEN)
+    headers = replace(ADAPTER, capabilities=capabilities).request(operation, SITE).headers
+    assert headers["If-Unmodified-Since"] == "Sun, 22 Nov 2026 13:15:00 GMT"
+    assert "If-Match" not in headers

@@ -7,13 +7,14 @@ from adapters.r4.validity import check_valid, problems
 from adapters.site import Site
 from canonical import exact_json
 from canonical.errors import InvalidPayloadError
+from canonical.ports import Surrounding
 from tests.adapters.commands import BLOOD_PRESSURE, START, WEIGHT, command
 
 SITE = Site(base_url="https://ehr.example/fhir")
 
 
 def planned(action: dict[str, Any]) -> dict[str, Any]:
-    (operation,) = ADAPTER.plan(command(action), None, SITE)
+    (operation,) = ADAPTER.plan(command(action), Surrounding(), SITE)
     resource: dict[str, Any] = exact_json.parse(operation.body)
     return resource
 

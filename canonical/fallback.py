@@ -1,0 +1,79 @@
+"""Saying it in words where an EHR cannot take it as it is: whether that is possible, and what is refused. It plans nothing.
+
+A fallback is taken only if the command allows its kind, the EHR takes that kind, and nothing in the command is labelled:
+a message or a task is read by more people than the entry would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canonical.action import spec_for
+from canonical.capabilities import Capabilities, Support, Way
+from canonical.envelope import Envelope
+from canonical.errors import FieldError, RefusedError
+
+#: Option of a connection: kind of fallback → who gets it, as a literal FHIR reference. A note needs nobody.
+ADDRESSEES = "fallback_to"
+_ADDRESSED = frozenset({"message", "task"})
+
+
+def way_of(envelope: Envelope, capabilities: Capabilities) -> Support:
+    """Return how an action is taken with all its parts: as its own entry is, unless a part is refused."""
+    action = envelope.action
+    own = capabilities.support(action.type, action.operation)
+    for part in spec_for(action).parts(envelope):
+        support = capabilities.support(part.action.type, part.action.operation)
+        if support.way is Way.REFUSED:
+            return Support(way=Way.REFUSED, why=f"{part.action.type}.{part.action.operation}: {support.why}")
+    return own
+
+
+def fallback_for(envelope: Envelope, capabilities: Capabilities, options: Mapping[str, Any]) -> str | None:
+    """Return the first kind (``message``, ``note``, ``task``) that the command allows and the connection can send."""
+    if envelope.security_label:
+        return None
+    return next((kind for kind in envelope.fallback or () if _can_send(kind, capabilities, options)), None)
+
+
+def _can_send(kind: str, capabilities: Capabilities, options: Mapping[str, Any]) -> bool:
+    action = capabilities.fallbacks.get(kind)
+    if action is None or capabilities.support(*action).way is Way.REFUSED:
+        return False
+    return kind not in _ADDRESSED or addressee(kind, options) is not None
+
+
+def addressee(kind: str, options: Mapping[str, Any]) -> str | None:
+    """Return who gets a fallback of ``kind`` on a connection with ``options``: a literal FHIR reference."""
+    named = options.get(ADDRESSEES)
+    found = named.get(kind) if isinstance(named, Mapping) else None
+    return found if isinstance(found, str) and found else None
+
+
+def check_supported(envelope: Envelope, capabilities: Capabilities, options: Mapping[str, Any]) -> str | None:
+    """Return how the command would have to fall back, or ``None`` where the EHR takes it as it is.
+
+    Raises :class:`RefusedError` ``unsupported-by-ehr`` with the reason in words and what its author could allow.
+    """
+    support = way_of(envelope, capabilities)
+    if support.way is not Way.REFUSED:
+        return None
+    kind = fallback_for(envelope, capabilities, options)
+    if kind is not None:
+        return kind
+    error = FieldError(pointer="/action/operation", code="unsupported-by-ehr", detail=support.why)
+    raise RefusedError(
+        "unsupported-by-ehr",
+        f"This EHR cannot take it. {_could_be(envelope, capabilities, options)}",
+        errors=(error,),
+    )
+
+
+def _could_be(envelope: Envelope, capabilities: Capabilities, options: Mapping[str, Any]) -> str:
+    if envelope.security_label:
+        return "Labelled content is never sent as a message, note or task instead."
+    kinds = sorted(kind for kind in capabilities.fallbacks if _can_send(kind, capabilities, options))
+    if not kinds:
+        return "Nothing was stored; enter it in the EHR by hand."
+    return f"It could be sent as {' or '.join(kinds)} instead, if the command allows that in 'fallback'."
