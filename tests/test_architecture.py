@@ -16,6 +16,8 @@ VENDORS = re.compile(
     r"|nextgen|hapi|medplum|aidbox|healthlake)\b",
     re.IGNORECASE,
 )
+#: A vendor whose name is a word of the language too: its files are known by their name alone.
+VENDOR_WORD = "canvas"
 VENDOR_ROOMS = ("adapters", "sandbox")
 LONGEST_FILE = 400
 MIGRATIONS = Path("store/migrations")
@@ -120,7 +122,8 @@ def test_vendor_names_appear_only_in_their_own_files() -> None:
 def is_vendor_file(path: Path) -> bool:
     room = path.parts[1] if path.parts[0] == "tests" else path.parts[0]
     return room in VENDOR_ROOMS and any(
-        VENDORS.search(part.replace("test_", "")) for part in (*path.parts[1:-1], path.stem)
+        VENDORS.search(part.replace("test_", "")) or part.replace("test_", "").split("_")[0] == VENDOR_WORD
+        for part in (*path.parts[1:-1], path.stem)
     )
 
 
