@@ -378,21 +378,20 @@ PROBLEM: dict[str, Any] = {
     "code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}], "text": "Hypertension"},
     "onsetDateTime": "2024-05-01",
 }
-DOCTOR = {"author": {"role": "physician", "reference": {"reference": "Practitioner/d1"}}}
+DOCTOR = {"author": {"role": "physician", "reference": "Practitioner/d1"}}
 
 
-def in_error(action: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
-    target = {"reference": f"{resource['resourceType']}/{resource['id']}", "versionId": CHANGED, "seen": {}}
-    (operation,) = planned(
-        ADAPTER,
-        action,
-        ALLERGIES,
-        current=resource,
-        version=CHANGED,
-        target={**target, "seen": {"code": resource["code"]}},
-    )
-    assert operation.if_match == CHANGED
-    return body(operation)
+THO = "http://terminology.hl7.org/CodeSystem/"
+
+
+def coded(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def taken_back(action: dict[str, Any], resource: dict[str, Any]) -> Operation:
+    target = {"reference": f"{resource['resourceType']}/x1", "versionId": CHANGED, "seen": {"code": resource["code"]}}
+    (operation,) = planned(ADAPTER, action, ALLERGIES, current=resource, version=CHANGED, target=target)
+    return operation
 
 
 def test_allergy_goes_out_by_its_fdb_code_and_without_a_certainty_that_nobody_stated() -> None:
@@ -414,67 +413,49 @@ def test_allergy_beside_the_statement_that_none_is_known_is_not_sent_since_that_
         "resourceType": "AllergyIntolerance",
         "id": "n1",
         "meta": {"lastUpdated": CHANGED},
-        "clinicalStatus": {
-            "coding": [
-                {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
-            ]
-        },
-        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "716186003"}]},
+        "clinicalStatus": coded(f"{THO}allergyintolerance-clinical", "active"),
+        "code": coded("http://snomed.info/sct", "716186003"),
         "patient": {"reference": "Patient/p1"},
     }
     with pytest.raises(UnsupportedActionError, match="takes a AllergyIntolerance back"):
         ADAPTER.plan(command(ALLERGY), Surrounding(beside=(none_known,)), ALLERGIES)
 
 
+WRONG_ALLERGY = {
+    "resourceType": "AllergyIntolerance",
+    "clinicalStatus": coded(f"{THO}allergyintolerance-clinical", "active"),
+    "code": PENICILLIN,
+    "patient": {"reference": "Patient/p1"},
+}
+WRONG_PROBLEM = {
+    "resourceType": "Condition",
+    "clinicalStatus": coded(f"{THO}condition-clinical", "resolved"),
+    "category": [coded(f"{THO}condition-category", "problem-list-item")],
+    "code": PROBLEM["code"],
+    "subject": {"reference": "Patient/p1"},
+    "abatementDateTime": "2025-01-01",
+    "note": [{"text": "old"}],
+}
+RETRACT = {"operation": "retract", "changeReason": "wrong patient"}
+
+
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        (
-            {"type": "AllergyUpdate", "operation": "retract", "code": PENICILLIN, "changeReason": "wrong patient"},
-            {"resourceType": "AllergyIntolerance", "code": PENICILLIN, "patient": {"reference": "Patient/p1"}},
-        ),
-        (
-            {
-                **{k: v for k, v in PROBLEM.items() if k != "onsetDateTime"},
-                "operation": "retract",
-                "changeReason": "wrong",
-            },
-            {
-                "resourceType": "Condition",
-                "code": PROBLEM["code"],
-                "subject": {"reference": "Patient/p1"},
-                "category": [
-                    {
-                        "coding": [
-                            {
-                                "system": "http://terminology.hl7.org/CodeSystem/condition-category",
-                                "code": "problem-list-item",
-                            }
-                        ]
-                    }
-                ],
-                "abatementDateTime": "2025-01-01",
-                "note": [{"text": "old"}],
-            },
-        ),
+        ({"type": "AllergyUpdate", "code": PENICILLIN, **RETRACT}, WRONG_ALLERGY),
+        ({"type": "ProblemUpdate", "code": PROBLEM["code"], "category": "problem-list-item", **RETRACT}, WRONG_PROBLEM),
     ],
 )
 def test_retraction_of_a_list_entry_sends_the_mark_and_nothing_else_that_is_new(
     action: dict[str, Any], resource: dict[str, Any]
 ) -> None:
-    kind = "allergyintolerance" if resource["resourceType"] == "AllergyIntolerance" else "condition"
-    clinical = {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/{kind}-clinical", "code": "active"}]}
-    whole = {"id": "x1", "meta": {"lastUpdated": CHANGED}, "clinicalStatus": clinical, **resource}
-    if "abatementDateTime" in whole:
-        whole["clinicalStatus"]["coding"][0]["code"] = "resolved"
-    sent = in_error(action, whole)
+    whole = {"id": "x1", "meta": {"lastUpdated": CHANGED}, **resource}
+    operation = taken_back(action, whole)
+    sent = body(operation)
+    assert operation.if_match == CHANGED
     assert sent["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
     assert sent.get("note") == resource.get("note")
     assert not {"clinicalStatus", "abatementDateTime"} & set(sent)
-    (operation,) = planned(
-        ADAPTER, action, ALLERGIES, current=whole, version=CHANGED,
-        target={"reference": f"{whole['resourceType']}/x1", "versionId": CHANGED, "seen": {"code": whole["code"]}},
-    )  # fmt: skip
     stored = {**whole, "verificationStatus": sent["verificationStatus"]}
     assert ADAPTER.differences(operation, stored, ALLERGIES) == ()
     assert "verificationStatus" in ADAPTER.differences(operation, whole, ALLERGIES)
@@ -494,7 +475,6 @@ def test_problem_is_never_changed_since_that_would_take_it_back(operation: str) 
         "reference": "Condition/c1",
         "versionId": CHANGED,
         "seen": {"code": PROBLEM["code"]},
-        "acknowledged": True,
     }
     with pytest.raises(UnsupportedActionError, match="entered in error"):
         planned(
@@ -517,7 +497,7 @@ def test_only_a_patients_message_to_one_practitioner_is_sent() -> None:
         "payload": [{"contentString": "a < b & I feel better"}],
         "recipient": [{"reference": "Practitioner/d1"}],
     }
-    patient = {"author": {"role": "patient", "reference": {"reference": "Patient/p1"}}}
+    patient = {"author": {"role": "patient", "reference": "Patient/p1"}}
     (operation,) = planned(ADAPTER, message, SITE, **patient)
     sent = body(operation)
     assert (sent["status"], sent["sender"]) == ("unknown", {"reference": "Patient/p1"})
