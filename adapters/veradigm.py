@@ -34,7 +34,7 @@ from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
 from adapters.r4 import answers, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused_but, supported
 from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
@@ -218,13 +218,15 @@ WRITES = {
     ("MedicationStatement", CREATE): _action("unity_medications"),
 }
 _ONCE = "Unity documents no change or removal of an entry, and the same save action again would add another one."
+_NO_FIELDS = (
+    "Which fields Unity's action for it has is not public, and what was guessed would be filed as something else."
+)
+_NO_READ = "Unity takes tasks, but its FHIR reads show none: what was written could never be proven or found again."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
-    **refused("VitalReading", dict.fromkeys(("correct", "retract"), _ONCE)),
-    **refused(
-        "MedicationChange",
-        dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking", "correct", "retract"), _ONCE),
-    ),
+    **refused_but(("VitalReading", "MedicationChange"), HANDLERS, _ONCE),
+    **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_FIELDS),
+    **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
