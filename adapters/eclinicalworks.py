@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.accepted import code_in, codings, taken
+from adapters.accepted import code_in, codings, outside_encounter, taken
 from adapters.adapter import Adapter, Request
 from adapters.location import parse_location
 from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
@@ -73,10 +73,8 @@ _DONE = "1"
 
 def _vital(change: Change) -> Resource:
     """Build the reading; the interface has no encounter for it and files it by its time."""
-    if change.encounter is not None and "encounter" not in change.site.options.get("leaves_out", ()):
-        raise UnsupportedActionError("this EHR files a reading by its time and has no place for its encounter")
     fields = ("code", "valueQuantity", "component", "effectiveDateTime", "performer")
-    return observation.record(taken(replace(change, encounter=None), fields))
+    return observation.record(taken(outside_encounter(change), fields))
 
 
 def _statement(change: Change) -> Resource:
