@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.accepted import code_in, codings
+from adapters.accepted import code_in, codings, takes_back
 from adapters.adapter import Request
 from adapters.measured import same_amount
 from adapters.r4 import natural_key
@@ -123,6 +123,8 @@ class NativeAdapter(R4Adapter):
         said = self.said(operation, site)
         if said.get("resourceType") != stored.get("resourceType"):
             return ("resourceType",)
+        if takes_back(stored):
+            return ("status",)
         names = (name for name in said if name != "resourceType")
         return tuple(sorted(name for name in names if not self._same(name, said, stored, site.base_url)))
 

@@ -407,6 +407,8 @@ def test_reactions_read_back_in_another_grouping_are_the_same_and_a_missing_one_
     stored = {**IN_CHART, "reaction": [*IN_CHART["reaction"], {"manifestation": [RASH]}]}
     assert ADAPTER.differences(operation, stored, LISTS) == ()
     assert ADAPTER.differences(operation, IN_CHART, LISTS) == ("reaction",)
+    wrong = {**stored, "verificationStatus": {"coding": [{"system": "v", "code": "entered-in-error"}]}}
+    assert ADAPTER.differences(operation, wrong, LISTS) == ("status",)
     read = Answer(status=200, body=exact_json.dumps(stored).encode())
     assert ADAPTER.read_probe(operation, read, LISTS).verdict is ProbeVerdict.APPLIED
     before = Answer(status=200, body=exact_json.dumps(IN_CHART).encode())
