@@ -26,7 +26,7 @@ def at(**options: Any) -> Site:
     return Site(base_url="https://ehr.example/fhir", options=options)
 
 
-def change(site: Site, encounter: dict[str, Any] | None = None, **content: Any) -> Change:
+def change(site: Site, encounter: Any = None, **content: Any) -> Change:
     return Change(operation="x", content=content, patient="Patient/p1", encounter=encounter, security=[], site=site)
 
 

@@ -43,8 +43,10 @@ OPTIONS: dict[str, Any] = {
     "codes": {"medication": {f"{RXNORM}|861007": "244875"}},
 }
 SITE = site(**OPTIONS)
-PATIENT = {"patient": {"reference": "Patient/a-195900.E-77", "birthDate": "1961-04-02", "family": "Lopez"}}
-VISIT = {"encounter": {"reference": "Encounter/a-195900.encounter-9"}}
+PATIENT: dict[str, Any] = {
+    "patient": {"reference": "Patient/a-195900.E-77", "birthDate": "1961-04-02", "family": "Lopez"}
+}
+VISIT: dict[str, Any] = {"encounter": {"reference": "Encounter/a-195900.encounter-9"}}
 
 
 def one(action: dict[str, Any], at: Any = SITE, **more: Any) -> Operation:

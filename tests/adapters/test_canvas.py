@@ -378,7 +378,7 @@ PROBLEM: dict[str, Any] = {
     "code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}], "text": "Hypertension"},
     "onsetDateTime": "2024-05-01",
 }
-DOCTOR = {"author": {"role": "physician", "reference": "Practitioner/d1"}}
+DOCTOR: dict[str, Any] = {"author": {"role": "physician", "reference": "Practitioner/d1"}}
 
 
 THO = "http://terminology.hl7.org/CodeSystem/"
@@ -497,7 +497,7 @@ def test_only_a_patients_message_to_one_practitioner_is_sent() -> None:
         "payload": [{"contentString": "a < b & I feel better"}],
         "recipient": [{"reference": "Practitioner/d1"}],
     }
-    patient = {"author": {"role": "patient", "reference": "Patient/p1"}}
+    patient: dict[str, Any] = {"author": {"role": "patient", "reference": "Patient/p1"}}
     (operation,) = planned(ADAPTER, message, SITE, **patient)
     sent = body(operation)
     assert (sent["status"], sent["sender"]) == ("unknown", {"reference": "Patient/p1"})

@@ -67,7 +67,7 @@ def test_nothing_leaves_without_the_contract() -> None:
 
 
 def test_encounter_of_a_reading_is_not_dropped_unsaid() -> None:
-    visit = {"encounter": {"reference": "Encounter/e1"}}
+    visit: dict[str, Any] = {"encounter": {"reference": "Encounter/e1"}}
     refuses(ADAPTER, WEIGHT, SITE, "encounter", **visit)
     lax = site(**{**GRANTED, "leaves_out": ["encounter"]})
     (operation,) = planned(ADAPTER, WEIGHT, lax, **visit)
