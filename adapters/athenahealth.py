@@ -241,7 +241,7 @@ CAPABILITIES = Capabilities(
         Limit(what="access token", most="3600 s", source=_GUIDES),
         Limit(what="token requests", most="50 a minute in production, 5 in preview", source=_GUIDES),
         Limit(what="requests", most="a quota a day, reset at midnight GMT", source=_GUIDES),
-        Limit(what="requests a second", most="not published", source="", confirmed=False),
+        Limit(what="requests a second", most="not published", source="none: no page read states it", confirmed=False),
     ),
     provenance="not taken; THIRDPARTYUSERNAME could name who acted, which is not confirmed",
     versions="none",

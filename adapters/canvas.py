@@ -309,7 +309,7 @@ CAPABILITIES = Capabilities(
         Limit(what="MedicationStatement.dosage", most="1, its text only", source=STATEMENT),
         Limit(what="readings of one kind in a panel", most="1", source=OBSERVATION),
         Limit(what="concurrent creates for one encounter", most="1", source=STATEMENT),
-        Limit(what="requests", most="not published", source="", confirmed=False),
+        Limit(what="requests", most="not published", source="none: no page read states it", confirmed=False),
     ),
     compensations={
         **dict.fromkeys(("MedicationChange", "AllergyUpdate", "ProblemUpdate"), "retract: update to entered in error"),

@@ -71,7 +71,11 @@ CAPABILITIES = Capabilities(
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
-    limits=(Limit(what="requests", most="at the vendor's discretion", source="", confirmed=False),),
+    limits=(
+        Limit(
+            what="requests", most="at the vendor's discretion", source="none: no page read states it", confirmed=False
+        ),
+    ),
     provenance="not taken",
     versions="not stated",
     stale="not stated",

@@ -241,7 +241,7 @@ CAPABILITIES = Capabilities(
     limits=(
         Limit(what="a session", most="ends when it is idle", source=_CLIENT),
         Limit(what="an answer", most="90 s in the client", source=_CLIENT),
-        Limit(what="requests", most="not published", source="", confirmed=False),
+        Limit(what="requests", most="not published", source="none: no page read states it", confirmed=False),
     ),
     provenance="not taken: the chart names the EHR user of the connection",
     versions="none",
