@@ -13,18 +13,15 @@ from typing import Any
 from adapters.accepted import code_in, codings, takes_back
 from adapters.adapter import Request
 from adapters.measured import same_amount
-from adapters.r4 import natural_key
 from adapters.r4.adapter import R4Adapter
 from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.comparable import comparable
 from adapters.r4.components import SNOMED
 from adapters.site import Site
-from adapters.wire import Answer
 from canonical import exact_json
 from canonical.command import Command
 from canonical.errors import UnsupportedActionError
-from canonical.outcome import ProbeResult, ProbeVerdict
-from canonical.ports import Fetched, Interaction, Operation, Resource
+from canonical.ports import Fetched, Operation, Resource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,18 +130,6 @@ class NativeAdapter(R4Adapter):
         if same is not None:
             return same(said[name], stored.get(name))
         return bool(comparable(said[name], base_url) == comparable(stored.get(name), base_url))
-
-    def read_probe(self, operation: Operation, answer: Answer, site: Site) -> ProbeResult:
-        """Say "not applied" only where the chart shows nothing of the kind: a near miss may be ours, changed by the EHR."""
-        found = super().read_probe(operation, answer, site)
-        if found.verdict is not ProbeVerdict.NOT_APPLIED or operation.interaction is not Interaction.CREATE:
-            return found
-        near = natural_key.entries(answer) or []
-        said = self.said(operation, site)
-        keys = [name for name in ("code", "medicationCodeableConcept", "effectiveDateTime") if name in said]
-        if any(all(self._same(name, said, item, site.base_url) for name in keys) for item in near):
-            return ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail="the chart says something close to it")
-        return found
 
     def request(self, operation: Operation, site: Site) -> Request:
         native = self._native(operation.resource_type, site)

@@ -35,7 +35,7 @@ from canonical.capabilities import (
 from canonical.command import Command
 from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
-from canonical.outcome import ProbeResult, Settlement
+from canonical.outcome import ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import Fetched, Operation, Projection, Resource, Surrounding
 
 _WRITE_HEADERS = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
@@ -241,11 +241,22 @@ class R4Adapter:
             return probes.read_answer(operation, answer)
         if operation.interaction is Interaction.CREATE:
             hidden = self.hides(operation, site)
-            return natural_key.read_created(operation, answer, self._differs(operation, site), hidden=hidden)
+            found = natural_key.read_created(operation, answer, self._differs(operation, site), hidden=hidden)
+            return self._unless_near(operation, answer, found, site)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None or f"{resource.get('resourceType')}/{resource.get('id')}" != operation.reference:
             return probes.read_answer(operation, answer)
         return natural_key.read_updated(operation, resource, self.version_of(resource), self._differs(operation, site))
+
+    def _unless_near(self, operation: Operation, answer: Answer, found: ProbeResult, site: Site) -> ProbeResult:
+        """Say "not applied" only where the chart shows nothing of the kind: a near miss may be ours, changed by the EHR."""
+        if found.verdict is not ProbeVerdict.NOT_APPLIED:
+            return found
+        keys = natural_key.TELLING & self.said(operation, site).keys()
+        near = natural_key.entries(answer) or []
+        if keys and any(not keys & set(self.differences(operation, entry, site)) for entry in near):
+            return ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail="the chart says something close to it")
+        return found
 
     def hides(self, operation: Operation, site: Site) -> bool:
         """Whether what ``operation`` writes may be at the EHR without any read showing it."""

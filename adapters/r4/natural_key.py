@@ -21,6 +21,14 @@ PATIENTS = ("subject", "patient", "for")
 CODES = ("code", "type", "vaccineCode", "medicationCodeableConcept")
 TIMES = ("effectiveDateTime", "occurrenceDateTime", "date", "sent", "authoredOn", "authored")
 
+#: Elements by which an entry is told from others of its type: what it is about, and when it was so.
+TELLING = frozenset(
+    {
+        *("code", "vaccineCode", "medicationCodeableConcept", "medicationReference", "description"),
+        *("effectiveDateTime", "occurrenceDateTime"),
+    }
+)
+
 #: resource type → search parameters beside the patient: name → elements it is taken from, the first there is.
 Keys = Mapping[str, Mapping[str, Sequence[str]]]
 KEYS: Keys = {

@@ -324,6 +324,10 @@ def test_twin_and_lost_create_are_found_by_what_they_say() -> None:
     found = ADAPTER.read_probe(operation, searched(in_chart()), SITE)
     assert (found.verdict, found.reference) == (ProbeVerdict.APPLIED, "Observation/o7")
     assert ADAPTER.read_probe(operation, searched(), SITE).verdict is ProbeVerdict.NOT_APPLIED
+    near = in_chart(valueQuantity={"value": number("150.0"), "unit": "lb", "code": "[lb_av]"})
+    assert ADAPTER.read_probe(operation, searched(near), SITE).verdict is ProbeVerdict.CANNOT_TELL
+    earlier = in_chart(effectiveDateTime="2026-11-21T13:15:00Z")
+    assert ADAPTER.read_probe(operation, searched(earlier), SITE).verdict is ProbeVerdict.NOT_APPLIED
     both = searched(in_chart(), in_chart(id="o9"))
     assert ADAPTER.read_probe(operation, both, SITE).verdict is ProbeVerdict.CANNOT_TELL
 
