@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.scopes import covers
 from adapters.tokens import Tokens
-from canonical.capabilities import Capabilities, Interaction, PreconditionKind
+from canonical.capabilities import Capabilities, Interaction, PreconditionKind, Transport
 from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.ports import Check, Resource
 
@@ -43,21 +43,17 @@ def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
 
 def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> Iterator[Check]:
     offered = {item.get("code") for item in live.get("interaction", [])}
-    wanted = {interaction.value for type_, interaction in declared.interactions if type_ == name}
+    wanted = {interaction.value for type_, interaction in _by_rest(declared) if type_ == name}
     missing = sorted((wanted | {"read", "search-type"}) - offered)
     yield Check(
         name=f"{name} interactions",
         ok=not missing,
         detail=f"the EHR does not offer {', '.join(missing)}" if missing else "",
     )
-    can_search = any(item.get("name") == "identifier" for item in live.get("searchParam", []))
-    yield Check(
-        name=f"{name} search by identifier",
-        ok=can_search,
-        detail=""
-        if can_search
-        else "without it an unanswered create cannot be found again: every one goes to a person",
-    )
+    if declared.finds_by_mark:
+        can_search = any(item.get("name") == "identifier" for item in live.get("searchParam", []))
+        lacking = "without it an unanswered create cannot be found again: every one goes to a person"
+        yield Check(name=f"{name} search by identifier", ok=can_search, detail="" if can_search else lacking)
     if declared.conditional_create:
         yield Check(
             name=f"{name} conditional create",
@@ -77,11 +73,18 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
         )
 
 
+def _by_rest(declared: Capabilities) -> frozenset[tuple[str, Interaction]]:
+    """Return the verbs that are FHIR's own; what travels otherwise is in no CapabilityStatement and under no FHIR scope."""
+    return frozenset(key for key, write in declared.writes.items() if write.transport is Transport.REST)
+
+
 def _scope_checks(declared: Capabilities, granted: str | None) -> Iterator[Check]:
     if granted is None:
         return
+    by_rest = _by_rest(declared)
     for name, interaction in sorted(declared.interactions):
-        for right in (_RIGHTS[interaction], "r", "s"):
+        written = (_RIGHTS[interaction],) if (name, interaction) in by_rest else ()
+        for right in (*written, "r", "s"):
             if not covers(granted, name, right):
                 yield Check(
                     name=f"{name} scope",

@@ -21,7 +21,16 @@ from adapters.r4.validity import check_valid
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
-from canonical.capabilities import Capabilities, Interaction, Landing, Meaning, PreconditionKind, Write
+from canonical.capabilities import (
+    Capabilities,
+    Interaction,
+    Landing,
+    Meaning,
+    PreconditionKind,
+    Way,
+    Write,
+    within_contract,
+)
 from canonical.command import Command
 from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
@@ -60,6 +69,7 @@ class R4Adapter:
             raise NeedsPersonError(
                 "security_label", "The connection does not declare that the EHR keeps security labels."
             )
+        self._check_taken(command, site)
         parts = self._parts(command, around, site)
         urns = tuple(operation.placeholder or "" for operation in parts)
         own = self._own(command, around.current, site, parts=urns, beside=around.beside)
@@ -68,6 +78,18 @@ class R4Adapter:
     def shape(self, resource: Resource, change: Change) -> Resource:
         """Return ``resource`` as this EHR accepts it; what it cannot take is refused, never dropped unsaid."""
         return resource
+
+    def said(self, operation: Operation) -> Resource:
+        """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
+        said: Resource = exact_json.parse(operation.body)
+        return said
+
+    def _check_taken(self, command: Command, site: Site) -> None:
+        """Pass only what this EHR takes on this connection; the reason is the one that the adapter declares."""
+        action = command.envelope.action
+        support = within_contract(self.capabilities, site.options).support(action.type, action.operation)
+        if support.way in {Way.REFUSED, Way.FALLBACK}:
+            raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}: {support.why}")
 
     def _parts(self, command: Command, around: Surrounding, site: Site) -> list[Operation]:
         """Plan a compound's parts, each as the command that it would be alone."""
@@ -202,7 +224,7 @@ class R4Adapter:
 
     def probe(self, operation: Operation, site: Site) -> Request:
         if operation.interaction is Interaction.CREATE and not self.capabilities.finds_by_mark:
-            return self._search(natural_key.natural_path(exact_json.parse(operation.body), self.natural_keys))
+            return self._search(natural_key.natural_path(self.said(operation), self.natural_keys))
         asked = probes.query(operation)
         return Request(method="GET", path=asked.path, headers=asked.headers)
 
@@ -237,7 +259,7 @@ class R4Adapter:
         return Request(method="GET", path=path, headers=probes.SEARCH_HEADERS)
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
-        sent: Resource = exact_json.parse(operation.body)
+        sent = self.said(operation)
         base = site.base_url
         found = differing(self.project(sent, site), self.project(stored, site))
         found |= differing(elements(sent, base_url=base), elements(stored, base_url=base))
