@@ -6,8 +6,8 @@ units, codes and decimals go out as they came in. ``If-None-Exist`` is often not
 Open servers differ from it in what a stale version is answered with and how soon a search shows a write: the option
 ``dialect`` of a connection (``standard``, ``hapi`` or ``medplum``) says which one it is.
 
-Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest), US Core vital signs; those of a dialect
-stand with it.
+Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest,
+AllergyIntolerance, Condition), US Core vital signs; those of a dialect stand with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import answers, medication_statement, observation
+from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.support import supported
 from adapters.site import Site
@@ -31,11 +31,17 @@ MAPPING_VERSION = "fhir_r4/1"
 HANDLERS = {
     **observation.HANDLERS,
     **medication_statement.HANDLERS,
+    **allergy_intolerance.HANDLERS,
+    **condition.HANDLERS,
 }
 
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+    "AllergyIntolerance": View(
+        fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
+    ),
+    "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

@@ -194,6 +194,14 @@ class R4Adapter:
         """Plan a change that a command entails, on the version in which it was read for it."""
         mark = f"{site.changed_by(command.id)}.also{at}"
         version = self.version_of(revision.before)
+        resource_type = str(revision.before.get("resourceType"))
+        write = self._write(resource_type, Interaction.UPDATE)
+        if write.meaning is Meaning.RETRACTS:
+            raise UnsupportedActionError(f"what this EHR calls an update takes a {resource_type} back")
+        if version is None:
+            raise NeedsPersonError(
+                "unversioned_target", "The EHR states no version of an entry that must change as well."
+            )
         return replace(self._changed(revision.after, revision.before, mark, if_match=version), is_primary=False)
 
     def _changed(

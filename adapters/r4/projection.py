@@ -10,21 +10,23 @@ from typing import Any
 
 from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
+from adapters.r4.patients import SUBJECT, patient_element
 from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
-_FRAME: Mapping[str, str] = {"status": "status", "subject": "subject", "modifierExtension": "modifierExtension"}
+_FRAME: Mapping[str, str] = {"status": "status", "modifierExtension": "modifierExtension"}
 #: Elements an EHR keeps for itself: versions, its own text, its ids.
 _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
 _ADDED_TO = frozenset({"identifier", "securityLabel", "tag"})
 #: Elements that an EHR may fill when nothing was sent.
-_FILLED_BY_EHR = frozenset({"issued", "dateAsserted"})
+_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate"})
 
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
     """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
     said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
+    said[SUBJECT] = resource.get(patient_element(str(resource.get("resourceType"))))
     said["encounter"] = resource.get(encounter)
     said["securityLabel"] = resource.get("meta", {}).get("security")
     said |= {field.name: field.read(resource) for field in fields}
