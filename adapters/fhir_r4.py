@@ -7,7 +7,7 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection (``standard``, ``hapi`` or ``medplum``) says which one it is.
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest,
-AllergyIntolerance, Condition), US Core vital signs; those of a dialect stand with it.
+AllergyIntolerance, Condition, Communication, Task), US Core vital signs; those of a dialect stand with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
+from adapters.r4 import (
+    allergy_intolerance,
+    answers,
+    communication,
+    condition,
+    medication_statement,
+    observation,
+    task,
+)
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.support import supported
 from adapters.site import Site
@@ -33,6 +41,8 @@ HANDLERS = {
     **medication_statement.HANDLERS,
     **allergy_intolerance.HANDLERS,
     **condition.HANDLERS,
+    **communication.HANDLERS,
+    **task.HANDLERS,
 }
 
 VIEWS = {
@@ -42,6 +52,8 @@ VIEWS = {
         fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
+    "Communication": View(fields=communication.FIELDS, encounter="encounter"),
+    "Task": View(fields=task.FIELDS, encounter="encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

@@ -155,7 +155,25 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
         bindings={"status": _codes("current superseded entered-in-error")},
         subject="subject",
     ),
-    "Communication": ResourceType(search={**_IDENTIFIER, **_OF_PATIENT, "status": _token("status")}, subject="subject"),
+    "Communication": ResourceType(
+        search={**_IDENTIFIER, **_OF_PATIENT, "status": _token("status"), "encounter": _reference("encounter")},
+        bindings={
+            "status": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown")
+        },
+        subject="subject",
+        encounter="encounter",
+    ),
+    "Task": ResourceType(
+        search={**_IDENTIFIER, "patient": _reference("for"), "subject": _reference("for"), "status": _token("status")},
+        bindings={
+            "status": _codes(
+                "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed"
+                " entered-in-error"
+            )
+        },
+        subject="for",
+        encounter="encounter",
+    ),
     "Provenance": ResourceType(search={"target": _reference("target"), "recorded": _date("recorded")}),
 }
 

@@ -42,7 +42,7 @@ _WRITE_HEADERS = {"Content-Type": "application/fhir+json", "Prefer": "return=rep
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How resources of one type are read: their canonical ``fields``, and the element that names the encounter."""
+    """How resources of one type are read: their canonical ``fields``, and the (dotted) element that names the encounter."""
 
     fields: tuple[Field, ...]
     encounter: str

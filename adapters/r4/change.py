@@ -18,6 +18,8 @@ from canonical.ports import Resource
 
 #: Members of an action that are no content.
 _NO_CONTENT = frozenset({"type", "operation"})
+#: Members of an envelope's author that a ``Reference`` has too.
+_NAMES_WHO = frozenset({"reference", "identifier"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class Change:
     """What a build function gets.
 
     ``content``: the action's fields as written (``None``: clear); ``seen``: names of the fields its author had on the screen;
+    ``author``: who decided it, as a ``Reference``, ``None`` where the envelope names nobody;
     ``current``: the target's resource (updates); ``parts``: the placeholders of what a compound's parts write, in their
     order; ``beside``: the patient's entries that were read because the action asks for them.
     """
@@ -36,6 +39,7 @@ class Change:
     security: list[dict[str, Any]]
     site: Site
     seen: frozenset[str] = frozenset()
+    author: Mapping[str, Any] | None = None
     current: Resource | None = None
     parts: tuple[str, ...] = ()
     beside: tuple[Resource, ...] = ()
@@ -84,6 +88,7 @@ def change_of(command: Command, site: Site, current: Resource | None, **more: An
         security=envelope.get("securityLabel") or [],
         site=site,
         seen=frozenset(command.envelope.target.seen or ()) if command.envelope.target else frozenset(),
+        author={name: item for name, item in envelope["author"].items() if name in _NAMES_WHO} or None,
         current=current,
         **more,
     )

@@ -20,17 +20,25 @@ _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
 _ADDED_TO = frozenset({"identifier", "securityLabel", "tag"})
 #: Elements that an EHR may fill when nothing was sent.
-_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate"})
+_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "lastModified"})
 
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
     """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
     said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
     said[SUBJECT] = resource.get(patient_element(str(resource.get("resourceType"))))
-    said["encounter"] = resource.get(encounter)
+    said["encounter"] = _at(resource, encounter)
     said["securityLabel"] = resource.get("meta", {}).get("security")
     said |= {field.name: field.read(resource) for field in fields}
     return _comparable(said, base_url)
+
+
+def _at(resource: Resource, path: str) -> Any:
+    """Return what stands at a dotted ``path``, of a list its only entry."""
+    found: Any = resource
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found[0] if isinstance(found, list) and len(found) == 1 else found
 
 
 def elements(resource: Resource, *, base_url: str) -> Projection:

@@ -26,6 +26,11 @@ STATUS: Mapping[str, frozenset[str]] = {
     "Observation": _codes("registered preliminary final amended corrected cancelled entered-in-error unknown"),
     "MedicationStatement": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken"),
     "Medication": _codes("active inactive entered-in-error"),
+    "Communication": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
+    "Task": _codes(
+        "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
+    ),
+    "DocumentReference": _codes("current superseded entered-in-error"),
     "Device": _codes("active inactive entered-in-error unknown"),
     # These have no ``status`` but two that are concepts: see ``invariants``.
     "AllergyIntolerance": frozenset(),
@@ -36,6 +41,8 @@ BOUND: Mapping[str, frozenset[str]] = {
     "comparator": _codes("< <= >= >"),
     "durationUnit": _codes("s min h d wk mo a"),
     "periodUnit": _codes("s min h d wk mo a"),
+    "priority": _codes("routine urgent asap stat"),
+    "docStatus": _codes("preliminary final amended entered-in-error"),
     "dayOfWeek": _codes("mon tue wed thu fri sat sun"),
 }
 
