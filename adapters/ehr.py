@@ -37,6 +37,8 @@ from canonical.ports import (
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
 #: Pages of one search; a patient with more entries of one kind than these hold is for a person.
 MOST_PAGES = 20
+#: Success that may name nothing: where our mark is not kept, what was written is looked for by its content at once.
+_NAMELESS = frozenset({Outcome.APPLIED_UNVERIFIED, Outcome.PENDING_REMOTE})
 _CAME_THROUGH = frozenset({Outcome.APPLIED, Outcome.ALREADY_AT_TARGET})
 
 
@@ -134,6 +136,8 @@ class RestEhr:
         settlement = self._adapter.classify(operation, answer, self._clock())
         if settlement.outcome is Outcome.CONFLICT:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())
+        if settlement.outcome in _NAMELESS and settlement.reference is None and not self.capabilities.finds_by_mark:
+            return self._look_for_written(operation, settlement, trace, seconds=ends_at - boot_seconds())
         return self._with_proof(operation, settlement)
 
     def probe(self, operation: Operation, trace: Trace) -> ProbeResult:
@@ -201,7 +205,7 @@ class RestEhr:
     def _read_once(self, request: Request, trace: Trace, ends_at: float) -> Answer:
         token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))
         headers = _headers(request, trace, token)
-        answer = self._wire.read(request.path, headers=headers, seconds=ends_at - boot_seconds())
+        answer = self._wire_of(request).read(request.path, headers=headers, seconds=ends_at - boot_seconds())
         if isinstance(answer, NoAnswer):
             raise EhrUnavailableError("outage")
         if answer.status == 401 and token is not None:
@@ -230,6 +234,20 @@ class RestEhr:
             body=found.body,
         )
         return self._with_proof(operation, ours)
+
+    def _look_for_written(
+        self, operation: Operation, settlement: Settlement, trace: Trace, *, seconds: float
+    ) -> Settlement:
+        """Find the entry of a success that named none; not to be seen yet, it stays one that names nothing."""
+        try:
+            answer = self._read(self._adapter.probe(operation, self._site), trace, seconds=max(seconds, 0.0))
+        except EhrUnavailableError:
+            return settlement
+        found = self._adapter.read_probe(operation, answer, self._site)
+        if found.verdict is not ProbeVerdict.APPLIED:
+            return settlement
+        named = replace(settlement, outcome=Outcome.APPLIED, reference=found.reference, version=found.version)
+        return self._with_proof(operation, named)
 
     def _with_proof(self, operation: Operation, settlement: Settlement) -> Settlement:
         """Add what the answer's own body proves, where this connection's answers are proof."""

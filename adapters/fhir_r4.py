@@ -3,7 +3,8 @@
 It creates with ``If-None-Exist`` on our identifier and updates with the author's version in ``If-Match``. Nothing is converted:
 units, codes and decimals go out as they came in. ``If-None-Exist`` is often not atomic, so it is the third belt, never the first.
 
-Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, Communication, Task), US Core vital signs.
+Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
+Communication, Task), US Core vital signs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import communication, medication_statement, observation, task
+from adapters.r4 import allergy_intolerance, communication, condition, medication_statement, observation, task
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.support import supported
 from canonical.capabilities import Capabilities, Interaction, Meaning, PreconditionKind, Proof, Write
@@ -22,6 +23,8 @@ MAPPING_VERSION = "fhir_r4/1"
 HANDLERS = {
     **observation.HANDLERS,
     **medication_statement.HANDLERS,
+    **allergy_intolerance.HANDLERS,
+    **condition.HANDLERS,
     **communication.HANDLERS,
     **task.HANDLERS,
 }
@@ -29,6 +32,10 @@ HANDLERS = {
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+    "AllergyIntolerance": View(
+        fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
+    ),
+    "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
 }

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters import versions
+from adapters.accepted import takes_back
 from adapters.adapter import Request
 from adapters.r4 import answers, natural_key, probes
 from adapters.r4.change import Change, Handler, Revision, change_of
@@ -21,7 +22,16 @@ from adapters.r4.validity import check_valid
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
-from canonical.capabilities import Capabilities, Interaction, Landing, Meaning, PreconditionKind, Write
+from canonical.capabilities import (
+    Capabilities,
+    Interaction,
+    Landing,
+    Meaning,
+    PreconditionKind,
+    Way,
+    Write,
+    within_contract,
+)
 from canonical.command import Command
 from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
@@ -60,6 +70,7 @@ class R4Adapter:
             raise NeedsPersonError(
                 "security_label", "The connection does not declare that the EHR keeps security labels."
             )
+        self._check_taken(command, site)
         parts = self._parts(command, around, site)
         urns = tuple(operation.placeholder or "" for operation in parts)
         own = self._own(command, around.current, site, parts=urns, beside=around.beside)
@@ -68,6 +79,18 @@ class R4Adapter:
     def shape(self, resource: Resource, change: Change) -> Resource:
         """Return ``resource`` as this EHR accepts it; what it cannot take is refused, never dropped unsaid."""
         return resource
+
+    def said(self, operation: Operation, site: Site) -> Resource:
+        """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
+        said: Resource = exact_json.parse(operation.body)
+        return said
+
+    def _check_taken(self, command: Command, site: Site) -> None:
+        """Pass only what this EHR takes on this connection; the reason is the one that the adapter declares."""
+        action = command.envelope.action
+        support = within_contract(self.capabilities, site.options).support(action.type, action.operation)
+        if support.way in {Way.REFUSED, Way.FALLBACK}:
+            raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}: {support.why}")
 
     def _parts(self, command: Command, around: Surrounding, site: Site) -> list[Operation]:
         """Plan a compound's parts, each as the command that it would be alone."""
@@ -162,11 +185,22 @@ class R4Adapter:
         """Plan a change that a command entails, on the version in which it was read for it."""
         mark = f"{site.changed_by(command.id)}.also{at}"
         version = self.version_of(revision.before)
+        resource_type = str(revision.before.get("resourceType"))
+        write = self._write(resource_type, Interaction.UPDATE)
+        if write.meaning is Meaning.RETRACTS:
+            raise UnsupportedActionError(f"what this EHR calls an update takes a {resource_type} back")
+        if version is None:
+            raise NeedsPersonError(
+                "unversioned_target", "The EHR states no version of an entry that must change as well."
+            )
         return replace(self._changed(revision.after, revision.before, mark, if_match=version), is_primary=False)
 
     def _changed(
         self, resource: Resource, before: Resource, mark: str, *, if_match: str | None, rebased: bool = False
     ) -> Operation:
+        write = self._write(str(resource["resourceType"]), Interaction.UPDATE)
+        if write.meaning is Meaning.RETRACTS and not takes_back(resource):
+            raise UnsupportedActionError("what this EHR calls an update takes the entry back, whatever is sent")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
         check_valid(resource, before=before)
@@ -202,7 +236,7 @@ class R4Adapter:
 
     def probe(self, operation: Operation, site: Site) -> Request:
         if operation.interaction is Interaction.CREATE and not self.capabilities.finds_by_mark:
-            return self._search(natural_key.natural_path(exact_json.parse(operation.body), self.natural_keys))
+            return self._search(natural_key.natural_path(self.said(operation, site), self.natural_keys))
         asked = probes.query(operation)
         return Request(method="GET", path=asked.path, headers=asked.headers)
 
@@ -210,13 +244,17 @@ class R4Adapter:
         if self.capabilities.finds_by_mark:
             return probes.read_answer(operation, answer)
         if operation.interaction is Interaction.CREATE:
-            write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
-            hidden = write is not None and write.landing is Landing.REVIEW
+            hidden = self.hides(operation, site)
             return natural_key.read_created(operation, answer, self._differs(operation, site), hidden=hidden)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None or f"{resource.get('resourceType')}/{resource.get('id')}" != operation.reference:
             return probes.read_answer(operation, answer)
         return natural_key.read_updated(operation, resource, self.version_of(resource), self._differs(operation, site))
+
+    def hides(self, operation: Operation, site: Site) -> bool:
+        """Whether what ``operation`` writes may be at the EHR without any read showing it."""
+        write = self.capabilities.writes.get((operation.resource_type, operation.interaction))
+        return write is not None and write.landing is Landing.REVIEW
 
     def _differs(self, operation: Operation, site: Site) -> Callable[[Resource], Sequence[str]]:
         return lambda stored: self.differences(operation, stored, site)
@@ -237,7 +275,7 @@ class R4Adapter:
         return Request(method="GET", path=path, headers=probes.SEARCH_HEADERS)
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
-        sent: Resource = exact_json.parse(operation.body)
+        sent = self.said(operation, site)
         base = site.base_url
         found = differing(self.project(sent, site), self.project(stored, site))
         found |= differing(elements(sent, base_url=base), elements(stored, base_url=base))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.r4.fields import Field, put
+from adapters.r4.patients import patient_element
 from adapters.site import Site
 from canonical import exact_json
 from canonical.command import Command
@@ -90,10 +91,16 @@ def write_fields(resource: Resource, fields: Iterable[Field], content: Mapping[s
             field.write(resource, content[field.name])
 
 
-def new_resource(resource_type: str, change: Change, *, status: str) -> Resource:
-    """Return the frame of a resource to create: type, labels, status and subject."""
+def new_resource(resource_type: str, change: Change, *, status: str | None = None) -> Resource:
+    """Return the frame of a resource to create: type, labels, ``status`` where the type has one, and the patient."""
     meta = {"meta": {"security": change.security}} if change.security else {}
-    return {"resourceType": resource_type, **meta, "status": status, "subject": {"reference": change.patient}}
+    stated = {} if status is None else {"status": status}
+    return {
+        "resourceType": resource_type,
+        **meta,
+        **stated,
+        patient_element(resource_type): {"reference": change.patient},
+    }
 
 
 def copy_of_current(change: Change) -> Resource:

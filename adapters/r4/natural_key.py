@@ -28,6 +28,8 @@ KEYS: Keys = {
     "MedicationStatement": {"code": ("medicationCodeableConcept",)},
     "Immunization": {"vaccine-code": ("vaccineCode",)},
     "DocumentReference": {"type": ("type",)},
+    "AllergyIntolerance": {"code": ("code",)},
+    "Condition": {"code": ("code",)},
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
-from adapters.r4.natural_key import PATIENTS
+from adapters.r4.patients import SUBJECT, patient_element
 from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
@@ -20,13 +20,13 @@ _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
 _ADDED_TO = frozenset({"identifier", "securityLabel", "tag"})
 #: Elements that an EHR may fill when nothing was sent.
-_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "lastModified"})
+_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "lastModified"})
 
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
     """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
     said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
-    said["subject"] = next((resource[element] for element in PATIENTS if element in resource), None)
+    said[SUBJECT] = resource.get(patient_element(str(resource.get("resourceType"))))
     said["encounter"] = _at(resource, encounter)
     said["securityLabel"] = resource.get("meta", {}).get("security")
     said |= {field.name: field.read(resource) for field in fields}

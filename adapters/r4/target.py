@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.r4.comparable import comparable
-from adapters.r4.natural_key import PATIENTS
-from adapters.r4.references import reference_of
+from adapters.r4.patients import patient_reference
 from adapters.site import Site
 from canonical.capabilities import PreconditionKind
 from canonical.command import Command
@@ -51,8 +50,7 @@ def require_target(command: Command, current: Fetched | None, *, resource_type: 
     named = command.target_reference or (command.envelope.target and command.envelope.target.reference)
     if f"{resource.get('resourceType')}/{resource.get('id')}" != named:
         raise NeedsPersonError("wrong_target", "The EHR answered with another resource than the command names.")
-    patient = next((resource[element] for element in PATIENTS if element in resource), None)
-    if reference_of(patient, base_url) != command.envelope.patient.reference:
+    if patient_reference(resource, base_url) != command.envelope.patient.reference:
         raise NeedsPersonError("wrong_patient", "The target belongs to another patient than the command names.")
     _check_ours(resource)
     if resource.get("resourceType") != resource_type:

@@ -12,6 +12,7 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
+from adapters.r4.invariants import broken, is_bound
 from canonical.errors import InvalidPayloadError
 from canonical.ports import Resource
 
@@ -31,6 +32,9 @@ STATUS: Mapping[str, frozenset[str]] = {
     ),
     "DocumentReference": _codes("current superseded entered-in-error"),
     "Device": _codes("active inactive entered-in-error unknown"),
+    # These have no ``status`` but two that are concepts: see ``invariants``.
+    "AllergyIntolerance": frozenset(),
+    "Condition": frozenset(),
 }
 #: element name, wherever it stands in the types above → required code.
 BOUND: Mapping[str, frozenset[str]] = {
@@ -48,7 +52,7 @@ def problems(resource: Mapping[str, Any]) -> frozenset[str]:
     name = str(resource.get("resourceType"))
     if name not in STATUS:
         return frozenset({f"{name}: not a type that is written"})
-    return frozenset([*_structure(name, resource), *_bindings(name, resource)])
+    return frozenset([*_structure(name, resource), *_bindings(name, resource), *broken(name, resource)])
 
 
 def check_valid(resource: Resource, *, before: Mapping[str, Any] | None = None) -> None:
@@ -85,7 +89,8 @@ def _bound(path: str, element: Any) -> Iterator[str]:
         for name, item in element.items():
             here = f"{path}.{name}"
             codes = item if isinstance(item, list) else [item]
-            if name in BOUND and not all(code in BOUND[name] for code in codes):
+            is_wrong = name in BOUND and not all(code in BOUND[name] for code in codes)
+            if is_wrong or not is_bound(here, item):
                 yield f"{here}: code-invalid"
             yield from _bound(here, item)
     elif isinstance(element, list):

@@ -1,0 +1,25 @@
+"""In which element each resource type names the patient it is about. One type has one; a like-named element elsewhere is none.
+
+Source: HL7 FHIR R4 (4.0.1), patient compartment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.r4.references import reference_of
+from canonical.ports import Resource
+
+SUBJECT = "subject"
+#: Types that do not call it ``subject``.
+_ELEMENTS: Mapping[str, str] = {"AllergyIntolerance": "patient", "Immunization": "patient", "Task": "for"}
+
+
+def patient_element(resource_type: str) -> str:
+    """Return the element by which resources of a type name their patient."""
+    return _ELEMENTS.get(resource_type, SUBJECT)
+
+
+def patient_reference(resource: Resource, base_url: str) -> str | None:
+    """Return whom ``resource`` is about, as ``Type/id`` of this EHR, or what it says where that is elsewhere."""
+    return reference_of(resource.get(patient_element(str(resource.get("resourceType")))), base_url)
