@@ -46,7 +46,9 @@ def effective(declared: Capabilities, live: Resource, granted: str | None) -> Ca
 
     return only(
         declared,
-        frozenset(key for key, write in declared.writes.items() if write.transport is not Transport.REST or offers(*key)),
+        frozenset(
+            key for key, write in declared.writes.items() if write.transport is not Transport.REST or offers(*key)
+        ),
     )
 
 

@@ -50,7 +50,6 @@ WRITES: Mapping[str, frozenset[str]] = {
 def create(change: Change) -> Resource:
     """Build the Task of something newly asked for, by the author unless the action names who asks."""
     resource = new_resource("Task", change, status="requested")
-    resource["for"] = resource.pop("subject")
     put(resource, "encounter", change.encounter)
     put(resource, "requester", change.author)
     write_fields(resource, FIELDS, {"intent": "proposal", **change.content})
