@@ -258,7 +258,7 @@ def test_only_an_update_clears(operation: str) -> None:
 
 @pytest.mark.parametrize("name", ["category", "reaction", "note"])
 def test_an_empty_list_says_nothing(name: str) -> None:
-    assert refusals(allergy_update_json(**{name: []})) == {f"/action/{name}": "empty-list"}
+    assert refusals({**allergy_update_json(), name: []}) == {f"/action/{name}": "empty-list"}
 
 
 def test_an_update_changes_something() -> None:
