@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.fhir_r4 import ADAPTER
-from adapters.r4.allergy_intolerance import HANDLERS, STATUSES, retire_none_known
+from adapters.fhir_r4 import ADAPTER, WRITES
+from adapters.r4.allergy_intolerance import HANDLERS, STATUSES, TYPE, retire_none_known
 from adapters.r4.change import change_of
 from adapters.r4.clinical_status import KEPT
 from adapters.r4.comparable import comparable
@@ -16,8 +16,9 @@ from adapters.r4.validity import problems
 from canonical import exact_json
 from canonical.allergy_lists import none_known_code
 from canonical.allergy_rules import TAKES
+from canonical.capabilities import Meaning
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
-from canonical.ports import Interaction, Resource
+from canonical.ports import Interaction, Resource, Surrounding
 from tests.adapters.commands import COMMAND_ID, PATIENT, command
 from tests.adapters.r4.lists import BASE, SITE, built, changed, planned, status
 
@@ -433,3 +434,15 @@ def test_a_mark_in_the_chart_is_that_of_the_command() -> None:
 
 def test_the_door_and_the_adapter_speak_of_the_same_operations() -> None:
     assert {operation for _, operation in HANDLERS} == set(TAKES)
+
+
+def test_nothing_is_retired_by_a_verb_that_the_ehr_has_not_or_that_means_an_error() -> None:
+    update = (TYPE, Interaction.UPDATE)
+    retracting = {**WRITES, update: replace(WRITES[update], meaning=Meaning.RETRACTS)}
+    creating = {key: write for key, write in WRITES.items() if key != update}
+    around = Surrounding(beside=(none_known_entry("all"),))
+    for writes in (retracting, creating):
+        ehr = replace(ADAPTER, capabilities=replace(ADAPTER.capabilities, writes=writes))  # type: ignore[type-var]
+        with pytest.raises(UnsupportedActionError):
+            ehr.plan(command(RECORD), around, SITE)
+        assert len(ehr.plan(command(RECORD), Surrounding(), SITE)) == 1
