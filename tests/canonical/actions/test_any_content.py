@@ -17,13 +17,16 @@ from canonical.idempotency import derived_key, fingerprint
 from tests.factories import (
     NOW,
     Json,
+    allergy_update_json,
     as_bytes,
     component_json,
     decimal,
     dosage_json,
     envelope_json,
     medication_change_json,
+    problem_update_json,
     quantity,
+    reaction_json,
     vital_reading_json,
 )
 
@@ -48,6 +51,13 @@ ACTIONS: dict[str, Json] = {
     "retraction": vital_reading_json(operation="retract"),
     "start": medication_change_json(dosage=[dosage_json(), FULL_DOSAGE]),
     "hold": medication_change_json("hold", expectedResume="2026-04", effectivePeriod={"start": "2020", "end": "2027"}),
+    "allergy": allergy_update_json(
+        onsetAge=quantity("3", "years", "a"),
+        reaction=[reaction_json(onset="2024", note=[{"text": "x", "time": "2024"}])],
+    ),
+    "nothing known": allergy_update_json("assertNoneKnown"),
+    "problem": problem_update_json(bodySite=[{"text": "left knee"}], evidence=[{"code": [{"text": "x"}]}]),
+    "resolved": problem_update_json("resolve", abatementPeriod={"start": "2020", "end": "2021"}),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
 ODD: list[Any] = [
