@@ -54,6 +54,16 @@ def taken(change: Change, fields: Iterable[str]) -> Change:
     return replace(change, content={name: value for name, value in change.content.items() if name in kept})
 
 
+def outside_encounter(change: Change) -> Change:
+    """Return ``change`` without its encounter, for an EHR that files such an entry under none.
+
+    Raises :class:`UnsupportedActionError` where it has one and the connection does not leave ``encounter`` out.
+    """
+    if change.encounter is not None and "encounter" not in change.site.options.get(LEAVES_OUT, ()):
+        raise UnsupportedActionError("this EHR has no place for the encounter of such an entry")
+    return replace(change, encounter=None)
+
+
 def within(text: str, most: int, what: str) -> str:
     """Return ``text`` if it has at most ``most`` characters; raises :class:`UnsupportedActionError`, it is never cut."""
     if len(text) > most:

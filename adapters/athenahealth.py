@@ -7,9 +7,10 @@ answer gives an id that no FHIR read knows; what was written is found by what it
 Options of a connection: ``native_url`` (``…/v1/{practice}``) and ``department_id`` (both required); ``patient_id_prefix``
 (default ``a-{practice}.E-``) and ``encounter_id_prefix`` (default ``a-{practice}.encounter-``): what stands before the number
 in FHIR ids; ``vitals_visible`` (default false): readings outside an encounter are shown at once; ``vital_elements``: further
-LOINC codes and the elements of the interface for them, each in the unit that :data:`UNITS` has for it; ``medication_reads``
-(default ``MedicationRequest``): the FHIR type that shows documented medications; ``codes.medication``: RxNorm to the vendor's
-``medicationid``; ``leaves_out`` (see :mod:`adapters.accepted`).
+LOINC codes and the elements for them, each in the unit that ``athenahealth_forms.UNITS`` has; ``medication_reads`` (default
+``MedicationRequest``): the FHIR type that shows documented medications; ``codes``: ``medication`` to the vendor's
+``medicationid``, ``allergy`` to its ``allergenid``, ``problem`` to SNOMED CT; ``accepts_update_window``: reactions may be
+merged although an edit in that moment would be lost; ``leaves_out`` (see :mod:`adapters.accepted`).
 
 Not confirmed, hence options or left out: the element of an oxygen saturation (another product's mapping sends it as inhaled
 oxygen, which is another measurement), the form of encounter ids, calls per second.
@@ -20,24 +21,35 @@ code, read 2026-11); docs.athenahealth.com guides (token limits, daily quota); l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from urllib.parse import parse_qs, quote, urlencode
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from adapters.accepted import codes_for, own_code, taken
+from adapters.accepted import code_in, codes_for, outside_encounter, own_code, taken
 from adapters.adapter import Adapter
-from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
-from adapters.r4 import answers, medication_statement, observation
+from adapters.athenahealth_forms import (
+    UNITS,
+    allergy_form,
+    allergy_sent,
+    elements,
+    medication_form,
+    medication_sent,
+    medication_type,
+    problem_form,
+    problem_sent,
+    vital_form,
+    vital_sent,
+)
+from adapters.native import COMPARISONS, Native, NativeAdapter, same_code
+from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
+from adapters.r4.components import SNOMED
 from adapters.r4.operation_outcome import json_object
-from adapters.r4.support import refused, supported
-from adapters.readings import amount, numbers_in, stated
+from adapters.r4.support import refused_but, supported
+from adapters.readings import numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
-from canonical import exact_json
 from canonical.capabilities import (
     Capabilities,
     Interaction,
@@ -45,99 +57,28 @@ from canonical.capabilities import (
     Landing,
     Limit,
     Meaning,
+    PreconditionKind,
     Proof,
     Transport,
     Write,
 )
-from canonical.errors import UnsupportedActionError
+from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Resource
 
 MAPPING_VERSION = "athenahealth/1"
-CREATE = Interaction.CREATE
+CREATE, UPDATE = Interaction.CREATE, Interaction.UPDATE
 _CODE = "metriport/metriport packages/core/src/external/ehr/athenahealth/index.ts (third party), read 2026-11"
 _GUIDES = "docs.athenahealth.com/api/guides, read 2026-11"
-
-#: LOINC → element of the interface.
-ELEMENTS: Mapping[str, str] = {
-    "29463-7": "VITALS.WEIGHT",
-    "8302-2": "VITALS.HEIGHT",
-    "8310-5": "VITALS.TEMPERATURE",
-    "8867-4": "VITALS.HEARTRATE",
-    "9279-1": "VITALS.RESPIRATIONRATE",
-    "8480-6": "VITALS.BLOODPRESSURE.SYSTOLIC",
-    "8462-4": "VITALS.BLOODPRESSURE.DIASTOLIC",
-}
-#: LOINC → the only unit (UCUM) in which the interface takes it.
-UNITS: Mapping[str, str] = {
-    "29463-7": "g",
-    "8302-2": "cm",
-    "8310-5": "[degF]",
-    "8867-4": "/min",
-    "9279-1": "/min",
-    "8480-6": "mm[Hg]",
-    "8462-4": "mm[Hg]",
-    "59408-5": "%",
-    "2708-6": "%",
-}
-
-
-def practice(site: Site) -> str:
-    """Return the practice's number, the end of the native address."""
-    found = re.search(r"/v1/(\d+)/?$", str(site.options.get("native_url", "")))
-    return found[1] if found else ""
-
-
-def _number(site: Site, reference: str, kind: str, prefix: str) -> str:
-    """Return the interface's id in a FHIR reference; one of another practice is never taken for it."""
-    id_ = reference.rpartition("/")[2]
-    before = str(site.options.get(f"{kind}_id_prefix", f"a-{practice(site)}.{prefix}-"))
-    if not id_.startswith(before) or id_ == before:
-        raise UnsupportedActionError(f"the {kind} is not named by an id of this connection's practice")
-    return id_[len(before) :]
-
-
-def _department(site: Site) -> str:
-    found = site.options.get("department_id")
-    if not found:
-        raise UnsupportedActionError("the connection does not declare department_id, which every write here needs")
-    return str(found)
-
-
-def _form(path: str, site: Site, fields: Mapping[str, str]) -> Sent:
-    return Sent(path=path, body=urlencode({"departmentid": _department(site), **fields}).encode())
-
-
-def _fields(operation: Operation) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(operation.body.decode(), keep_blank_values=True).items()}
-
-
-def _day(text: str) -> str:
-    """Return the day of a FHIR time as it is written; the interface knows no time of day."""
-    return f"{date.fromisoformat(text[:10]):%m/%d/%Y}"
-
-
-def _fhir_day(text: str) -> str:
-    return datetime.strptime(text, "%m/%d/%Y").date().isoformat()  # noqa: DTZ007 - a day has no zone
-
-
-def _patient(operation: Operation, site: Site) -> dict[str, str]:
-    parts = str(operation.path).split("?")[0].split("/")
-    id_ = _fields(operation).get("patientid") or parts[1]
-    return {"reference": f"Patient/{site.options.get('patient_id_prefix', f'a-{practice(site)}.E-')}{id_}"}
 
 
 # Vital signs
 
 
-def _elements(site: Site) -> Mapping[str, str]:
-    return {**ELEMENTS, **site.options.get("vital_elements", {})}
-
-
 def _vital(change: Change) -> Resource:
     """Build the reading as the interface keeps it: its code, numbers in the fixed units, a day."""
     resource = observation.record(taken(change, ("code", "valueQuantity", "component", "effectiveDateTime")))
-    known = _elements(change.site)
+    known = elements(change.site)
     numbers = numbers_in(resource, {code: unit for code, unit in UNITS.items() if code in known})
     kept = {name: resource[name] for name in ("resourceType", "status", "subject")}
     if change.encounter is not None:
@@ -145,39 +86,11 @@ def _vital(change: Change) -> Resource:
     return {**kept, "effectiveDateTime": resource["effectiveDateTime"][:10], **stated(numbers)}
 
 
-def _vital_form(resource: Resource, site: Site) -> Sent:
-    known = _elements(site)
-    taken_on = _day(resource["effectiveDateTime"])
-    group = [
-        {"clinicalelementid": known[code], "readingtaken": taken_on, "value": str(item["value"])}
-        for code, item in numbers_in(resource, UNITS).items()
-    ]
-    patient = _number(site, resource["subject"]["reference"], "patient", "E")
-    vitals = {"vitals": exact_json.dumps([group]), "source": "DEVICEGENERATED", "returnvitalids": "true"}
-    if "encounter" not in resource:
-        return _form(f"chart/{quote(patient, safe='')}/vitals", site, vitals)
-    encounter = _number(site, resource["encounter"]["reference"], "encounter", "encounter")
-    del vitals["source"], vitals["returnvitalids"]
-    return _form(f"chart/encounter/{quote(encounter, safe='')}/vitals", site, {**vitals, "patientid": patient})
-
-
-def _vital_sent(operation: Operation, site: Site) -> Resource:
-    (group,) = exact_json.parse(_fields(operation)["vitals"])
-    known = {element: code for code, element in _elements(site).items()}
-    numbers = {
-        code: amount(exact_json.parse(item["value"]), UNITS[code])
-        for item in group
-        if (code := known[item["clinicalelementid"]])
-    }
-    frame = {"resourceType": "Observation", "status": "final", "subject": _patient(operation, site)}
-    return {**frame, "effectiveDateTime": _fhir_day(group[0]["readingtaken"]), **stated(numbers)}
-
-
 # Documented medications
 
 
 def _statement(change: Change) -> Resource:
-    resource = medication_statement.start(taken(change, ("medication", "dosage", "effectivePeriod")))
+    resource = medication_statement.start(taken(outside_encounter(change), ("medication", "dosage", "effectivePeriod")))
     dosage = resource.get("dosage", [])
     if len(dosage) != 1 or not dosage[0].get("text") or "contained" in resource:
         raise UnsupportedActionError("this EHR keeps a medication's code and one text of its dosage")
@@ -191,46 +104,85 @@ def _statement(change: Change) -> Resource:
     return {**{name: resource[name] for name in kept}, **begun, "dosage": [{"text": dosage[0]["text"]}]}
 
 
-def _medication_form(resource: Resource, site: Site) -> Sent:
-    patient = _number(site, resource["subject"]["reference"], "patient", "E")
-    period = resource.get("effectivePeriod", {})
-    days = {"startdate": period.get("start"), "stopdate": period.get("end")}
-    fields = {
-        "medicationid": own_code(site, "medication", resource["medicationCodeableConcept"]),
-        "unstructuredsig": resource["dosage"][0]["text"],
-        "hidden": "false",
-        **{name: _day(value) for name, value in days.items() if value},
-    }
-    return _form(f"chart/{quote(patient, safe='')}/medications", site, fields)
+# Problems and allergies
 
 
-def _medication_sent(operation: Operation, site: Site) -> Resource:
-    fields, shown = _fields(operation), _medication_type(site)
-    dosage = "dosageInstruction" if shown == "MedicationRequest" else "dosage"
-    return {
-        "resourceType": shown,
-        "status": "active",
-        "subject": _patient(operation, site),
-        "medicationCodeableConcept": {"coding": codes_for(site, "medication", fields["medicationid"])},
-        dosage: [{"text": fields["unstructuredsig"]}],
-    }
+def _problem(change: Change) -> Resource:
+    """Build an entry of the problem list by its SNOMED CT code, the only one that is taken."""
+    resource = condition.add(taken(outside_encounter(change), ("category", "code", "onsetDateTime")))
+    if change.content["category"] != "problem-list-item":
+        raise UnsupportedActionError("this EHR takes entries of the problem list only")
+    _check_days(resource, "onsetDateTime")
+    code = code_in(resource["code"], SNOMED) or own_code(change.site, "problem", resource["code"])
+    kept = ("resourceType", "clinicalStatus", "category", "subject", "onsetDateTime")
+    return {**_only(resource, kept), "code": {"coding": [{"system": SNOMED, "code": code}]}}
 
 
-def _medication_type(site: Site) -> str:
-    return str(site.options.get("medication_reads", "MedicationRequest"))
+def _only(resource: Resource, names: tuple[str, ...]) -> Resource:
+    return {name: resource[name] for name in names if name in resource}
+
+
+def _check_days(resource: Resource, *names: str) -> None:
+    if any(len(str(resource.get(name, "0000-00-00"))) != 10 for name in names):
+        raise UnsupportedActionError("this EHR takes such times as whole days")
+
+
+_ALLERGY_KEPT = ("resourceType", "id", "clinicalStatus", "patient", "code", "criticality", "onsetDateTime", "reaction")
+
+
+def _allergy(change: Change) -> Resource:
+    """Build a new allergy; beside an entry of the same allergen it would take that one's place, so a person decides."""
+    fields = ("code", "criticality", "onsetDateTime", "reaction")
+    resource = allergy_intolerance.record(taken(outside_encounter(change), fields))
+    own = own_code(change.site, "allergy", resource["code"])
+    ours = {"coding": codes_for(change.site, "allergy", own)}
+    if any(same_code(ours, entry.get("code")) for entry in change.beside):
+        raise NeedsPersonError(
+            "possible_duplicate", "The chart has an entry of this allergen, which this would replace."
+        )
+    return _as_kept(resource)
+
+
+def _reacted(change: Change) -> Resource:
+    """Build an allergy with all of its reactions: those it has and the one that is added, or without the one removed."""
+    return _as_kept(allergy_intolerance.update(taken(change, ("code", "reaction", "changeReason"))))
+
+
+def _as_kept(resource: Resource) -> Resource:
+    _check_days(resource, "onsetDateTime")
+    for reaction in resource.get("reaction", []):
+        known = all(code_in(what, SNOMED) for what in reaction.get("manifestation", []))
+        if set(reaction) - {"id", "manifestation", "severity"} or not known:
+            # It would be replaced by what could be said of it here.
+            raise UnsupportedActionError("this EHR keeps of a reaction its SNOMED CT code and its severity")
+    return _only(resource, _ALLERGY_KEPT)
 
 
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("VitalReading", "record"): Handler(resource_type="Observation", build=_vital, creates=True),
     ("MedicationChange", "start"): Handler(resource_type="MedicationStatement", build=_statement, creates=True),
+    ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=_problem, creates=True),
+    ("AllergyUpdate", "record"): Handler(
+        resource_type="AllergyIntolerance", build=_allergy, creates=True, entails=allergy_intolerance.retire_none_known
+    ),
+    **{
+        ("AllergyUpdate", operation): Handler(resource_type="AllergyIntolerance", build=_reacted)
+        for operation in ("addReaction", "removeReaction")
+    },
 }
 NATIVES = {
-    "Observation": Native(encode=_vital_form, decode=_vital_sent),
-    "MedicationStatement": Native(encode=_medication_form, decode=_medication_sent, reads_as=_medication_type),
+    "Observation": Native(encode=vital_form, decode=vital_sent),
+    "MedicationStatement": Native(encode=medication_form, decode=medication_sent, reads_as=medication_type),
+    "Condition": Native(encode=problem_form, decode=problem_sent),
+    "AllergyIntolerance": Native(encode=allergy_form, decode=allergy_sent, method="PUT"),
 }
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+    "AllergyIntolerance": View(
+        fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
+    ),
+    "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
 }
 
 
@@ -245,23 +197,35 @@ def _post(landing: Landing = Landing.CHART) -> Write:
     )
 
 
+#: By allergen: the entry's reactions become those that are sent, so they are read, merged and sent whole.
+_UPSERT = replace(_post(), meaning=Meaning.UPSERTS, precondition=PreconditionKind.READ_COMPARE)
 WRITES = {
     ("Observation", CREATE): _post(Landing.REVIEW),
     ("MedicationStatement", CREATE): _post(),
+    ("Condition", CREATE): _post(),
+    ("AllergyIntolerance", CREATE): _UPSERT,
+    ("AllergyIntolerance", UPDATE): _UPSERT,
 }
 _NO_VITAL = "athenaOne's interface takes vital signs once and documents no change or removal of one."
 _NO_MEDICATION = "athenaOne's interface adds documented medications and documents no change of one."
+_NO_LIST = (
+    "athenaOne's interface adds problems, and adds and replaces the reactions of an allergen; it documents no more."
+)
+_NO_READ = (
+    "athenaOne files it as a document or case, which its FHIR reads do not show as such: it could never be proven."
+)
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
-    **refused("VitalReading", {"correct": _NO_VITAL, "retract": _NO_VITAL}),
-    **refused(
-        "MedicationChange",
-        dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking", "correct", "retract"), _NO_MEDICATION),
-    ),
+    **refused_but(("VitalReading",), HANDLERS, _NO_VITAL),
+    **refused_but(("MedicationChange",), HANDLERS, _NO_MEDICATION),
+    **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_LIST),
+    **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),
 }
 KNOWN_CHANGES = (
     KnownChange(resource_type="Observation", element="valueQuantity", what="kept in grams, cm, °F", source=_CODE),
     KnownChange(resource_type="Observation", element="effectiveDateTime", what="the day only", source=_CODE),
+    KnownChange(resource_type="AllergyIntolerance", element="note", what="no reason of a change is kept", source=_CODE),
+    KnownChange(resource_type="Condition", element="verificationStatus", what="not taken", source=_CODE),
     KnownChange(
         resource_type="MedicationStatement", element="dosage", what="one text, the structure is not kept", source=_CODE
     ),
@@ -301,6 +265,8 @@ class AthenaAdapter(NativeAdapter):
         if said is not True or (body or {}).get("errormessage"):
             detail = "a success in no documented shape"
             return Settlement(outcome=Outcome.UNKNOWN, status=answer.status, detail=detail, body=answer.body)
+        if operation.reference is not None:
+            return Settlement(outcome=Outcome.APPLIED, status=200, reference=operation.reference, body=answer.body)
         outcome = Outcome.PENDING_REMOTE if _outside_an_encounter(operation) else Outcome.APPLIED_UNVERIFIED
         return Settlement(
             outcome=outcome, status=200, detail="the answer names nothing that can be read", body=answer.body

@@ -4,13 +4,18 @@ It creates with an answer that says nothing but a ``Location``, lets an update b
 seconds: an edit within the same second would not be noticed), and gives measurements back in units of its own. Creates for one
 encounter must not overlap; one lane per patient sees to that.
 
+An allergy or problem is filed with the certainty that the EHR gives it; a message reaches an inbox only from the patient, so a
+task is what falls back to.
+
 Options of a connection: ``medication_codes`` ``"fdb"`` (default: RxNorm is mapped by ``codes.medication`` to the vendor's FDB
-id) or ``"rxnorm"`` (the vendor says that it takes it as well); ``codes``; ``leaves_out`` (see :mod:`adapters.accepted`).
+id) or ``"rxnorm"`` (the vendor says that it takes it as well); ``codes.allergy``, ours to FDB; ``leaves_out`` (see
+:mod:`adapters.accepted`).
 
 Not confirmed, so nothing rests on it: rate limits; which of the described answer shapes production has.
 
-Source: canvas-medical/documentation (``collections/_api``: observation, medicationstatement, conditional-requests, errors,
-customer-authentication; read 2026-11); canvas-medical/fhirstarter for the shapes of an answer.
+Source: canvas-medical/documentation (``collections/_api``: observation, medicationstatement, allergyintolerance, condition,
+task, communication, conditional-requests, errors, customer-authentication; read 2026-11); canvas-medical/fhirstarter for the
+shapes of an answer.
 """
 
 from __future__ import annotations
@@ -20,16 +25,36 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.accepted import code_in, codings, own_code, taken, takes_back
+from adapters.accepted import code_in, own_code, taken
 from adapters.adapter import Adapter
-from adapters.measured import UCUM, in_a_unit_of, same_amount
-from adapters.r4 import answers, medication_statement, natural_key, observation
+from adapters.canvas_changes import (
+    DOCS,
+    FDB,
+    FDB_ID,
+    GUARD,
+    NORMALISATIONS,
+    OBSERVATION,
+    STATEMENT,
+    VITALS,
+)
+from adapters.measured import in_a_unit_of
+from adapters.r4 import (
+    allergy_intolerance,
+    answers,
+    communication,
+    condition,
+    medication_statement,
+    natural_key,
+    observation,
+    task,
+)
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
 from adapters.r4.fields import put
-from adapters.r4.normalisation import Normalisation, added, not_kept, told
+from adapters.r4.normalisation import told
 from adapters.r4.support import refused, supported
+from adapters.taking_back import marked_in_error, only_taken_back
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
 from canonical.code_systems import RXNORM
@@ -40,28 +65,16 @@ from canonical.ports import Operation, Resource
 MAPPING_VERSION = "canvas/1"
 CREATE, UPDATE = Interaction.CREATE, Interaction.UPDATE
 
-_DOCS = "canvas-medical/documentation, collections/_api/"
-_OBSERVATION, _STATEMENT = _DOCS + "observation.md", _DOCS + "medicationstatement.md"
-_GUARD = _DOCS + "conditional-requests.md"
-_FDB = "http://www.fdbhealth.com/"
-_FDB_ID = "Medication/fdb-"
-
-#: LOINC → (the name that goes with it, UCUM → the vendor's word for each unit that it takes).
-VITALS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "29463-7": ("Weight", {"kg": "kg", "[lb_av]": "lb", "[oz_av]": "oz"}),
-    "8302-2": ("Height", {"cm": "cm", "[in_i]": "in"}),
-    "8867-4": ("Pulse", {"/min": "bpm"}),
-    "8310-5": ("Body Temperature", {"[degF]": "°F"}),
-    "59408-5": ("Oxygen Saturation", {"%": "%"}),
-    "9279-1": ("Respiration Rate", {"/min": "bpm"}),
-    "56086-2": ("Waist Circumference", {"cm": "cm", "[in_i]": "in"}),
-}
-_UCUM_OF = {word: code for _, units in VITALS.values() for code, word in units.items()} | {"mmHg": "mm[Hg]"}
 _PRESSURE = "85354-9"
 #: The parts of a blood pressure in the order in which the vendor writes them as a text.
 _PARTS = (("8480-6", "Systolic blood pressure"), ("8462-4", "Diastolic blood pressure"))
 _VITAL_FIELDS = ("code", "valueQuantity", "component", "effectiveDateTime", "performer")
 _STATEMENT_FIELDS = ("medication", "dosage", "effectivePeriod")
+_ALLERGY_FIELDS = (
+    *("code", "allergyType", "onsetDateTime", "lastOccurrence", "reaction", "recorder", "recordedDate", "note"),
+)
+_PROBLEM_FIELDS = ("category", "code", "onsetDateTime", "recorder", "recordedDate", "note")
+_TASK_FIELDS = ("description", "owner", "requester", "restriction", "authoredOn", "note", "intent")
 
 
 def _loinc(code: str, display: str) -> dict[str, Any]:
@@ -128,13 +141,13 @@ def _medication(statement: Resource, change: Change) -> dict[str, Any]:
     concept = statement.pop("medicationCodeableConcept", None)
     if concept is None or "contained" in statement:
         raise UnsupportedActionError("this EHR takes a medication by its code alone")
-    known = code_in(concept, _FDB)
+    known = code_in(concept, FDB)
     rxnorm = code_in(concept, RXNORM)
     if known is None and rxnorm and change.site.options.get("medication_codes") == "rxnorm":
         return {"medicationCodeableConcept": {"coding": [_coding(concept, RXNORM, rxnorm)]}}
     known = known or own_code(change.site, "medication", concept)
-    display = _coding(concept, _FDB, known)["display"]
-    return {"medicationReference": {"reference": f"{_FDB_ID}{known}", "display": display}}
+    display = _coding(concept, FDB, known)["display"]
+    return {"medicationReference": {"reference": f"{FDB_ID}{known}", "display": display}}
 
 
 def _coding(concept: Mapping[str, Any], system: str, code: str) -> dict[str, Any]:
@@ -143,20 +156,72 @@ def _coding(concept: Mapping[str, Any], system: str, code: str) -> dict[str, Any
     return {"system": system, "code": code, "display": display}
 
 
-def _taken_back(change: Change) -> Resource:
-    """Build the entry as it is but for its status: whatever else were sent would be ignored."""
-    return _in_error(change.current or {})
-
-
-def _in_error(current: Resource) -> Resource:
-    return {name: item for name, item in current.items() if name not in {"meta", "text"}} | {
-        "status": "entered-in-error"
-    }
-
-
 def _replaced(change: Change) -> list[Revision]:
     before = change.current or {}
-    return [Revision(before=before, after=_in_error(before))]
+    return [Revision(before=before, after=marked_in_error(before))]
+
+
+def _allergy(change: Change) -> Resource:
+    """Build an allergy by its one FDB code; how certain it is, the EHR says itself."""
+    resource = allergy_intolerance.record(taken(change, _ALLERGY_FIELDS))
+    for reaction in resource.get("reaction", []):
+        if set(reaction) - {"manifestation", "severity"}:
+            raise UnsupportedActionError("this EHR keeps of a reaction what it was and how severe")
+    if any(len(str(resource.get(name, ""))) not in {0, 10} for name in ("onsetDateTime", "lastOccurrence")):
+        raise UnsupportedActionError("this EHR takes onset and last occurrence of an allergy as days")
+    known = code_in(resource["code"], FDB) or own_code(change.site, "allergy", resource["code"])
+    put(resource, "verificationStatus", None)
+    return {**resource, "code": {"coding": [_coding(resource["code"], FDB, known)]}}
+
+
+def _problem(change: Change) -> Resource:
+    """Build a problem; it becomes a diagnosis in the note it is put in."""
+    resource = condition.add(taken(change, _PROBLEM_FIELDS))
+    if len(str(resource.get("onsetDateTime", ""))) not in {0, 10}:
+        raise UnsupportedActionError("this EHR takes the onset of a problem as a day")
+    return resource
+
+
+def _message(change: Change) -> Resource:
+    """Build a message of the patient to one of the staff: nobody else's would reach anybody."""
+    resource = communication.send(taken(change, ("payload", "recipient", "sent")))
+    recipients = [str(item.get("reference")) for item in resource.get("recipient", [])]
+    if not _names(resource.get("sender"), "Patient/") or [item[:13] for item in recipients] != ["Practitioner/"]:
+        raise UnsupportedActionError("this EHR delivers messages of a patient to one practitioner; others stay drafts")
+    return {**resource, "status": "unknown"}
+
+
+def _names(reference: Any, kind: str) -> bool:
+    return isinstance(reference, Mapping) and str(reference.get("reference", "")).startswith(kind)
+
+
+def _task(change: Change) -> Resource:
+    return _as_task(task.create(taken(change, _TASK_FIELDS)))
+
+
+def _changed_task(change: Change) -> Resource:
+    """Build the whole task, since what is left out is deleted, but only the comments that are new, since all are added."""
+    known = (change.current or {}).get("note", [])
+    resource = _as_task(task.update(taken(change, (*_TASK_FIELDS, "code", "statusReason"))))
+    reason = resource.pop("statusReason", None)
+    said = [item for item in resource.get("note", []) if item not in known]
+    if reason is not None and reason != (change.current or {}).get("statusReason"):
+        if not reason.get("text"):
+            raise UnsupportedActionError("this EHR takes the reason of a task's end as a text")
+        said.append({"text": reason["text"]})
+    put(resource, "note", said)
+    return {name: item for name, item in resource.items() if name not in {"meta", "text"}}
+
+
+def _as_task(resource: Resource) -> Resource:
+    if not _names(resource.get("requester"), "Practitioner/"):
+        raise UnsupportedActionError("this EHR takes tasks that a practitioner asks for")
+    if "owner" in resource and not _names(resource["owner"], "Practitioner/"):
+        raise UnsupportedActionError("this EHR gives tasks to practitioners only")
+    period = resource.get("restriction", {}).get("period", {})
+    if set(resource.get("restriction", {})) - {"period"} or set(period) - {"end"}:
+        raise UnsupportedActionError("this EHR keeps of a task's limits the day it is due")
+    return {**resource, "intent": "unknown"}
 
 
 HANDLERS: Mapping[tuple[str, str], Handler] = {
@@ -165,11 +230,29 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("MedicationChange", "correct"): Handler(
         resource_type="MedicationStatement", build=_corrected, creates=True, entails=_replaced
     ),
-    ("MedicationChange", "retract"): Handler(resource_type="MedicationStatement", build=_taken_back),
+    ("MedicationChange", "retract"): Handler(resource_type="MedicationStatement", build=medication_statement.update),
+    ("AllergyUpdate", "record"): Handler(
+        resource_type="AllergyIntolerance", build=_allergy, creates=True, entails=allergy_intolerance.retire_none_known
+    ),
+    ("AllergyUpdate", "retract"): Handler(resource_type="AllergyIntolerance", build=allergy_intolerance.update),
+    ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=_problem, creates=True),
+    ("ProblemUpdate", "retract"): Handler(resource_type="Condition", build=condition.update),
+    ("CareMessage", "send"): Handler(resource_type="Communication", build=_message, creates=True),
+    ("CareTask", "create"): Handler(resource_type="Task", build=_task, creates=True),
+    **{
+        ("CareTask", operation): Handler(resource_type="Task", build=_changed_task)
+        for operation in ("update", "complete", "cancel")
+    },
 }
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+    "AllergyIntolerance": View(
+        fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
+    ),
+    "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
+    "Communication": View(fields=communication.FIELDS, encounter="encounter"),
+    "Task": View(fields=task.FIELDS, encounter="encounter"),
 }
 
 
@@ -177,100 +260,68 @@ def _create(source: str) -> Write:
     return Write(meaning=Meaning.CREATES, answer="201, body null or empty, Location alone", source=source)
 
 
-_TAKES_BACK = Write(
-    meaning=Meaning.RETRACTS,
-    precondition=PreconditionKind.IF_UNMODIFIED_SINCE,
-    answer="200, body null or empty",
-    source=f"{_STATEMENT}; {_GUARD}",
-)
-WRITES = {
-    ("Observation", CREATE): _create(_OBSERVATION),
-    ("MedicationStatement", CREATE): _create(_STATEMENT),
-    ("MedicationStatement", UPDATE): _TAKES_BACK,
+def _update(meaning: Meaning, source: str) -> Write:
+    return Write(
+        meaning=meaning,
+        precondition=PreconditionKind.IF_UNMODIFIED_SINCE,
+        answer="200, body null or empty",
+        source=f"{source}; {GUARD}",
+    )
+
+
+#: type → what its update is; a type without one is written once.
+_UPDATES = {
+    "MedicationStatement": Meaning.RETRACTS,
+    "AllergyIntolerance": Meaning.RETRACTS,
+    "Condition": Meaning.RETRACTS,
+    "Task": Meaning.REPLACES,
 }
-_ONLY_BACK = "Canvas has no change of a documented medication: its update marks the entry as entered in error."
+WRITES = {
+    **{(name, CREATE): _create(f"{DOCS}{name.lower()}.md") for name in VIEWS},
+    **{(name, UPDATE): _update(meaning, f"{DOCS}{name.lower()}.md") for name, meaning in _UPDATES.items()},
+}
+_ONLY_BACK = "Canvas has no change of such an entry: what it calls an update marks the entry as entered in error."
 _NO_CHANGE = "Canvas takes vital signs from outside once and can neither change them nor take them back."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
     **refused("VitalReading", {"correct": _NO_CHANGE, "retract": _NO_CHANGE}),
     **refused("MedicationChange", dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking"), _ONLY_BACK)),
-}
-
-
-def _ucum(quantity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a quantity with its UCUM code: the vendor takes and states units by words of its own."""
-    code = quantity.get("code") or _UCUM_OF.get(str(quantity.get("unit")))
-    return {**quantity, "system": UCUM, "code": code}
-
-
-def _same_value(sent: Resource, stored: Resource) -> bool:
-    one, other = sent.get("valueQuantity"), stored.get("valueQuantity")
-    return bool(one and other) and same_amount(_ucum(one or {}), _ucum(other or {}))
-
-
-def _same_parts(sent: Resource, stored: Resource) -> bool:
-    one, other = _parts(sent), _parts(stored)
-    return one.keys() == other.keys() and all(same_amount(item, other[code]) for code, item in one.items())
-
-
-def _parts(resource: Resource) -> dict[str | None, Mapping[str, Any]]:
-    return {
-        code_in(item.get("code"), LOINC): _ucum({"unit": "mmHg", **item.get("valueQuantity", {})})
-        for item in resource.get("component", [])
-    }
-
-
-def _same_medication(sent: Resource, stored: Resource) -> bool:
-    """Whether what is given back, which carries every coding of the medication, is the one that was sent."""
-    reference = sent.get("medicationReference", {}).get("reference", "")
-    meant = [(_FDB, reference.removeprefix(_FDB_ID))] if reference.startswith(_FDB_ID) else []
-    meant += [(str(item.get("system")), str(item["code"])) for item in codings(sent.get("medicationCodeableConcept"))]
-    here = stored.get("medicationCodeableConcept")
-    return any(code_in(here, system) == code for system, code in meant)
-
-
-def _change(resource_type: str, element: str, what: str, source: str, same: Any, *also: str) -> Normalisation:
-    return Normalisation(resource_type=resource_type, element=element, what=what, source=source, same=same, also=also)
-
-
-NORMALISATIONS = (
-    _change("Observation", "valueQuantity", "given back in another unit, rounded", _OBSERVATION, _same_value),
-    _change("Observation", "component", "given back with the unit spelled out", _OBSERVATION, _same_parts),
-    added("Observation", "category", what="vital-signs, which a create does not state", source=_OBSERVATION),
-    added("Observation", "derivedFrom", what="the panel that it makes for the reading", source=_OBSERVATION),
-    added("Observation", "performer", what="its own user, where none was sent", source=_OBSERVATION),
-    not_kept("Observation", "encounter", source=_OBSERVATION),
-    *(
-        _change(
-            "MedicationStatement", element, "given back by all codes it has", _STATEMENT, _same_medication, "medication"
-        )
-        for element in ("medicationCodeableConcept", "medicationReference")
+    **refused(
+        "AllergyUpdate",
+        dict.fromkeys(("update", "addReaction", "removeReaction", "inactivate", "resolve", "refute"), _ONLY_BACK)
+        | dict.fromkeys(
+            ("assertNoneKnown", "withdrawNoneKnown"), "Canvas takes an allergy by the FDB code of a substance."
+        ),
     ),
-    added("MedicationStatement", "effectivePeriod", what="starts when it was written", source=_STATEMENT),
-    not_kept("MedicationStatement", "context", source=_STATEMENT, also=("encounter",)),
-)
+    **refused("ProblemUpdate", dict.fromkeys(("update", "resolve", "inactivate", "reactivate", "refute"), _ONLY_BACK)),
+    **refused("CareMessage", {"retract": "Canvas has no change of a message: who received it has it."}),
+}
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS,
+    fallbacks={"task": ("CareTask", "create")},
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
     known_changes=told(NORMALISATIONS),
     limits=(
-        Limit(what="access token", most="36000 s", source=_DOCS + "customer-authentication.md"),
-        Limit(what="MedicationStatement.dosage", most="1, its text only", source=_STATEMENT),
-        Limit(what="readings of one kind in a panel", most="1", source=_OBSERVATION),
-        Limit(what="concurrent creates for one encounter", most="1", source=_STATEMENT),
+        Limit(what="access token", most="36000 s", source=DOCS + "customer-authentication.md"),
+        Limit(what="MedicationStatement.dosage", most="1, its text only", source=STATEMENT),
+        Limit(what="readings of one kind in a panel", most="1", source=OBSERVATION),
+        Limit(what="concurrent creates for one encounter", most="1", source=STATEMENT),
         Limit(what="requests", most="not published", source="", confirmed=False),
     ),
-    compensations={"MedicationChange": "retract: update with status entered-in-error"},
+    compensations={
+        **dict.fromkeys(("MedicationChange", "AllergyUpdate", "ProblemUpdate"), "retract: update to entered in error"),
+        "CareTask": "cancel: update with status cancelled",
+    },
     provenance="not taken: the EHR writes its own",
     versions="none: the time of the last change (meta.lastUpdated), whole seconds in If-Unmodified-Since",
     stale="412",
     authentication="OAuth client credentials, secret in the body",
 )
 #: Only these are searched by more than the patient. Source: the search parameters of each page.
-_KEYS = {**natural_key.KEYS, "MedicationStatement": {}}
+_KEYS = {"Observation": natural_key.KEYS["Observation"]}
 
 
 class CanvasAdapter(R4Adapter):
@@ -281,7 +332,7 @@ class CanvasAdapter(R4Adapter):
         return changed if isinstance(changed, str) and changed else None
 
     def shape(self, resource: Resource, change: Change) -> Resource:
-        return _in_error(resource) if takes_back(resource) else resource
+        return only_taken_back(resource, change)
 
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
         if isinstance(answer, Answer) and 200 <= answer.status < 300:

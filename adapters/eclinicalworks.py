@@ -3,7 +3,8 @@
 Writing clinical entries is granted by contract, per practice and build; most of it waits in the EHR until one of its users
 takes it over, and no read shows it before. There is no change and no removal of an entry, no version, no mark of ours.
 
-Options of a connection: ``writeback_vitals``, ``writeback_medications`` (default false): what the practice's contract grants;
+Options of a connection: ``writeback_vitals``, ``writeback_medications``, ``writeback_allergies``, ``writeback_problems``
+(default false): what the practice's contract grants;
 ``leaves_out`` (see :mod:`adapters.accepted`), which here may name ``encounter`` too: a reading is filed by its time.
 
 Not confirmed, so nothing rests on it: the HTTP status of a successful write (the transaction's own number decides); whether
@@ -21,14 +22,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.accepted import code_in, codings, taken
+from adapters.accepted import code_in, codings, outside_encounter, taken
 from adapters.adapter import Adapter, Request
 from adapters.location import parse_location
-from adapters.r4 import answers, medication_statement, observation
+from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.operation_outcome import json_object
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused_but, supported
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
@@ -72,10 +73,8 @@ _DONE = "1"
 
 def _vital(change: Change) -> Resource:
     """Build the reading; the interface has no encounter for it and files it by its time."""
-    if change.encounter is not None and "encounter" not in change.site.options.get("leaves_out", ()):
-        raise UnsupportedActionError("this EHR files a reading by its time and has no place for its encounter")
     fields = ("code", "valueQuantity", "component", "effectiveDateTime", "performer")
-    return observation.record(taken(replace(change, encounter=None), fields))
+    return observation.record(taken(outside_encounter(change), fields))
 
 
 def _statement(change: Change) -> Resource:
@@ -92,13 +91,30 @@ def _statement(change: Change) -> Resource:
     return resource
 
 
+def _allergy(change: Change) -> Resource:
+    fields = ("code", "allergyType", "category", "criticality", "onsetDateTime", "reaction", "recorder", "recordedDate")
+    return allergy_intolerance.record(taken(change, fields))
+
+
+def _problem(change: Change) -> Resource:
+    return condition.add(taken(change, ("category", "code", "onsetDateTime", "recorder", "recordedDate")))
+
+
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("VitalReading", "record"): Handler(resource_type="Observation", build=_vital, creates=True),
     ("MedicationChange", "start"): Handler(resource_type="MedicationStatement", build=_statement, creates=True),
+    ("AllergyUpdate", "record"): Handler(
+        resource_type="AllergyIntolerance", build=_allergy, creates=True, entails=allergy_intolerance.retire_none_known
+    ),
+    ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=_problem, creates=True),
 }
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
+    "AllergyIntolerance": View(
+        fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
+    ),
+    "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
 }
 
 
@@ -117,17 +133,17 @@ def _granted(flag: str) -> Write:
 WRITES = {
     ("Observation", CREATE): _granted("writeback_vitals"),
     ("MedicationStatement", CREATE): _granted("writeback_medications"),
+    ("AllergyIntolerance", CREATE): _granted("writeback_allergies"),
+    ("Condition", CREATE): _granted("writeback_problems"),
 }
 _ONCE = (
     "eClinicalWorks takes entries from outside once, for its users to take over, and has no change or removal of them."
 )
+_NO_MESSAGE = "eClinicalWorks documents no message or task that could be written from outside."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
-    **refused("VitalReading", dict.fromkeys(("correct", "retract"), _ONCE)),
-    **refused(
-        "MedicationChange",
-        dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking", "correct", "retract"), _ONCE),
-    ),
+    **refused_but(("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate"), HANDLERS, _ONCE),
+    **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,

@@ -36,14 +36,14 @@ def in_a_unit_of(quantity: Mapping[str, Any], units: Mapping[str, str], what: st
 
     As it is where the EHR takes its unit, else converted. Raises :class:`UnsupportedActionError` where that cannot be.
     """
-    code = quantity.get("code") if quantity.get("system") == UCUM else None
+    code = str(quantity.get("code")) if quantity.get("system") == UCUM else ""
     if quantity.get("comparator") is not None or quantity.get("value") is None:
         raise UnsupportedActionError(f"this EHR takes a plain number as {what}")
     if code in units:
         return quantity["value"], units[code]
     for wanted, word in units.items():
         if _kind(code) is not None and _kind(code) == _kind(wanted):
-            return converted(Decimal(quantity["value"]), str(code), wanted), word
+            return converted(Decimal(quantity["value"]), code, wanted), word
     raise UnsupportedActionError(f"this EHR takes {what} in {', '.join(units)} only")
 
 
@@ -52,7 +52,8 @@ def converted(value: Decimal, unit: str, wanted: str) -> Decimal:
     _, factor, offset = _UNITS[wanted]
     number = (_base(value, unit) - offset) / factor
     rounded = Decimal(round(number * 10**_DIGITS)).scaleb(-_DIGITS)
-    return rounded.normalize() if rounded.normalize().as_tuple().exponent <= 0 else rounded.quantize(Decimal(1))
+    whole = rounded == rounded.to_integral_value()
+    return rounded.quantize(Decimal(1)) if whole else rounded.normalize()
 
 
 def same_amount(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
@@ -71,8 +72,9 @@ def same_amount(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
     return abs(meant - found) <= min(half_a_digit, abs(meant) * _ROUNDED)
 
 
-def _kind(code: str | None) -> str | None:
-    return _UNITS[code][0] if code in _UNITS else None
+def _kind(code: object) -> str | None:
+    found = _UNITS.get(code) if isinstance(code, str) else None
+    return found[0] if found is not None else None
 
 
 def _base(value: Decimal, unit: str) -> Fraction:

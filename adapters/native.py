@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.accepted import codings
+from adapters.accepted import code_in, codings, takes_back
 from adapters.adapter import Request
 from adapters.measured import same_amount
 from adapters.r4 import natural_key
 from adapters.r4.adapter import R4Adapter
-from adapters.r4.change import Change, Handler
+from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.comparable import comparable
+from adapters.r4.components import SNOMED
 from adapters.site import Site
 from adapters.wire import Answer
 from canonical import exact_json
@@ -83,6 +84,16 @@ def same_texts(sent: Any, stored: Any) -> bool:
     return [item.get("text") for item in sent or []] == [item.get("text") for item in stored or []]
 
 
+def same_reactions(sent: Any, stored: Any) -> bool:
+    """Whether two lists of reactions state the same manifestations with the same severities, however they are grouped."""
+    return _reactions(sent) == _reactions(stored)
+
+
+def _reactions(reactions: Any) -> set[tuple[str | None, Any]]:
+    stated = ((what, item.get("severity")) for item in reactions or [] for what in item.get("manifestation", []))
+    return {(code_in(what, SNOMED), severity) for what, severity in stated}
+
+
 COMPARISONS: Comparisons = {
     "code": same_code,
     "medicationCodeableConcept": same_code,
@@ -91,6 +102,7 @@ COMPARISONS: Comparisons = {
     "onsetDateTime": same_day,
     "valueQuantity": same_quantity,
     "component": same_components,
+    "reaction": same_reactions,
     "dosage": same_texts,
     "dosageInstruction": same_texts,
 }
@@ -111,6 +123,8 @@ class NativeAdapter(R4Adapter):
         said = self.said(operation, site)
         if said.get("resourceType") != stored.get("resourceType"):
             return ("resourceType",)
+        if takes_back(stored):
+            return ("status",)
         names = (name for name in said if name != "resourceType")
         return tuple(sorted(name for name in names if not self._same(name, said, stored, site.base_url)))
 
@@ -158,8 +172,13 @@ class NativeAdapter(R4Adapter):
     ) -> Operation:
         return self._travelling(super()._create(command, handler, change, current, number), change.site)
 
-    def _changed(self, resource: Resource, before: Resource, mark: str, **more: Any) -> Operation:
-        raise UnsupportedActionError("this EHR has no update that says which state of an entry is meant")
+    def _update(
+        self, command: Command, handler: Handler, change: Change, current: Fetched | None, number: int
+    ) -> Operation:
+        return self._travelling(super()._update(command, handler, change, current, number), change.site)
+
+    def _revise(self, command: Command, revision: Revision, site: Site, at: int) -> Operation:
+        raise UnsupportedActionError("another entry must change with this one, which this EHR has no way to do")
 
     def _travelling(self, operation: Operation, site: Site) -> Operation:
         resource: Resource = exact_json.parse(operation.body)

@@ -28,13 +28,13 @@ from datetime import date, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from adapters.accepted import codes_for, own_code, taken
+from adapters.accepted import codes_for, outside_encounter, own_code, taken
 from adapters.adapter import Adapter, Request
 from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
 from adapters.r4 import answers, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused_but, supported
 from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
@@ -111,9 +111,9 @@ def _named(site: Site) -> Mapping[str, Mapping[str, str]]:
 
 def _vital(change: Change) -> Resource:
     """Build the reading as Unity would keep it: numbers under the names that the connection declares, and a day."""
-    resource = observation.record(taken(change, ("code", "valueQuantity", "component", "effectiveDateTime")))
-    if change.encounter is not None:
-        raise UnsupportedActionError("how this EHR would be told the encounter of a reading is not known")
+    resource = observation.record(
+        taken(outside_encounter(change), ("code", "valueQuantity", "component", "effectiveDateTime"))
+    )
     numbers = numbers_in(resource, {code: entry["unit"] for code, entry in _named(change.site).items()})
     kept = {name: resource[name] for name in ("resourceType", "status", "subject")}
     return {**kept, "effectiveDateTime": resource["effectiveDateTime"][:10], **stated(numbers)}
@@ -148,7 +148,7 @@ def _vital_sent(operation: Operation, site: Site) -> Resource:
 
 
 def _statement(change: Change) -> Resource:
-    resource = medication_statement.start(taken(change, ("medication", "dosage", "effectivePeriod")))
+    resource = medication_statement.start(taken(outside_encounter(change), ("medication", "dosage", "effectivePeriod")))
     dosage = resource.get("dosage", [])
     period = resource.get("effectivePeriod", {})
     if len(dosage) != 1 or not dosage[0].get("text") or "contained" in resource:
@@ -218,13 +218,15 @@ WRITES = {
     ("MedicationStatement", CREATE): _action("unity_medications"),
 }
 _ONCE = "Unity documents no change or removal of an entry, and the same save action again would add another one."
+_NO_FIELDS = (
+    "Which fields Unity's action for it has is not public, and what was guessed would be filed as something else."
+)
+_NO_READ = "Unity takes tasks, but its FHIR reads show none: what was written could never be proven or found again."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
-    **refused("VitalReading", dict.fromkeys(("correct", "retract"), _ONCE)),
-    **refused(
-        "MedicationChange",
-        dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking", "correct", "retract"), _ONCE),
-    ),
+    **refused_but(("VitalReading", "MedicationChange"), HANDLERS, _ONCE),
+    **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_FIELDS),
+    **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,

@@ -185,10 +185,6 @@ class R4Adapter:
         """Plan a change that a command entails, on the version in which it was read for it."""
         mark = f"{site.changed_by(command.id)}.also{at}"
         version = self.version_of(revision.before)
-        resource_type = str(revision.before.get("resourceType"))
-        write = self._write(resource_type, Interaction.UPDATE)
-        if write.meaning is Meaning.RETRACTS:
-            raise UnsupportedActionError(f"what this EHR calls an update takes a {resource_type} back")
         if version is None:
             raise NeedsPersonError(
                 "unversioned_target", "The EHR states no version of an entry that must change as well."
@@ -200,7 +196,7 @@ class R4Adapter:
     ) -> Operation:
         write = self._write(str(resource["resourceType"]), Interaction.UPDATE)
         if write.meaning is Meaning.RETRACTS and not takes_back(resource):
-            raise UnsupportedActionError("what this EHR calls an update takes the entry back, whatever is sent")
+            raise UnsupportedActionError(f"what this EHR calls an update takes a {resource['resourceType']} back")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
         check_valid(resource, before=before)

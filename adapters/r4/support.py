@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from adapters.r4.change import Handler
+from canonical.action import action_specs
 from canonical.capabilities import Interaction, Landing, Support, Way, Write
 
 Writes = Mapping[tuple[str, Interaction], Write]
@@ -23,6 +24,15 @@ def supported(handlers: Mapping[tuple[str, str], Handler], writes: Writes) -> di
         way = Way.REVIEW if write.landing is Landing.REVIEW else Way.DIRECT
         found[key] = Support(way=way, needs=(need(handler),))
     return found
+
+
+def refused_but(
+    actions: Sequence[str], taken: Mapping[tuple[str, str], Handler], why: str
+) -> dict[tuple[str, str], Support]:
+    """Return every operation of ``actions`` that is not among ``taken`` as refused for one reason in words for people."""
+    specs = action_specs()
+    operations = ((name, operation) for name in actions for operation in specs[name].operations)
+    return {key: Support(way=Way.REFUSED, why=why) for key in operations if key not in taken}
 
 
 def refused(action: str, operations: Mapping[str, str]) -> dict[tuple[str, str], Support]:

@@ -67,7 +67,7 @@ def test_nothing_leaves_without_the_contract() -> None:
 
 
 def test_encounter_of_a_reading_is_not_dropped_unsaid() -> None:
-    visit = {"encounter": {"reference": "Encounter/e1"}}
+    visit: dict[str, Any] = {"encounter": {"reference": "Encounter/e1"}}
     refuses(ADAPTER, WEIGHT, SITE, "encounter", **visit)
     lax = site(**{**GRANTED, "leaves_out": ["encounter"]})
     (operation,) = planned(ADAPTER, WEIGHT, lax, **visit)
@@ -163,3 +163,38 @@ def test_table_says_what_is_built() -> None:
     assert {write.transport for write in CAPABILITIES.writes.values()} == {Transport.TRANSACTION}
     assert CAPABILITIES.support("VitalReading", "record").way is Way.REVIEW
     assert all(interaction is Interaction.CREATE for _, interaction in CAPABILITIES.writes)
+
+
+# The lists
+
+ALL = site(**{**GRANTED, "writeback_allergies": True, "writeback_problems": True})
+ALLERGY = {
+    "type": "AllergyUpdate",
+    "operation": "record",
+    "code": {
+        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "7980"}],
+        "text": "penicillin",
+    },
+    "criticality": "high",
+}
+PROBLEM = {
+    "type": "ProblemUpdate",
+    "operation": "add",
+    "category": "problem-list-item",
+    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}], "text": "Hypertension"},
+}
+
+
+@pytest.mark.parametrize(("action", "kind"), [(ALLERGY, "AllergyIntolerance"), (PROBLEM, "Condition")])
+def test_entry_of_a_list_waits_for_a_user_and_is_granted_by_its_own_contract(action: dict[str, Any], kind: str) -> None:
+    (operation,) = planned(ADAPTER, action, ALL)
+    (only,) = body(operation)["entry"]
+    assert only["request"] == {"method": "POST", "url": kind}
+    assert only["resource"]["code"] == action["code"]
+    assert came_to(ADAPTER, operation, 200, entry("1")) is Outcome.PENDING_REMOTE
+    refuses(ADAPTER, action, SITE, "does not declare")
+
+
+def test_detail_that_is_not_known_to_be_kept_is_refused() -> None:
+    refuses(ADAPTER, {**ALLERGY, "note": [{"text": "x"}]}, ALL, "note")
+    refuses(ADAPTER, {**PROBLEM, "bodySite": [{"text": "left"}]}, ALL, "bodySite")
