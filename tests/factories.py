@@ -9,7 +9,6 @@ Every function takes members to set by their JSON name; ``ABSENT`` takes one out
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
@@ -40,7 +39,6 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 SNOMED_CT = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 #: A usual adult value of every vital sign, as written, with the unit for people and its UCUM code.
@@ -190,59 +188,6 @@ def care_task_json(operation: str = "create", **over: Any) -> Json:
     return _with(action | needed.get(operation, {}), over)
 
 
-def reaction_json(**over: Any) -> Json:
-    """Return one reaction of an allergy: hives, mild."""
-    return _with({"manifestation": [concept(SNOMED_CT, "126485001", "hives")], "severity": "mild"}, over)
-
-
-def allergy_update_json(operation: str = "record", **over: Any) -> Json:
-    """Return an ``AllergyUpdate`` about penicillin, with what ``operation`` needs and no more."""
-    action: Json = {"type": "AllergyUpdate", "operation": operation}
-    if operation in {"assertNoneKnown", "withdrawNoneKnown"}:
-        return _with(action | {"noneKnownScope": "all"}, over)
-    if operation != "update":
-        action["code"] = concept(RXNORM, "7980", "penicillin G")
-    if operation in {"record", "update"}:
-        action |= {"category": ["medication"], "criticality": "high"}
-    if operation in {"record", "addReaction", "removeReaction"}:
-        action["reaction"] = [reaction_json()]
-    if operation in {"removeReaction", "inactivate", "resolve", "refute", "retract"}:
-        action["changeReason"] = "tolerated amoxicillin in the clinic"
-    return _with(action, over)
-
-
-def allergy_seen_json(**over: Any) -> Json:
-    """Return what an author of a change to an allergy had on the screen."""
-    members = {"code": concept(RXNORM, "7980", "penicillin G"), "clinicalStatus": "active", "criticality": "low"}
-    return _with(members, over)
-
-
-def problem_update_json(operation: str = "add", **over: Any) -> Json:
-    """Return a ``ProblemUpdate`` about type 2 diabetes on the problem list, with what ``operation`` needs and no more."""
-    action: Json = {"type": "ProblemUpdate", "operation": operation, "category": "problem-list-item"}
-    if operation == "update":
-        action["severity"] = concept(SNOMED_CT, "6736007", "moderate")
-    else:
-        action["code"] = problem_code()
-    if operation in {"inactivate", "refute", "retract"}:
-        action["changeReason"] = "HbA1c in the normal range, without medicines"
-    return _with(action, over)
-
-
-def problem_code(**over: Any) -> Json:
-    """Return type 2 diabetes in both code systems, as its author chose it in one."""
-    codings = [
-        {"system": SNOMED_CT, "code": "44054006", "display": "Type 2 diabetes mellitus", "userSelected": True},
-        {"system": ICD_10_CM, "code": "E11.9", "display": "Type 2 diabetes mellitus without complications"},
-    ]
-    return _with({"coding": codings, "text": "Type 2 diabetes"}, over)
-
-
-def problem_seen_json(**over: Any) -> Json:
-    """Return what an author of a change to a problem had on the screen."""
-    return _with({"code": problem_code(), "clinicalStatus": "active", "category": "problem-list-item"}, over)
-
-
 def patient_json(**over: Any) -> Json:
     """Return the patient as the envelope names one, a second time by birth date and family name."""
     return _with({"reference": "Patient/p1", "birthDate": "1961-04-02", "family": "Lopez"}, over)
@@ -254,19 +199,21 @@ def acknowledged_json(**over: Any) -> Json:
     return _with(members, over)
 
 
+#: action on the allergy or problem list → the entry that an update of it names, and what its author saw.
+_ON_LISTS: dict[str, tuple[str, Json]] = {
+    "AllergyUpdate": ("AllergyIntolerance/a3", {"clinicalStatus": "active", "criticality": "low"}),
+    "ProblemUpdate": ("Condition/c3", {"clinicalStatus": "active", "category": "problem-list-item"}),
+}
+
+
 def target_json(action: Json, **over: Any) -> Json:
     """Return the target that an update of ``action`` names, with version and what was seen."""
     if action["type"] in SEEN:
         reference, seen = SEEN[action["type"]]
         members: Json = {"reference": reference, "versionId": "1", "seen": seen}
-    elif action["type"] in _LISTED:
-        reference, seen = _LISTED[action["type"]]
-        members = {
-            "reference": reference,
-            "versionId": "7",
-            "seen": seen(),
-            "acknowledged": acknowledged_json(),
-        }
+    elif action["type"] in _ON_LISTS:
+        reference, seen = _ON_LISTS[action["type"]]
+        members = {"reference": reference, "versionId": "7", "seen": seen, "acknowledged": acknowledged_json()}
     elif action["type"] == "MedicationChange":
         members = {
             "reference": "MedicationStatement/m3",
@@ -281,13 +228,6 @@ def target_json(action: Json, **over: Any) -> Json:
             "seen": {"valueQuantity": quantity("75.20", "kg", "kg")},
         }
     return _with(members | {"seenAt": "2026-03-10T14:40:00Z"}, over)
-
-
-#: action on a list → the entry that an update of it names, and what its author saw.
-_LISTED: dict[str, tuple[str, Callable[[], Json]]] = {
-    "AllergyUpdate": ("AllergyIntolerance/a3", allergy_seen_json),
-    "ProblemUpdate": ("Condition/c3", problem_seen_json),
-}
 
 
 def _is_update(action: Any) -> bool:

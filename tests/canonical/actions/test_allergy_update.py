@@ -11,18 +11,8 @@ from canonical.errors import RefusedError
 from canonical.idempotency import derived_key
 from canonical.judgement import check_target
 from tests.canonical.checked import confirmations, findings, parsed, refusals
-from tests.factories import (
-    ABSENT,
-    NOW,
-    RXNORM,
-    SNOMED_CT,
-    Json,
-    allergy_update_json,
-    concept,
-    quantity,
-    reaction_json,
-    target_json,
-)
+from tests.factories import ABSENT, NOW, RXNORM, SNOMED_CT, Json, concept, quantity, target_json
+from tests.list_factories import allergy_update_json, reaction_json
 
 OPERATIONS = [
     "record",
