@@ -65,6 +65,10 @@ class Adapter(Protocol):
         """Return the one request that carries ``operation``, with the strongest guard this EHR has."""
         ...
 
+    def said(self, operation: Operation, site: Site) -> Resource:
+        """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
+        ...
+
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
         """Return what an answer comes to (``now`` is UTC).
 

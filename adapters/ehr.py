@@ -17,8 +17,10 @@ from adapters.versions import version_from_etag
 from adapters.wire import Answer, NoAnswer, Wire
 from canonical import exact_json
 from canonical.boot_clock import boot_seconds
+from canonical.capabilities import Way, within_contract
 from canonical.command import Command
 from canonical.errors import ConfigurationError, EhrUnavailableError, NeedsPersonError
+from canonical.fallback import fallback_for, instead, way_of
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import (
     Capabilities,
@@ -31,6 +33,7 @@ from canonical.ports import (
     Surrounding,
     Timings,
     Trace,
+    WireRequest,
 )
 
 #: Why no token could be had → what that makes of a write, of which nothing was sent.
@@ -63,7 +66,7 @@ class RestEhr:
         """
         self.key = adapter.key
         self.mapping_version = adapter.mapping_version
-        self.capabilities: Capabilities = adapter.capabilities
+        self.capabilities: Capabilities = within_contract(adapter.capabilities, site.options)
         self.timings = timings
         self._adapter, self._site, self._wire, self._tokens = adapter, site, wire, tokens
         self._native_wire = native_wire
@@ -110,7 +113,26 @@ class RestEhr:
         return self._adapter.read_twins(operation, answer, self._site)
 
     def plan(self, command: Command, around: Surrounding) -> Sequence[Operation]:
-        return self._adapter.plan(command, around, self._site)
+        """Return the adapter's plan; where this EHR cannot take it as it is, that of the fallback which the command allows."""
+        envelope, options = command.envelope, self._site.options
+        if way_of(envelope, self.capabilities).way is not Way.REFUSED:
+            return self._adapter.plan(command, around, self._site)
+        kind = fallback_for(envelope, self.capabilities, options)
+        if kind is None:
+            return self._adapter.plan(command, around, self._site)
+        told = command.evolve(envelope=instead(envelope, kind, options), target_reference=None, known_versions=())
+        planned = self._adapter.plan(told, Surrounding(), self._site)
+        return [replace(operation, sent_as=kind) for operation in planned]
+
+    def request(self, operation: Operation) -> WireRequest:
+        request = self._adapter.request(operation, self._site)
+        wire = self._wire_of(request)
+        return WireRequest(
+            method=request.method, url=wire.url_of(request.path), headers=request.headers, body=request.body
+        )
+
+    def said(self, operation: Operation) -> Resource:
+        return self._adapter.said(operation, self._site)
 
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         """Send ``operation`` once; a second time only after a 401, which did nothing, and while it is not too late.

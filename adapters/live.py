@@ -18,8 +18,6 @@ from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.ports import Check, Resource
 
 _RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u", Interaction.PATCH: "u"}
-#: Only these are in a CapabilityStatement and under SMART's scopes.
-_FHIR = frozenset({Transport.REST, Transport.TRANSACTION})
 
 
 def live_checks(declared: Capabilities, statement: Callable[[], Resource], tokens: Tokens) -> list[Check]:
@@ -48,7 +46,9 @@ def effective(declared: Capabilities, live: Resource, granted: str | None) -> Ca
 
     return only(
         declared,
-        frozenset(key for key, write in declared.writes.items() if write.transport not in _FHIR or offers(*key)),
+        frozenset(
+            key for key, write in declared.writes.items() if write.transport is not Transport.REST or offers(*key)
+        ),
     )
 
 
@@ -73,12 +73,8 @@ def _statement_checks(declared: Capabilities, live: Resource) -> Iterator[Check]
         name="fhir version", ok=version.startswith("4.0"), detail=f"the EHR says {version}, this adapter writes 4.0.1"
     )
     by_type = _resources(live)
-    for name in sorted({name for name, _ in _fhir_writes(declared)}):
+    for name in sorted({name for name, _ in declared.interactions}):
         yield from _type_checks(declared, name, by_type.get(name, {}))
-
-
-def _fhir_writes(declared: Capabilities) -> list[tuple[str, Interaction]]:
-    return sorted(key for key, write in declared.writes.items() if write.transport in _FHIR)
 
 
 def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
@@ -88,7 +84,7 @@ def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
 
 def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> Iterator[Check]:
     offered = {item.get("code") for item in live.get("interaction", [])}
-    wanted = {interaction.value for type_, interaction in declared.interactions if type_ == name}
+    wanted = {interaction.value for type_, interaction in _by_rest(declared) if type_ == name}
     missing = sorted((wanted | {"read", "search-type"}) - offered)
     yield Check(
         name=f"{name} interactions",
@@ -97,8 +93,8 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
     )
     if declared.finds_by_mark:
         can_search = any(item.get("name") == "identifier" for item in live.get("searchParam", []))
-        told = "without it an unanswered create cannot be found again: every one goes to a person"
-        yield Check(name=f"{name} search by identifier", ok=can_search, detail="" if can_search else told)
+        lacking = "without it an unanswered create cannot be found again: every one goes to a person"
+        yield Check(name=f"{name} search by identifier", ok=can_search, detail="" if can_search else lacking)
     if declared.conditional_create:
         yield Check(
             name=f"{name} conditional create",
@@ -118,11 +114,18 @@ def _type_checks(declared: Capabilities, name: str, live: Mapping[str, Any]) -> 
         )
 
 
+def _by_rest(declared: Capabilities) -> frozenset[tuple[str, Interaction]]:
+    """Return the verbs that are FHIR's own; what travels otherwise is in no CapabilityStatement and under no FHIR scope."""
+    return frozenset(key for key, write in declared.writes.items() if write.transport is Transport.REST)
+
+
 def _scope_checks(declared: Capabilities, granted: str | None) -> Iterator[Check]:
     if granted is None:
         return
-    for name, interaction in _fhir_writes(declared):
-        for right in (_RIGHTS[interaction], "r", "s"):
+    by_rest = _by_rest(declared)
+    for name, interaction in sorted(declared.interactions):
+        written = (_RIGHTS[interaction],) if (name, interaction) in by_rest else ()
+        for right in (*written, "r", "s"):
             if not covers(granted, name, right):
                 yield Check(
                     name=f"{name} scope",

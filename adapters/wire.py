@@ -127,6 +127,10 @@ class Wire:
                 break
         return answer
 
+    def url_of(self, path: str) -> str:
+        """Return the absolute address of a path."""
+        return f"{self._base_url}/{path}" if path else self._base_url
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
@@ -136,7 +140,7 @@ class Wire:
     ) -> Answer:
         quick = min(CONNECT_SECONDS, seconds)
         timeouts = {"connect": quick, "pool": quick, "read": seconds, "write": seconds}
-        url = httpcore.URL(f"{self._base_url}/{path}" if path else self._base_url)
+        url = httpcore.URL(self.url_of(path))
         sent = [("Host", _host(url)), ("Accept-Encoding", "identity"), *headers.items()]
         if body is not None:
             sent.append(("Content-Length", str(len(body))))

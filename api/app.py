@@ -12,6 +12,7 @@ from api.endpoints import EndpointDoor
 from api.health import Health
 from api.metrics import Metrics
 from api.openapi import describe
+from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
 from api.schemas import SchemaDoor
 from api.status_page import StatusPage
@@ -37,7 +38,17 @@ def make_app(services: "Services") -> FastAPI:
         redoc_url=None,
     )
     app.state.tokens = token_verifier(services.settings, clock=services.clock)
-    for part in (CommandViews, CommandDoor, ConsentDoor, EndpointDoor, SwitchDoor, Health, Metrics, StatusPage):
+    for part in (
+        CommandViews,
+        PreviewDoor,
+        CommandDoor,
+        ConsentDoor,
+        EndpointDoor,
+        SwitchDoor,
+        Health,
+        Metrics,
+        StatusPage,
+    ):
         app.include_router(part(services).router())
     app.include_router(SchemaDoor().router())
     app.openapi = partial(describe, app)  # type: ignore[method-assign]

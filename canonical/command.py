@@ -58,7 +58,8 @@ class Command:
     a claim.
     ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
     ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
-    that it is to be sent, whatever the chart says.
+    that it is to be sent, whatever the chart says. ``sent_as`` names the fallback by which it goes: its entry itself is not
+    in the chart then, and nothing else of the chart has changed.
     """
 
     id: UUID
@@ -88,6 +89,7 @@ class Command:
     known_versions: tuple[str, ...] = ()
     operations: tuple[OperationProgress, ...] = ()
     resend_decided: bool = False
+    sent_as: str | None = None
 
     @property
     def partly_in_chart(self) -> bool:

@@ -1,4 +1,4 @@
-"""Saying it in words where an EHR cannot take it as it is: whether that is possible, and what is refused. It plans nothing.
+"""Saying it in words where an EHR cannot take it as it is: whether that is possible, and what is said. It sends nothing.
 
 A fallback is taken only if the command allows its kind, the EHR takes that kind, and nothing in the command is labelled:
 a message or a task is read by more people than the entry would be.
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canonical import exact_json
 from canonical.action import spec_for
 from canonical.capabilities import Capabilities, Support, Way
-from canonical.envelope import Envelope
-from canonical.errors import FieldError, RefusedError
+from canonical.envelope import Envelope, envelope_from
+from canonical.errors import FieldError, InvalidPayloadError, RefusedError
+from canonical.plain_values import words
+from canonical.plain_words import as_text, plain_words
 
 #: Option of a connection: kind of fallback → who gets it, as a literal FHIR reference. A note needs nobody.
 ADDRESSEES = "fallback_to"
 _ADDRESSED = frozenset({"message", "task"})
+_WHY = "This was meant as an entry of the chart. The EHR takes no such entry by itself, so please enter it by hand."
 
 
 def way_of(envelope: Envelope, capabilities: Capabilities) -> Support:
@@ -77,3 +81,60 @@ def _could_be(envelope: Envelope, capabilities: Capabilities, options: Mapping[s
     if not kinds:
         return "Nothing was stored; enter it in the EHR by hand."
     return f"It could be sent as {' or '.join(kinds)} instead, if the command allows that in 'fallback'."
+
+
+def instead(envelope: Envelope, kind: str, options: Mapping[str, Any]) -> Envelope:
+    """Return the command that says in words what ``envelope`` means, to whom the connection names for that.
+
+    Raises :class:`InvalidPayloadError` where words cannot hold it: send nothing.
+    """
+    lines = plain_words(envelope.action)
+    if not all(line.is_whole for line in lines):
+        raise InvalidPayloadError("Words cannot hold what the command carries, and this EHR takes it in no other way.")
+    text = "\n".join([_WHY, as_text(lines), *_about(envelope)])
+    stated = envelope.as_json()
+    kept = {name: value for name, value in stated.items() if name not in {"action", "target", "fallback"}}
+    action = _ACTIONS[kind](envelope, text, addressee(kind, options))
+    try:
+        return envelope_from({**kept, "action": action})
+    except RefusedError as error:
+        raise InvalidPayloadError("What it says is too long for a message, and nothing is cut.") from error
+
+
+def _about(envelope: Envelope) -> list[str]:
+    """Return which entry is meant, and what its author saw of it."""
+    target = envelope.target
+    if target is None or target.reference is None:
+        return []
+    seen = exact_json.dumps(target.seen) if target.seen else "nothing is stated"
+    return [f"Entry meant: {target.reference}", f"What its author saw of it: {seen}"]
+
+
+def _title(envelope: Envelope) -> str:
+    return f"For the chart, by hand: {words(envelope.action.type)}, {words(envelope.action.operation)}"
+
+
+def _message(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
+    return {
+        "type": "CareMessage",
+        "operation": "send",
+        "topic": {"text": _title(envelope)},
+        "payload": [{"contentString": text}],
+        "recipient": [{"reference": to}],
+        "priority": envelope.priority,
+    }
+
+
+def _task(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
+    return {
+        "type": "CareTask",
+        "operation": "create",
+        "code": {"text": _title(envelope)},
+        "description": text,
+        "owner": {"reference": to},
+        "intent": "proposal",
+        "priority": envelope.priority,
+    }
+
+
+_ACTIONS = {"message": _message, "task": _task}

@@ -1,12 +1,16 @@
 """What a door judges from the envelope alone: authority, target, deadline, content. Pure; no consent, no keys."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from canonical.action import ActionSpec, spec_for
 from canonical.envelope import Envelope, Target
 from canonical.errors import FieldError, RefusedError
 from canonical.principal import Principal
 
+#: Option of a connection whose EHR keeps ``meta.security``.
+KEEPS_LABELS = "keeps_security_labels"
 AUTHENTICATED = "authenticated"
 ASSERTED = "asserted"
 
@@ -31,6 +35,20 @@ def check_authority(envelope: Envelope, principal: Principal) -> str:
             "author-unverified", "This action is taken only from the author in person, logged in.", errors=(error,)
         )
     return ASSERTED
+
+
+def check_labels(envelope: Envelope, options: Mapping[str, Any]) -> None:
+    """Pass only if nothing is labelled or the connection, by its ``options``, keeps labels.
+
+    Raises :class:`RefusedError` ``label-unsupported``.
+    """
+    if envelope.security_label and options.get(KEEPS_LABELS) is not True:
+        error = FieldError(pointer="/securityLabel", code="label-unsupported", detail="this EHR would drop the label")
+        raise RefusedError(
+            "label-unsupported",
+            "This connection does not keep security labels, so labelled content may not be written through it.",
+            errors=(error,),
+        )
 
 
 def check_target(envelope: Envelope) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Surrounding",
     "Timings",
     "Trace",
+    "WireRequest",
 ]
 
 #: A resource as the EHR gave it: R4 JSON parsed by :mod:`canonical.exact_json`.
@@ -75,6 +76,16 @@ class Trace:
     correlation_id: str
     request_id: str
     traceparent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WireRequest:
+    """One HTTP request as it would leave, but for its token: ``url`` absolute, ``body`` the bytes (``None``: none)."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +183,14 @@ class Ehr(Protocol):
         Pure. Raises ``TargetMovedError`` (not as the author saw it), ``NeedsPersonError`` (wrong subject, not ours to
         change, gone…), ``UnsupportedActionError``, ``InvalidPayloadError``.
         """
+        ...
+
+    def request(self, operation: Operation) -> WireRequest:
+        """Return what :meth:`send` would put on the wire. Pure."""
+        ...
+
+    def said(self, operation: Operation) -> Resource:
+        """Return the FHIR resource that ``operation`` means to be in the chart. Pure."""
         ...
 
     def send(self, operation: Operation, trace: Trace) -> Settlement:

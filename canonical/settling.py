@@ -38,8 +38,12 @@ _IN_CHART = frozenset({Outcome.APPLIED, Outcome.ALREADY_AT_TARGET, Outcome.APPLI
 
 
 def root_taken_back(command: Command) -> UUID | None:
-    """Return the command that a proven ``command`` takes out of the chart, if it takes back one of ours."""
-    return command.root if command.takes_back and command.root != command.id else None
+    """Return the command that a proven ``command`` takes out of the chart, if it takes back one of ours.
+
+    What only told people in words that something is to be taken back has taken nothing back.
+    """
+    takes_back = command.takes_back and command.sent_as is None
+    return command.root if takes_back and command.root != command.id else None
 
 
 def settle_answer(command: Command, settlement: Settlement, circumstances: Circumstances) -> Settle:

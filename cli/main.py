@@ -20,6 +20,7 @@ from processes.errors import ProcessTrouble
 COMMANDS = {
     "up": "cli.up",
     "demo": "cli.demo.command",
+    "preview": "cli.preview",
     "submit": "cli.submit",
     "show": "cli.show",
     "balance": "cli.balance",

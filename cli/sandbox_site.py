@@ -20,12 +20,12 @@ CONNECTION = "north-r4"
 AUDIENCE = "writeback"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
-_SERVICE_SCOPES = " ".join(
-    (
-        *("system/Patient.rs", "system/Encounter.rs", "system/MedicationRequest.rs"),
-        *("system/Observation.crus", "system/MedicationStatement.crus"),
-    )
+_READ = ("Patient", "Encounter", "MedicationRequest")
+_WRITTEN = (
+    *("Observation", "MedicationStatement", "AllergyIntolerance", "Condition", "DocumentReference", "Communication"),
+    *("Task", "QuestionnaireResponse", "Immunization", "ServiceRequest", "List"),
 )
+_SERVICE_SCOPES = " ".join([*(f"system/{name}.rs" for name in _READ), *(f"system/{name}.crus" for name in _WRITTEN)])
 #: The upstream apps, and what each may do; the last one is the desk that keeps consents and switches.
 APPS = MappingProxyType(
     {

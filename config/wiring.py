@@ -36,6 +36,7 @@ from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
 from store.held_lanes import PostgresLanes
+from store.lineage import Lineage
 from store.proofs import Proofs
 from store.refusals import Refusals
 from store.sweep_runs import SweepRuns
@@ -48,11 +49,13 @@ from tasks.dispatch import Dispatcher
 from tasks.faultpoints import Faultpoints
 from tasks.hints import Hints
 from tasks.journey import Journey
+from tasks.judging import Judge
 from tasks.locks import Locks
 from tasks.message import MessageDoor, message_door
 from tasks.notify import Notifier
 from tasks.patients import Patients
 from tasks.preparation import Preparation
+from tasks.preview import Previewer
 from tasks.probing import Probing
 from tasks.receive import Receiver
 from tasks.turn import LaneTurn
@@ -119,6 +122,7 @@ class Services:
     hints: Hints
     lanes: PostgresLanes
     receiver: Receiver
+    previewer: Previewer
     message_door: MessageDoor
     doors: Doors
     turn: LaneTurn
@@ -202,10 +206,10 @@ def _assemble(
     callbacks = Callbacks(engine)
     refusals = Refusals(engine, keep_at_most=_KEPT_BODIES * settings.body_limit)
     admissions = Admissions(engine, refusals=refusals)
+    judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities)
     receiver = Receiver(
         store=admissions,
-        connections=known,
-        capabilities=ehrs.capabilities,
+        judge=judge,
         locks=locks,
         hints=hints,
         clock=clock,
@@ -222,6 +226,7 @@ def _assemble(
         hints=hints,
         lanes=lanes,
         receiver=receiver,
+        previewer=_previewer(engine, judge, ehrs, clock),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),
         turn=turn,
@@ -234,6 +239,17 @@ def _assemble(
         sweep_runs=SweepRuns(engine),
         clock=clock,
         random=random,
+    )
+
+
+def _previewer(engine: Engine, judge: Judge, ehrs: Ehrs, clock: Callable[[], datetime]) -> Previewer:
+    lineage = Lineage(engine)
+    return Previewer(
+        judge=judge,
+        preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
+        written=lineage.written,
+        followers=lineage.followers,
+        clock=clock,
     )
 
 

@@ -21,6 +21,7 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 coalesce(c.target_reference, (SELECT o.reference FROM operations o WHERE o.command_id = c.root AND c.root <> c.id
                                  AND o.is_primary ORDER BY o.seq LIMIT 1)) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided') AS resend_decided,
+c.sent_as,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
 (SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
@@ -85,6 +86,7 @@ def command_from(row: dict[str, Any]) -> Command:
         target_reference=row["known_target"],
         known_versions=followed_versions(seen, row["own_versions"]),
         resend_decided=row["resend_decided"],
+        sent_as=row["sent_as"],
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),
     )
 

@@ -208,9 +208,7 @@ commands = Table(
     Index("ix_commands_pending_remote", "state_since", postgresql_where=text("state = 'pending_remote'")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
-        "ix_commands_deadline",
-        "not_after",
-        postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')"),
+        "ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")
     ),
     Index("ix_commands_subject", "lane_id", "subject", "lane_seq"),
     Index("ix_commands_correlation", "tenant", "correlation_id"),

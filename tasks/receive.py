@@ -4,7 +4,7 @@ A refusal is kept and uses up no key. A repeat is answered with the command's st
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
@@ -13,22 +13,18 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from canonical.action import Finding, spec_for
+from canonical.action import spec_for
 from canonical.admission import Admission, AdmissionStore, Admitted, BusyError, KnownCommand, Refusal
-from canonical.admission import patient_key as patient_key_of
-from canonical.capabilities import Capabilities
-from canonical.consent import check_consent
-from canonical.envelope import Envelope, parse_envelope
-from canonical.errors import FieldError, RefusedError, StoreUnavailableError
-from canonical.fallback import check_supported
+from canonical.envelope import parse_envelope
+from canonical.errors import RefusedError, StoreUnavailableError
 from canonical.idempotency import check_key, derived_key, fingerprint, key_hash
-from canonical.judgement import check_authority, check_content, check_target
+from canonical.judgement import check_authority
 from canonical.lifecycle import SETTLED, State
-from canonical.ports import ConnectionSettings
 from canonical.principal import Principal
 from canonical.status import STATUS_OF, Status, explain
 from tasks.faultpoints import Faultpoints
 from tasks.hints import Hints
+from tasks.judging import Judge
 from tasks.locks import Locks
 from tasks.quota import HourlyQuota
 
@@ -37,8 +33,6 @@ log = structlog.get_logger()
 #: How long a repeat waits for the first request with its key, and how often it looks: a commit takes milliseconds.
 PATIENCE = timedelta(seconds=1)
 LOOK_AGAIN = timedelta(milliseconds=40)
-#: Option of a connection whose EHR keeps ``meta.security``.
-KEEPS_LABELS = "keeps_security_labels"
 
 
 class ReceiptLostError(StoreUnavailableError):
@@ -95,21 +89,16 @@ class Receiver:
         self,
         *,
         store: AdmissionStore,
-        connections: Mapping[tuple[str, str], ConnectionSettings],
-        capabilities: Callable[[ConnectionSettings], Capabilities],
+        judge: Judge,
         locks: Locks,
         hints: Hints,
         clock: Callable[[], datetime],
         quota_per_hour: int,
         faultpoints: Faultpoints | None = None,
     ) -> None:
-        """Take collaborators; ``connections`` by (tenant, name), ``clock`` gives aware UTC.
-
-        ``capabilities`` tells what a connection's EHR can do, without asking it.
-        """
-        self._capabilities = capabilities
+        """Take collaborators; ``clock`` gives aware UTC."""
         self._faultpoints = faultpoints or Faultpoints()
-        self._store, self._connections, self._locks, self._hints = store, connections, locks, hints
+        self._store, self._judge, self._locks, self._hints = store, judge, locks, hints
         self._clock = clock
         self._quota = HourlyQuota(store=store, limit=quota_per_hour, clock=clock)
 
@@ -164,28 +153,16 @@ class Receiver:
         principal = request.principal
         envelope = parse_envelope(raw)
         assurance = check_authority(envelope, principal)
-        settings, connection_id = self._connection(envelope, principal)
+        settings, connection_id = self._judge.connection(envelope, principal)
         key = check_key(request.key) if request.key is not None else derived_key(envelope, principal.app)
         hashed, print_ = key_hash(principal.tenant, principal.app, key), fingerprint(envelope)
         known = self._store.known(principal.tenant, principal.app, hashed)
         if known is not None:
             return _repeated(known, print_)
         now = self._clock()
-        check_target(envelope)
-        _check_labels(envelope, settings)
-        sent_as = check_supported(envelope, self._capabilities(settings), settings.options)
-        check_content(envelope, now)
-        patient = patient_key_of(principal.tenant, envelope.connection, envelope.patient.reference)
-        consent = check_consent(
-            self._store.consent(principal.tenant, envelope.consent.reference),
-            envelope,
-            patient_key=patient,
-            app=principal.app,
-            now=now,
-        )
+        judged = self._judge.judge(envelope, principal, settings, now)
+        consent = judged.passed()
         self._quota.check(principal.tenant, principal.app)
-        spec = spec_for(envelope.action)
-        findings = tuple(spec.findings(envelope, now))
         admission = Admission(
             envelope=envelope,
             raw=raw,
@@ -197,20 +174,12 @@ class Receiver:
             author_assurance=assurance,
             correlation_id=envelope.correlation_id or request.correlation_id or str(uuid4()),
             traceparent=request.traceparent,
-            approval_reason=_approval_reason(envelope, findings),
-            findings=findings,
-            sent_as=sent_as,
-            detail={"door": request.door, "marks": list(spec.marks(envelope, now))},
+            approval_reason=judged.approval_reason,
+            findings=judged.findings,
+            sent_as=judged.sent_as,
+            detail={"door": request.door, "marks": list(spec_for(envelope.action).marks(envelope, now))},
         )
         return self._stored(admission)
-
-    def _connection(self, envelope: Envelope, principal: Principal) -> tuple[ConnectionSettings, int]:
-        settings = self._connections.get((principal.tenant, envelope.connection))
-        found = self._store.connection_id(principal.tenant, envelope.connection) if settings else None
-        if settings is None or found is None:
-            error = FieldError(pointer="/connection", code="connection-unknown", detail="no such connection")
-            raise RefusedError("connection-unknown", "This tenant has no such EHR connection.", errors=(error,))
-        return settings, found
 
     def _stored(self, admission: Admission) -> Receipt:
         admitted = self._admit(admission)
@@ -259,23 +228,6 @@ class Receiver:
             return Admitted(command=known, replayed=known.fingerprint != admission.fingerprint)
         self._faultpoints.reach("after_accept_commit")
         return admitted
-
-
-def _check_labels(envelope: Envelope, settings: ConnectionSettings) -> None:
-    if envelope.security_label and settings.options.get(KEEPS_LABELS) is not True:
-        error = FieldError(pointer="/securityLabel", code="label-unsupported", detail="this EHR would drop the label")
-        raise RefusedError(
-            "label-unsupported",
-            "This connection does not keep security labels, so labelled content may not be written through it.",
-            errors=(error,),
-        )
-
-
-def _approval_reason(envelope: Envelope, findings: tuple[Finding, ...]) -> str:
-    """Return why a person must approve first, or nothing."""
-    if envelope.ai is not None and spec_for(envelope.action).ai_needs_person:
-        return "ai-authored"
-    return next((finding.kind for finding in findings if finding.holds), "").replace("_", "-")
 
 
 def _repeated(known: KnownCommand, print_: bytes) -> Receipt:

@@ -150,6 +150,8 @@ class LaneTurn:
             return self._review(lane, command, "not_supported")
         except InvalidPayloadError:
             return self._review(lane, command, "invalid_payload")
+        if not command.attempts:
+            command = command.evolve(sent_as=plan.next.sent_as)
         return Step.MOVED if self.journey.make(lane, command, plan) else Step.BLOCKED
 
     def _could_not_read(self, lane: HeldLane, command: Command, error: EhrUnavailableError) -> Step:

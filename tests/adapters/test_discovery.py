@@ -67,6 +67,6 @@ def test_standard_ehr_expresses_every_operation_of_every_action() -> None:
 def test_open_ehr_shows_what_its_adapter_declares() -> None:
     with opened("http://127.0.0.1:1") as ehr:
         assert (ehr.key, ehr.mapping_version) == ("fhir_r4", ADAPTER.mapping_version)
-        assert ehr.capabilities is ADAPTER.capabilities
+        assert ehr.capabilities == ADAPTER.capabilities
         assert ehr.version_of({"meta": {"versionId": "7"}}) == "7"
         assert ehr.project({"resourceType": "Patient", "birthDate": "1961"}) == {"birthDate": "1961"}

@@ -2,6 +2,7 @@
 
 import json
 
+from adapters.fhir_r4 import ADAPTER
 from adapters.live import effective, live_checks
 from adapters.tokens import NoTokens
 from canonical.capabilities import Capabilities, Interaction, Meaning, Transport, Write
@@ -89,7 +90,7 @@ def test_doctor_says_when_the_ehr_states_nothing_of_itself() -> None:
 
 def test_doctor_wants_to_be_able_to_identify_the_patient(sandbox: RunningSandbox) -> None:
     class Granted(NoTokens):
-        granted = "system/Observation.cruds system/MedicationStatement.cruds"
+        granted = " ".join(f"system/{name}.cruds" for name, _ in ADAPTER.capabilities.interactions)
 
     with at(sandbox) as ehr:
         failed = [check for check in live_checks(ehr.capabilities, ehr._statement, Granted()) if not check.ok]

@@ -3,11 +3,13 @@ from typing import Any
 
 import pytest
 
+from canonical.action import spec_for
 from canonical.capabilities import Capabilities, Support, Way
 from canonical.envelope import Envelope, envelope_from
-from canonical.errors import RefusedError
-from canonical.fallback import addressee, check_supported, fallback_for
-from tests.factories import envelope_json
+from canonical.errors import InvalidPayloadError, RefusedError
+from canonical.fallback import addressee, check_supported, fallback_for, instead
+from canonical.plain_words import plain_words
+from tests.factories import NOW, envelope_json, medication_change_json, target_json, vital_reading_json
 
 VITAL = ("VitalReading", "record")
 MESSAGE = ("CareMessage", "send")
@@ -76,3 +78,35 @@ def test_labelled_content_never_falls_back() -> None:
 def test_ehr_without_any_other_way_sends_its_user_to_the_ehr() -> None:
     with pytest.raises(RefusedError, match="by hand"):
         check_supported(reading(fallback=["message"]), replace(WORDS_ONLY, fallbacks={}), TO)
+
+
+def hold(**over: Any) -> Envelope:
+    action = medication_change_json("hold")
+    return envelope_from(envelope_json(action, target=target_json(action), fallback=["message"], **over))
+
+
+@pytest.mark.parametrize("kind", ["message", "task"])
+def test_what_is_said_in_words_leaves_nothing_out(kind: str) -> None:
+    envelope = hold()
+    told = instead(envelope, kind, TO)
+    stated = told.action.as_json()
+    text = stated["payload"][0]["contentString"] if kind == "message" else stated["description"]
+    for line in plain_words(envelope.action):
+        assert f"{line.label}: {line.text}" in text
+    assert envelope.target is not None
+    assert str(envelope.target.reference) in text
+    assert spec_for(told.action).check(told, NOW) == []
+
+
+def test_only_the_action_and_its_target_are_exchanged() -> None:
+    held = hold()
+    before, after = held.as_json(), instead(held, "message", TO).as_json()
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    assert changed == {"action", "target", "fallback"}
+    assert after["action"]["recipient"] == [{"reference": "Practitioner/n1"}]
+
+
+def test_text_that_is_too_long_for_a_message_is_refused_and_never_cut() -> None:
+    long = [{"text": "x" * 19_000}, {"text": "y" * 19_000}]
+    with pytest.raises(InvalidPayloadError, match="nothing is cut"):
+        instead(reading(action=vital_reading_json(note=long), fallback=["message"]), "message", TO)

@@ -109,3 +109,19 @@ def test_a_switch_with_a_misspelled_connection_is_refused(hospital: Hospital) ->
 @pytest.mark.parametrize("words", [("off", "service", "*", "--tenant", "north"), ("off", "app", "ward")])
 def test_a_switch_of_somebody_else_is_a_usage_error(hospital: Hospital, words: tuple[str, ...]) -> None:
     assert run(hospital, "switch", *words, "--reason", "a test").exit_code == 2
+
+
+def test_a_file_is_looked_ahead_for_in_words_and_nothing_is_sent(hospital: Hospital, tmp_path: Path) -> None:
+    good = hospital.reading("ahead")
+    bad = hospital.reading("ahead-bad", consent={"reference": "consent-nobody-gave"})
+    file = tmp_path / "commands.jsonl"
+    file.write_text("\n".join(exact_json.dumps(it) for it in (good, bad)), encoding="utf-8")
+    said = run(hospital, "preview", str(file), *as_app(hospital))
+    assert said.exit_code == 1
+    assert "Line 1: it would be taken and sent" in said.stdout
+    assert "Line 2: it would be refused, and nothing would be stored" in said.stdout
+    assert "only if our identifier is not in the chart yet" in said.stdout
+    documents = run(hospital, "preview", str(file), "--json", *as_app(hospital))
+    assert [json.loads(line)["accepted"] for line in documents.stdout.splitlines()] == [True, False]
+    first = run(hospital, "submit", str(file), *as_app(hospital))
+    assert json.loads(first.stdout.splitlines()[0])["outcome"] == "accepted"

@@ -27,6 +27,7 @@ from canonical.ports import (
     Surrounding,
     Timings,
     Trace,
+    WireRequest,
 )
 
 SHORT = Timings(
@@ -143,6 +144,13 @@ class Chart:
             mapping_version=self.mapping_version,
             **more,
         )
+
+    def request(self, operation: Operation) -> WireRequest:
+        return WireRequest(method="POST", url="chart://", headers={}, body=operation.body)
+
+    def said(self, operation: Operation) -> Resource:
+        said: Resource = exact_json.parse(operation.body)
+        return said
 
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         answered = self.on_send(operation)

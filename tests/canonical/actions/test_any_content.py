@@ -17,18 +17,16 @@ from canonical.idempotency import derived_key, fingerprint
 from tests.factories import (
     NOW,
     Json,
-    allergy_update_json,
     as_bytes,
     component_json,
     decimal,
     dosage_json,
     envelope_json,
     medication_change_json,
-    problem_update_json,
     quantity,
-    reaction_json,
     vital_reading_json,
 )
+from tests.list_factories import allergy_update_json, problem_update_json, reaction_json
 
 FULL_DOSAGE = dosage_json(
     sequence=1,
