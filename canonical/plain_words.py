@@ -88,7 +88,7 @@ def _members(element: Element, label: str, *, is_dose: bool) -> Iterator[Line]:
             getattr(element, name),
             _label(label, alias),
             is_dose=is_dose or bool(_DOSES.search(alias)),
-            coded=alias if alias in _TIMING else "words" if _is_enumerated(info.annotation) else "",
+            coded=alias if _is_enumerated(info.annotation) else "",
         )
 
 
