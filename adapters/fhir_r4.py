@@ -3,7 +3,7 @@
 It creates with ``If-None-Exist`` on our identifier and updates with the author's version in ``If-Match``. Nothing is converted:
 units, codes and decimals go out as they came in. ``If-None-Exist`` is often not atomic, so it is the third belt, never the first.
 
-Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, Communication, Task), US Core vital signs.
+Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, Communication, Task, DocumentReference), US Core vital signs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import communication, medication_statement, observation, task
+from adapters.r4 import communication, document_reference, medication_statement, observation, task
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.support import supported
 from canonical.capabilities import Capabilities, Interaction, Meaning, PreconditionKind, Proof, Write
@@ -24,6 +24,7 @@ HANDLERS = {
     **medication_statement.HANDLERS,
     **communication.HANDLERS,
     **task.HANDLERS,
+    **document_reference.HANDLERS,
 }
 
 VIEWS = {
@@ -31,6 +32,7 @@ VIEWS = {
     "MedicationStatement": View(fields=medication_statement.FIELDS, encounter="context"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"
