@@ -4,7 +4,7 @@ It creates with ``If-None-Exist`` on our identifier and updates with the author'
 units, codes and decimals go out as they came in. ``If-None-Exist`` is often not atomic, so it is the third belt, never the first.
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task), US Core vital signs.
+Communication, Task, DocumentReference), US Core vital signs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import allergy_intolerance, communication, condition, medication_statement, observation, task
+from adapters.r4 import (
+    allergy_intolerance,
+    communication,
+    condition,
+    document_reference,
+    medication_statement,
+    observation,
+    task,
+)
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.support import supported
 from canonical.capabilities import Capabilities, Interaction, Meaning, PreconditionKind, Proof, Write
@@ -27,6 +35,7 @@ HANDLERS = {
     **condition.HANDLERS,
     **communication.HANDLERS,
     **task.HANDLERS,
+    **document_reference.HANDLERS,
 }
 
 VIEWS = {
@@ -38,6 +47,7 @@ VIEWS = {
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

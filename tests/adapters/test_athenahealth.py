@@ -421,7 +421,7 @@ def test_problem_is_posted_by_its_snomed_code_and_day() -> None:
     operation = one(PROBLEM, LISTS)
     assert operation.path == "chart/77/problems"
     assert form(operation) == {"departmentid": "150", "snomedcode": "38341003", "startdate": "05/01/2024"}
-    said = ADAPTER.said(operation, LISTS)  # type: ignore[attr-defined]
+    said = ADAPTER.said(operation, LISTS)
     assert ADAPTER.differences(operation, {**said, "id": "c1"}, LISTS) == ()
 
 
