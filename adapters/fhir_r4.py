@@ -7,7 +7,7 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection (``standard``, ``hapi`` or ``medplum``) says which one it is.
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest,
-AllergyIntolerance, Condition, Communication, Task), US Core vital signs; those of a dialect stand with it.
+AllergyIntolerance, Condition, Communication, Task, DocumentReference), US Core vital signs; those of a dialect stand with it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from adapters.r4 import (
     answers,
     communication,
     condition,
+    document_reference,
     medication_statement,
     observation,
     task,
@@ -43,6 +44,7 @@ HANDLERS = {
     **condition.HANDLERS,
     **communication.HANDLERS,
     **task.HANDLERS,
+    **document_reference.HANDLERS,
 }
 
 VIEWS = {
@@ -54,6 +56,7 @@ VIEWS = {
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

@@ -19,6 +19,7 @@ from canonical.datatypes import (
     Annotation,
     CodeableConcept,
     Coding,
+    Element,
     Identifier,
     Period,
     Quantity,
@@ -77,23 +78,23 @@ def _coding(coding: Coding, *, told: str = "") -> str:
     return ", ".join(part for part in (" ".join(part for part in (code, display) if part), version, chosen) if part)
 
 
-def _concept(concept: CodeableConcept, *, is_dose: bool) -> str:
+def _concept(concept: CodeableConcept) -> str:
     codings = concept.coding or ()
     head = concept.text or next((coding.display for coding in codings if coding.display), "") or ""
     return _listed(head, [_coding(coding, told=head) for coding in codings])
 
 
-def _identifier(identifier: Identifier, *, is_dose: bool) -> str:
-    kind = _concept(identifier.type, is_dose=False) if identifier.type else ""
+def _identifier(identifier: Identifier) -> str:
+    kind = _concept(identifier.type) if identifier.type else ""
     return _listed(identifier.value or "", [identifier.system or "", identifier.use or "", kind])
 
 
-def _reference(reference: Reference, *, is_dose: bool) -> str:
-    identifier = _identifier(reference.identifier, is_dose=False) if reference.identifier else ""
+def _reference(reference: Reference) -> str:
+    identifier = _identifier(reference.identifier) if reference.identifier else ""
     return _listed(reference.display or "", [reference.reference or "", identifier, reference.type or ""])
 
 
-def _period(period: Period, *, is_dose: bool) -> str:
+def _period(period: Period) -> str:
     ends = (f"from {period.start}" if period.start else "", f"until {period.end}" if period.end else "")
     return " ".join(end for end in ends if end)
 
@@ -121,32 +122,33 @@ def _ratio(ratio: Ratio, *, is_dose: bool) -> str:
     return " per ".join(_quantity(half, is_dose=is_dose) for half in halves if half is not None)
 
 
-def _annotation(note: Annotation, *, is_dose: bool) -> str:
-    author = _reference(note.author_reference, is_dose=False) if note.author_reference else ""
+def _annotation(note: Annotation) -> str:
+    author = _reference(note.author_reference) if note.author_reference else ""
     return _listed(note.text, [author, note.author_string or "", str(note.time or "")])
 
 
 #: type of a value → how it is told.
-_TOLD: Mapping[type, Callable[..., str]] = {
+_TOLD: Mapping[type, Callable[[Any], str]] = {
     CodeableConcept: _concept,
-    Coding: lambda coding, *, is_dose: _coding(coding),  # noqa: ARG005
+    Coding: _coding,
     Identifier: _identifier,
     Reference: _reference,
     Period: _period,
-    Quantity: _quantity,
-    Range: _range,
-    Ratio: _ratio,
     Annotation: _annotation,
-    bool: lambda value, *, is_dose: "yes" if value else "no",  # noqa: ARG005
-    datetime: lambda value, *, is_dose: value.isoformat(),  # noqa: ARG005
+    bool: lambda value: "yes" if value else "no",
+    datetime: datetime.isoformat,
 }
+#: The same of amounts, which are told otherwise where they are doses.
+_AMOUNTS: Mapping[type, Callable[..., str]] = {Quantity: _quantity, Range: _range, Ratio: _ratio}
 
 
 def told(value: Any, *, is_dose: bool) -> str | None:
     """Return a value as one piece of text, ``None`` for a structure that needs lines of its own."""
+    kind = type(value)
     if isinstance(value, Decimal):
         return number(value, is_dose=is_dose)
-    tell = _TOLD.get(type(value))
-    if tell is not None:
-        return tell(value, is_dose=is_dose)
-    return None if hasattr(value, "model_fields_set") else str(value)
+    if kind in _AMOUNTS:
+        return _AMOUNTS[kind](value, is_dose=is_dose)
+    if kind in _TOLD:
+        return _TOLD[kind](value)
+    return None if isinstance(value, Element) else str(value)

@@ -29,42 +29,22 @@ _CHOICE = re.compile(
 )
 #: Codes of R4 that are no words. Source: HL7 FHIR R4, value sets of ``Timing.repeat``.
 CODED: Mapping[str, str] = {
-    "s": "seconds",
-    "min": "minutes",
-    "h": "hours",
-    "d": "days",
-    "wk": "weeks",
-    "mo": "months",
-    "a": "years",
-    "mon": "Monday",
-    "tue": "Tuesday",
-    "wed": "Wednesday",
-    "thu": "Thursday",
-    "fri": "Friday",
-    "sat": "Saturday",
-    "sun": "Sunday",
-    "MORN": "in the morning",
-    "NOON": "at noon",
-    "AFT": "in the afternoon",
-    "EVE": "in the evening",
-    "NIGHT": "at night",
-    "PHS": "after sleep begins",
-    "HS": "at bedtime",
-    "WAKE": "on waking",
-    "C": "with a meal",
-    "CM": "with breakfast",
-    "CD": "with lunch",
-    "CV": "with dinner",
-    "AC": "before a meal",
-    "ACM": "before breakfast",
-    "ACD": "before lunch",
-    "ACV": "before dinner",
-    "PC": "after a meal",
-    "PCM": "after breakfast",
-    "PCD": "after lunch",
-    "PCV": "after dinner",
-}
+    "s": "seconds", "min": "minutes", "h": "hours", "d": "days", "wk": "weeks", "mo": "months", "a": "years",
+    "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday", "sat": "Saturday",
+    "sun": "Sunday", "MORN": "in the morning", "NOON": "at noon", "AFT": "in the afternoon", "EVE": "in the evening",
+    "NIGHT": "at night", "PHS": "after falling asleep", "HS": "at bedtime", "WAKE": "on waking", "C": "with a meal",
+    "CM": "with breakfast", "CD": "with lunch", "CV": "with dinner", "AC": "before a meal", "ACM": "before breakfast",
+    "ACD": "before lunch", "ACV": "before dinner", "PC": "after a meal", "PCM": "after breakfast",
+    "PCD": "after lunch", "PCV": "after dinner",
+}  # fmt: skip
 _TIMING = frozenset({"periodUnit", "durationUnit", "dayOfWeek", "when"})
+
+
+#: What the first line of a structure has told already.
+_TOLD_BEFORE: Mapping[type, frozenset[str]] = {
+    Action: frozenset({"type", "operation"}),
+    Attachment: frozenset({"data"}),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +72,7 @@ def _done(action: Action) -> str:
 
 def _members(element: Element, label: str, *, is_dose: bool) -> Iterator[Line]:
     """Yield the lines of what an element states, in the order of its model."""
-    skipped = (
-        {"type", "operation"} if isinstance(element, Action) else {"data"} if isinstance(element, Attachment) else set()
-    )
+    skipped = next((names for kind, names in _TOLD_BEFORE.items() if isinstance(element, kind)), frozenset())
     for name, info in type(element).model_fields.items():
         if name not in element.model_fields_set or name in skipped or (label and name in _SPEAKS_FOR):
             continue
@@ -103,7 +81,7 @@ def _members(element: Element, label: str, *, is_dose: bool) -> Iterator[Line]:
             getattr(element, name),
             _label(label, alias),
             is_dose=is_dose or bool(_DOSES.search(alias)),
-            coded=alias if alias in _TIMING else "words" if _is_enumerated(info.annotation) else "",
+            coded=alias if _is_enumerated(info.annotation) else "",
         )
 
 

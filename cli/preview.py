@@ -23,7 +23,8 @@ def preview(
     with ServiceClient(Profile.read(profile)) as client:
         for line in read_lines(file):
             content = exact_json.dumps(line.command).encode()
-            answer = client.request("POST", "/v1/commands:preview", content=content)
+            headers = {"Content-Type": "application/json"}
+            answer = client.request("POST", "/v1/commands:preview", content=content, headers=headers)
             if not answer.is_success:
                 raise CannotDo(f"Line {line.number}: {told(answer.content)}")
             found = exact_json.parse(answer.content)
