@@ -120,7 +120,9 @@ class RestEhr:
         kind = fallback_for(envelope, self.capabilities, options)
         if kind is None:
             return self._adapter.plan(command, around, self._site)
-        told = command.evolve(envelope=instead(envelope, kind, options), target_reference=None, known_versions=())
+        told = command.evolve(
+            envelope=instead(envelope, kind, options, command.received_at), target_reference=None, known_versions=()
+        )
         planned = self._adapter.plan(told, Surrounding(), self._site)
         return [replace(operation, sent_as=kind) for operation in planned]
 
