@@ -2,28 +2,38 @@
 
 from typing import Any
 
+from sandbox.call import Interaction
+from sandbox.personality import Conduct
 from sandbox.resource_types import COMMON_SEARCH, RESOURCE_TYPES, ResourceType
 from sandbox.settings import Behaviour
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 ASSERTION_ALGORITHMS = ["RS384", "ES384"]
+#: In the order of the statement.
+_CODES = (
+    *(Interaction.READ, Interaction.VREAD, Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH),
+    *(Interaction.DELETE, Interaction.SEARCH, Interaction.HISTORY),
+)
 #: The day the statement last changed in substance.
-_DATE = "2026-11-22"
+_DATE = "2026-11-26"
 
 
-def capability_statement(behaviour: Behaviour, *, base: str, token_endpoint: str) -> dict[str, Any]:
+def capability_statement(conduct: Conduct, *, base: str, token_endpoint: str) -> dict[str, Any]:
     """An R4 CapabilityStatement of the behaviour in force.
 
     Args:
-        behaviour: in force now.
+        conduct: in force now.
         base: FHIR base URL.
         token_endpoint: URL of the OAuth token endpoint; named unless the server is open.
     """
     rest: dict[str, Any] = {
         "mode": "server",
-        "resource": [_resource(name, rules, behaviour) for name, rules in RESOURCE_TYPES.items()],
+        "resource": [_resource(name, rules, conduct) for name, rules in RESOURCE_TYPES.items()],
+        "interaction": [{"code": code} for code in conduct.personality.advertised],
     }
-    if not behaviour.open:
+    if not rest["interaction"]:
+        del rest["interaction"]
+    if not conduct.behaviour.open:
         rest["security"] = _security(token_endpoint)
     return {
         "resourceType": "CapabilityStatement",
@@ -37,6 +47,7 @@ def capability_statement(behaviour: Behaviour, *, base: str, token_endpoint: str
         },
         "fhirVersion": "4.0.1",
         "format": ["json"],
+        "patchFormat": ["application/json-patch+json"],
         "rest": [rest],
     }
 
@@ -52,21 +63,30 @@ def _security(token_endpoint: str) -> dict[str, Any]:
     }
 
 
-def _resource(name: str, rules: ResourceType, behaviour: Behaviour) -> dict[str, Any]:
-    codes = ("read", "vread", "create", "update", "delete", "search-type")
+def _resource(name: str, rules: ResourceType, conduct: Conduct) -> dict[str, Any]:
+    behaviour = conduct.behaviour
+    codes = [it for it in _CODES if conduct.personality.offers(it, name)]
     search = {**COMMON_SEARCH, **{parameter: it.kind for parameter, it in rules.search.items()}}
     return {
         "type": name,
-        "interaction": [{"code": code} for code in codes],
-        "versioning": "versioned-update" if behaviour.missing_if_match == "reject" else "versioned",
-        "readHistory": True,
+        "interaction": [{"code": code.value} for code in codes],
+        "versioning": _versioning(name, behaviour),
+        "readHistory": Interaction.HISTORY in codes,
         "updateCreate": behaviour.update_create,
         "conditionalCreate": behaviour.if_none_exist == "honour",
-        "conditionalRead": "not-match",
+        "conditionalRead": "not-match" if behaviour.etags else "not-supported",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "searchParam": [{"name": parameter, "type": kind} for parameter, kind in search.items()],
     }
+
+
+def _versioning(name: str, behaviour: Behaviour) -> str:
+    if behaviour.precondition != "if-match" or not behaviour.etags:
+        return "no-version"
+    types = behaviour.missing_if_match_types
+    demanded = behaviour.missing_if_match == "reject" and (not types or name in types)
+    return "versioned-update" if demanded else "versioned"
 
 
 def smart_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from joserfc.jwk import RSAKey
 
 from sandbox import clients
 from sandbox.answers import Answer
+from sandbox.call import Call
 from sandbox.capability import ASSERTION_ALGORITHMS
 from sandbox.clients import Client
 from sandbox.ehr import Ehr
-from sandbox.interactions import Call
 from sandbox.keys import ALGORITHM
 from sandbox.scopes import granted
 

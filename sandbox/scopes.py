@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.h
 import re
 from dataclasses import dataclass
 
-from sandbox.interactions import Interaction
+from sandbox.call import Interaction
 
 _SCOPE = re.compile(r"system/(?P<type>\*|[A-Z][A-Za-z]*)\.(?P<permission>\*|read|write|c?r?u?d?s?)")
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
@@ -14,7 +14,9 @@ _LETTERS = {
     Interaction.CREATE: "c",
     Interaction.READ: "r",
     Interaction.VREAD: "r",
+    Interaction.HISTORY: "r",
     Interaction.UPDATE: "u",
+    Interaction.PATCH: "u",
     Interaction.DELETE: "d",
     Interaction.SEARCH: "s",
 }

@@ -7,7 +7,7 @@ import pytest
 
 from cli.demo.faults import SHARE, TIMINGS, rules
 from sandbox.faults import Fault, Rule
-from sandbox.interactions import Interaction
+from sandbox.call import Interaction
 
 
 def drawn(interaction: Interaction, seed: int = 3) -> list[Rule]:
