@@ -67,7 +67,7 @@ class Access:
                 self._check_scopes(claims, entry.call)
 
     def _check_scopes(self, claims: dict[str, Any], call: Call) -> None:
-        if not permits(_scopes(claims), call.interaction, call.type):
+        if not permits(_scopes(claims), call.interaction, call.type, self.ehr.behaviour.scope_contexts):
             raise Refusal(
                 403,
                 "forbidden",

@@ -8,7 +8,6 @@ from sandbox.resource_types import COMMON_SEARCH, RESOURCE_TYPES, ResourceType
 from sandbox.settings import Behaviour
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-ASSERTION_ALGORITHMS = ["RS384", "ES384"]
 #: In the order of the statement.
 _CODES = (
     *(Interaction.READ, Interaction.VREAD, Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH),
@@ -89,31 +88,31 @@ def _versioning(name: str, behaviour: Behaviour) -> str:
     return "versioned-update" if demanded else "versioned"
 
 
-def smart_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+def smart_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[str]) -> dict[str, Any]:
     """The SMART App Launch 2 discovery document of a backend-services server."""
     return {
-        "issuer": public_url,
-        "jwks_uri": f"{public_url}/oauth/jwks",
-        "token_endpoint": f"{public_url}/oauth/token",
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": scopes,
+        **_issuer(behaviour, public_url, scopes),
         "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
     }
 
 
-def openid_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+def openid_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[str]) -> dict[str, Any]:
     """The issuer's metadata, where OpenID Connect discovery and RFC 8414 look for it."""
+    return {
+        **_issuer(behaviour, public_url, scopes),
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
+
+
+def _issuer(behaviour: Behaviour, public_url: str, scopes: list[str]) -> dict[str, Any]:
     return {
         "issuer": public_url,
         "jwks_uri": f"{public_url}/oauth/jwks",
         "token_endpoint": f"{public_url}/oauth/token",
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "token_endpoint_auth_methods_supported": list(behaviour.token_auth),
+        "token_endpoint_auth_signing_alg_values_supported": list(behaviour.assertion_algorithms),
         "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "scopes_supported": scopes,
     }

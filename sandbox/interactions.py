@@ -23,6 +23,10 @@ def create(at: Situation) -> Answer:
     existing = match_of_condition(at)
     if existing is not None:
         return stored_answer(at, existing, status=200)
+    finds = at.personality.finds.get(at.call.type)
+    existing = finds(at, at.call.checked_resource()) if finds else None
+    if existing is not None:
+        return stored_answer(at, existing, status=200)
     resource = accepted(at, at.call.checked_resource())
     new_id = at.call.id or _id_of_client(at, resource)
     waits = at.personality.held.get(at.call.type)

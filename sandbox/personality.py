@@ -15,7 +15,7 @@ from sandbox.answers import Answer, Refusal
 from sandbox.call import BUNDLES, WRITES, Call, Interaction
 
 if TYPE_CHECKING:
-    from sandbox.chart import Chart
+    from sandbox.chart import Chart, StoredVersion
     from sandbox.settings import Behaviour
 
 Resource = dict[str, Any]
@@ -68,6 +68,7 @@ class Personality:
         quirks: its own settings.
         verbs: type → what may write it; None: every type, every way.
         reads: how resources can be looked at.
+        finds: type → the entry that the EHR takes a new one for; a create then answers 200 with it.
         rules: type → checks of what a client brings; each raises Refusal.
         rewrites: type → what an accepted resource becomes before it is stored, one after another.
         companions: type → resources that appear beside a new one.
@@ -87,6 +88,7 @@ class Personality:
     reads: frozenset[Interaction] = frozenset(
         {Interaction.READ, Interaction.VREAD, Interaction.SEARCH, Interaction.HISTORY}
     )
+    finds: Mapping[str, Callable[["Situation", Resource], "StoredVersion | None"]] = field(default_factory=dict)
     rules: Mapping[str, tuple[Callable[["Situation", Resource], None], ...]] = field(default_factory=dict)
     rewrites: Mapping[str, tuple[Callable[["Situation", Resource], Resource], ...]] = field(default_factory=dict)
     companions: Mapping[str, Callable[["Situation", Resource], list[Resource]]] = field(default_factory=dict)

@@ -117,6 +117,8 @@ class Behaviour(BaseModel):
     #: Scopes of a token: those asked for, or whatever the client is registered for; in the words asked, or in v1's.
     granted_scopes: Literal["asked", "registered"] = "asked"
     scope_words: Literal["asked", "v1"] = "asked"
+    #: Whose scopes open the FHIR interface: only a system's own, or a user's too, for a system that acts as one.
+    scope_contexts: tuple[Literal["system", "user"], ...] = ("system",)
     #: Answer to a known client that no user of the EHR stands behind.
     unmapped_client: tuple[int, str] = (400, "unauthorized_client")
     #: Answer to a request for scopes that the client does not have.
