@@ -71,7 +71,7 @@ def _resource(name: str, rules: ResourceType, conduct: Conduct) -> dict[str, Any
         "interaction": [{"code": code.value} for code in codes],
         "versioning": _versioning(name, behaviour),
         "readHistory": Interaction.HISTORY in codes,
-        "updateCreate": behaviour.update_create,
+        "updateCreate": behaviour.update_create or name in behaviour.update_create_types,
         "conditionalCreate": behaviour.if_none_exist == "honour",
         "conditionalRead": "not-match" if behaviour.etags else "not-supported",
         "conditionalUpdate": False,

@@ -13,6 +13,7 @@ from sandbox.capability import capability_statement
 from sandbox.chart import Chart
 from sandbox.database import TABLES, Database
 from sandbox.faults import FaultBook
+from sandbox.lanes import Lanes
 from sandbox.personalities import conduct_of
 from sandbox.reuse import ReusedAnswers
 from sandbox.settings import Behaviour, SandboxSettings
@@ -40,6 +41,7 @@ class Ehr:
         self._changes: dict[str, Any] = {}
         self.faults = FaultBook()
         self.meter = Meter()
+        self.lanes = Lanes()
         self.searches = ReusedAnswers()
         self.database = Database(settings.data_dir / "sandbox.sqlite3")
         self._later: set[asyncio.Task[Any]] = set()

@@ -66,8 +66,10 @@ class Exchange:
         whole = checked(call, self.ehr.conduct)
         if call.interaction not in WRITES:
             return self._note(self._looked_up(whole), sent)
-        await asyncio.sleep(self.ehr.behaviour.commit_delay_s)
-        return await self.ehr.database.write(lambda connection: self._write(connection, whole, sent))
+        lane = self.ehr.conduct.personality.lane(whole)
+        with self.ehr.lanes.taken(lane, self.ehr.behaviour.overlap_status):
+            await asyncio.sleep(self.ehr.behaviour.commit_delay_s)
+            return await self.ehr.database.write(lambda connection: self._write(connection, whole, sent))
 
     def _looked_up(self, call: Call) -> Answer:
         def look() -> Answer:

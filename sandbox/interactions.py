@@ -75,7 +75,7 @@ def update(at: Situation) -> Answer:
     check_precondition(at, current)
     check_not_locked(at)
     if current is None or current.deleted:
-        if not at.behaviour.update_create:
+        if not at.behaviour.update_create and call.type not in at.behaviour.update_create_types:
             raise _cannot_be_made(current)
         stored = at.chart.store(accepted(at, call.checked_resource()), id=call.id, at=call.now)
         return stored_answer(at, stored, status=201)

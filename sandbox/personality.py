@@ -58,6 +58,10 @@ def tell_outcome(refusal: Refusal) -> Answer:
     return refusal.answer()
 
 
+def _no_lane(_: Call) -> None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Personality:
     """How one vendor's EHR differs from the standard one.
@@ -74,6 +78,7 @@ class Personality:
         companions: type → resources that appear beside a new one.
         updates: type → what an update makes of the current version; None from it: nothing, and 200 all the same.
         held: type → whether a new one waits for a clinician.
+        lane: what a create may share with no other one at the same time; None: it may.
         base: answers what is posted to the base; None: transactions and batches of the standard.
         routes: its native interface.
         tell: puts a refusal into its words.
@@ -94,6 +99,7 @@ class Personality:
     companions: Mapping[str, Callable[["Situation", Resource], list[Resource]]] = field(default_factory=dict)
     updates: Mapping[str, Callable[["Situation", Resource], Resource | None]] = field(default_factory=dict)
     held: Mapping[str, Callable[["Situation", Resource], bool]] = field(default_factory=dict)
+    lane: Callable[[Call], str | None] = _no_lane
     base: Callable[["Situation"], Answer] | None = None
     routes: tuple[Route, ...] = ()
     tell: Callable[[Refusal], Answer] = tell_outcome

@@ -34,6 +34,8 @@ class Behaviour(BaseModel):
     missing_if_match_types: tuple[str, ...] = ()
     #: Status of a write to what somebody else is working on (`POST /admin/lock`).
     lock_status: Literal[409, 412, 422, 423] = 423
+    #: Status of a create that overlaps another one which the EHR cannot take at the same time.
+    overlap_status: Literal[409, 422, 500, 503] = 422
     #: If-None-Exist: honoured and atomic; silently ignored as several vendors do; or refused with 412.
     if_none_exist: Literal["honour", "ignore", "reject"] = "honour"
 
@@ -53,6 +55,8 @@ class Behaviour(BaseModel):
     noop_update: Literal["keep", "bump"] = "keep"
     #: PUT on an id that was never used: creates it, or is refused with 405.
     update_create: bool = False
+    #: Types whose PUT creates even so.
+    update_create_types: tuple[str, ...] = ()
     #: Status of a resource that breaks its definition.
     invalid_status: Literal[400, 422] = 422
     #: A subject, patient or encounter that is not in the chart: refused with 422, or taken unseen.
