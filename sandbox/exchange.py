@@ -119,7 +119,9 @@ class Exchange:
 
     def tell(self, refusal: Refusal) -> Answer:
         """A refusal in the EHR's own words."""
-        return self.ehr.conduct.personality.tell(refusal)
+        personality = self.ehr.conduct.personality
+        is_native = personality.native_root is not None and self.path.startswith(personality.native_root)
+        return personality.tell_native(refusal) if is_native else personality.tell(refusal)
 
     def _log(self, connection: sqlite3.Connection, sent: str | None, answer: Answer | None) -> int:
         entry = request_log.Entry(

@@ -82,6 +82,8 @@ class Personality:
         base: answers what is posted to the base; None: transactions and batches of the standard.
         routes: its native interface.
         tell: puts a refusal into its words.
+        native_root: where the paths of its native interface begin.
+        tell_native: puts a refusal of a native request into its words.
         advertised: system interactions that its statement names, whatever it does with them.
         scopes: what discovery names besides the types' own scopes.
     """
@@ -103,6 +105,8 @@ class Personality:
     base: Callable[["Situation"], Answer] | None = None
     routes: tuple[Route, ...] = ()
     tell: Callable[[Refusal], Answer] = tell_outcome
+    native_root: str | None = None
+    tell_native: Callable[[Refusal], Answer] = tell_outcome
     advertised: tuple[str, ...] = ("transaction", "batch")
     scopes: tuple[str, ...] = ()
 

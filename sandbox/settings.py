@@ -105,6 +105,8 @@ class Behaviour(BaseModel):
     #: Requests per wall-clock minute and those at the token endpoint; more are refused with 429 until the next minute.
     calls_per_minute: Annotated[int, Field(ge=1)] | None = None
     token_calls_per_minute: Annotated[int, Field(ge=1)] | None = None
+    #: Requests per day (UTC); more are refused with 429 until midnight.
+    calls_per_day: Annotated[int, Field(ge=1)] | None = None
     #: Whether requests for tokens count among `calls_per_minute`.
     tokens_count_as_calls: bool = False
     #: What a 429 says about coming back.
