@@ -3,6 +3,7 @@
 Source: https://hl7.org/fhir/R4/http.html
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from sandbox.json_patch import PatchDoesNotApply, apply_patch
 from sandbox.personality import Resource, Situation
 from sandbox.search import parse_search, searchset
 from sandbox.validity import check_references, check_resource
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def create(at: Situation) -> Answer:
@@ -76,15 +79,17 @@ def update(at: Situation) -> Answer:
     check_not_locked(at)
     if current is None or current.deleted:
         if not at.behaviour.update_create and call.type not in at.behaviour.update_create_types:
-            raise _cannot_be_made(current)
+            raise _cannot_be_made(at, current)
         stored = at.chart.store(accepted(at, call.checked_resource()), id=call.id, at=call.now)
         return stored_answer(at, stored, status=201)
     return _replaced(at, current, call.checked_resource())
 
 
-def _cannot_be_made(current: StoredVersion | None) -> Refusal:
+def _cannot_be_made(at: Situation, current: StoredVersion | None) -> Refusal:
     if current is not None:
         return Refusal(410, "deleted", "The resource was deleted.")
+    if not _UUID.fullmatch(at.call.id):
+        return Refusal(at.behaviour.foreign_id_status, "not-supported", "This is no id of this server.")
     return Refusal(405, "not-supported", "There is no such resource, and clients do not choose ids here.")
 
 

@@ -55,6 +55,8 @@ class Behaviour(BaseModel):
     noop_update: Literal["keep", "bump"] = "keep"
     #: PUT on an id that was never used: creates it, or is refused with 405.
     update_create: bool = False
+    #: Status of a PUT on an id that this server could never have given: it is no such resource, or no id.
+    foreign_id_status: Literal[400, 405] = 405
     #: Types whose PUT creates even so.
     update_create_types: tuple[str, ...] = ()
     #: Status of a resource that breaks its definition.
