@@ -11,6 +11,7 @@ from typing import Any, cast
 from sandbox import written_json
 from sandbox.answers import Answer, Refusal
 from sandbox.call import Call, Interaction
+from sandbox.conditional import is_locked
 from sandbox.natural_key import entries_of, patient_of
 from sandbox.personality import Personality, Quirks, Resource, Situation
 from sandbox.references import elements_at, local_reference, reference_text
@@ -97,10 +98,8 @@ def _note_is_open(at: Situation, resource: Resource) -> None:
     if note and encounter and note.partition("/")[2] != encounter.partition("/")[2]:
         raise _BUSINESS.refusal("The note and the encounter are not the same.")
     for reference in filter(None, (note, encounter)):
-        row = at.chart.connection.execute(
-            "SELECT 1 FROM locks WHERE type = ? AND id = ? AND until > ?", (*reference.split("/")[:2], at.call.now)
-        ).fetchone()
-        if row is not None:
+        kind, _, named = reference.partition("/")
+        if is_locked(at, kind, named):
             raise _BUSINESS.refusal("The note is locked.")
 
 

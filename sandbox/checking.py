@@ -18,7 +18,7 @@ def checked(call: Call, conduct: Conduct) -> Call:
     """
     if call.is_checked and call.interaction is not Interaction.TRANSACTION:
         return call
-    if call.interaction is Interaction.TRANSACTION and call.entries is not None:
+    if call.interaction is Interaction.TRANSACTION and call.entries is not None and conduct.personality.base is None:
         entries = tuple(replace(entry, call=checked(entry.call, conduct)) for entry in call.entries)
         return replace(call, entries=entries)
     if call.interaction is Interaction.PATCH:

@@ -91,12 +91,19 @@ def _unmodified_since(header: str, current: StoredVersion) -> bool:
     return int(current.stored_at) <= seconds
 
 
+def is_locked(at: Situation, type: str, id: str) -> bool:
+    """Whether somebody else is working on an entry."""
+    return (
+        at.chart.connection.execute(
+            "SELECT 1 FROM locks WHERE type = ? AND id = ? AND until > ?", (type, id, at.call.now)
+        ).fetchone()
+        is not None
+    )
+
+
 def check_not_locked(at: Situation) -> None:
     """Raises Refusal where somebody else is working on the resource."""
-    row = at.chart.connection.execute(
-        "SELECT 1 FROM locks WHERE type = ? AND id = ? AND until > ?", (at.call.type, at.call.id, at.call.now)
-    ).fetchone()
-    if row is not None:
+    if is_locked(at, at.call.type, at.call.id):
         raise Refusal(at.behaviour.lock_status, "lock-error", "Somebody else is working on this; try again later.")
 
 
