@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS held (
     id INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, resource_id TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS locks (type TEXT NOT NULL, id TEXT NOT NULL, until REAL NOT NULL, PRIMARY KEY (type, id));
+CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, client TEXT NOT NULL, seen_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clients (client_id TEXT PRIMARY KEY, registration TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS assertions (client_id TEXT NOT NULL, jti TEXT NOT NULL, expires_at REAL NOT NULL,
@@ -53,7 +54,7 @@ CREATE TABLE IF NOT EXISTS assertions (client_id TEXT NOT NULL, jti TEXT NOT NUL
 
 TABLES = (
     *("versions", "search_values", "search_dates", "requests", "settings", "clients", "assertions"),
-    *("numbers", "held", "locks"),
+    *("numbers", "held", "locks", "sessions"),
 )
 
 

@@ -64,7 +64,9 @@ class Exchange:
         if self.answered_by is not None:
             return self._note(await self.answered_by(call), sent)
         whole = checked(call, self.ehr.conduct)
-        if call.interaction not in WRITES:
+        # A vendor's own way of handing out tokens remembers its sessions in the chart's file.
+        opens_session = call.native is not None and call.interaction is Interaction.TOKEN
+        if call.interaction not in WRITES and not opens_session:
             return self._note(self._looked_up(whole), sent)
         lane = self.ehr.conduct.personality.lane(whole)
         with self.ehr.lanes.taken(lane, self.ehr.behaviour.overlap_status):
