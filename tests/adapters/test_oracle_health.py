@@ -12,7 +12,7 @@ from canonical import exact_json
 from canonical.capabilities import Interaction, Meaning, PreconditionKind, Way
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
 from canonical.outcome import Outcome, ProbeVerdict
-from canonical.ports import Operation
+from canonical.ports import Operation, Surrounding
 from tests.adapters.chart import TRACE, opened
 from tests.adapters.commands import BLOOD_PRESSURE, KG, NOW, START, WEIGHT, command, loinc, medication, number
 from tests.adapters.raw_server import RawServer, answering, http
@@ -316,8 +316,6 @@ def test_allergy_has_one_manifestation_and_its_risk_apart_from_its_severity() ->
 
 
 def test_allergy_that_would_silently_change_another_entry_is_for_a_person() -> None:
-    from canonical.ports import Surrounding
-
     there = {**stored(one(ALLERGY)), "id": "a1", "clinicalStatus": {"coding": [{"code": "resolved"}]}}
     with pytest.raises(NeedsPersonError) as caught:
         ADAPTER.plan(command(ALLERGY), Surrounding(beside=(there,)), SITE)
