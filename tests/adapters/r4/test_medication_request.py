@@ -51,7 +51,7 @@ def stop(**over: Any) -> dict[str, Any]:
     return medication_request.stop(change_of(command(medication("stop"), **TARGET), SITE, current))
 
 
-TARGET = {"target": {"reference": "MedicationRequest/m1", "versionId": "1", "seen": {"status": "active"}}}
+TARGET: dict[str, Any] = {"target": {"reference": "MedicationRequest/m1", "versionId": "1", "seen": {"status": "active"}}}
 
 
 def test_stopping_changes_the_status_and_nothing_else() -> None:
