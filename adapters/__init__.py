@@ -90,14 +90,15 @@ def open_ehr(
 
     options: Mapping[str, Any] = settings.options
     ca_file = options.get("ca_file")
+    site = Site(
+        base_url=settings.base_url,
+        command_system=command_system or COMMAND_SYSTEM,
+        change_system=change_system or CHANGE_SYSTEM,
+        options=options,
+    )
     return RestEhr(
-        adapter=_adapter(settings),
-        site=Site(
-            base_url=settings.base_url,
-            command_system=command_system or COMMAND_SYSTEM,
-            change_system=change_system or CHANGE_SYSTEM,
-            options=options,
-        ),
+        adapter=_adapter(settings).connected(site),
+        site=site,
         wire=Wire(
             settings.base_url,
             max_connections=settings.max_in_flight + _READS_BESIDE,

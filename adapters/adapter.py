@@ -50,6 +50,13 @@ class Adapter(Protocol):
         """What this EHR can do, as data."""
         ...
 
+    def connected(self, site: Site) -> Adapter:
+        """Return this adapter as the connection of ``site`` has it, asked once when the connection is opened.
+
+        Raises :class:`canonical.errors.ConfigurationError` naming the option to correct.
+        """
+        ...
+
     def plan(self, command: Command, around: Surrounding, site: Site) -> Sequence[Operation]:
         """Return the operations of ``command``; raises as :meth:`canonical.ports.Ehr.plan`."""
         ...

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from adapters.adapter import Adapter, Request
 from adapters.live import live_checks
-from adapters.r4.operation_outcome import json_object
+from adapters.r4.operation_outcome import failures, issue_codes, json_object
 from adapters.r4.pages import matches, next_page
 from adapters.retry_after import retry_after
 from adapters.site import Site
@@ -84,7 +84,7 @@ class RestEhr:
             return Fetched(resource=None)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None:
-            raise _unreadable(answer)
+            raise self._unreadable(answer)
         version = self._adapter.version_of(resource) or version_from_etag(answer.headers.get("etag", ""))
         return Fetched(resource=resource, version=version)
 
@@ -98,7 +98,7 @@ class RestEhr:
             answer = self._read(request, trace)
             bundle = json_object(answer.body) if answer.status == 200 else None
             if bundle is None or bundle.get("resourceType") != "Bundle":
-                raise _unreadable(answer)
+                raise self._unreadable(answer)
             found += matches(bundle)
             request = next_page(bundle, request, base_url=self._site.base_url)
         raise NeedsPersonError("not_readable", "The EHR has more entries of this patient than can be looked through.")
@@ -108,7 +108,7 @@ class RestEhr:
         if request is None:
             return ()
         answer = self._read(request, trace)
-        if answer.status >= 500:
+        if self._is_away(answer):
             raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
         return self._adapter.read_twins(operation, answer, self._site)
 
@@ -160,13 +160,13 @@ class RestEhr:
         settlement = self._adapter.classify(operation, answer, self._clock())
         if settlement.outcome is Outcome.CONFLICT:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())
-        if settlement.outcome in _NAMELESS and settlement.reference is None and not self.capabilities.finds_by_mark:
+        if settlement.outcome in _NAMELESS and settlement.reference is None:
             return self._look_for_written(operation, settlement, trace, seconds=ends_at - boot_seconds())
         return self._with_proof(operation, settlement)
 
     def probe(self, operation: Operation, trace: Trace) -> ProbeResult:
         answer = self._read(self._adapter.probe(operation, self._site), trace)
-        if answer.status >= 500 or (answer.status == 200 and json_object(answer.body) is None):
+        if self._is_away(answer) or (answer.status == 200 and json_object(answer.body) is None):
             raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
         return self._adapter.read_probe(operation, answer, self._site)
 
@@ -282,13 +282,26 @@ class RestEhr:
             return settlement
         return replace(settlement, differences=self.differences(operation, stored))
 
+    def _is_away(self, answer: Answer) -> bool:
+        """Whether an answer to a read is one of an EHR that is away, and not about the resource that was asked for."""
+        codes = issue_codes(failures(answer))
+        return answer.status >= 500 and not any((answer.status, code) in self.capabilities.unreadable for code in codes)
+
+    def _unreadable(self, answer: Answer) -> EhrUnavailableError | NeedsPersonError:
+        """A 5xx, or a success that is no FHIR (a gateway's page), says that the EHR is away; a 4xx is about this resource."""
+        if answer.status < 400 or self._is_away(answer):
+            return EhrUnavailableError("outage")
+        return NeedsPersonError(
+            "not_readable", f"The EHR refuses to show what the command is about (HTTP {answer.status})."
+        )
+
     def _statement(self) -> Resource:
         """Read the CapabilityStatement; raises as :meth:`fetch`."""
         trace = Trace(correlation_id="doctor", request_id="doctor")
         answer = self._read(Request(method="GET", path="metadata"), trace)
         statement = json_object(answer.body) if answer.status == 200 else None
         if statement is None:
-            raise _unreadable(answer)
+            raise self._unreadable(answer)
         return statement
 
 
@@ -311,12 +324,3 @@ def _headers(request: Request, trace: Trace, token: str | None) -> Mapping[str, 
     if token is not None and request.token_field is None:
         headers["Authorization"] = f"Bearer {token}"
     return headers
-
-
-def _unreadable(answer: Answer) -> EhrUnavailableError | NeedsPersonError:
-    """A 5xx, or a success that is no FHIR (a gateway's page), says that the EHR is away; a 4xx is about this resource."""
-    if not 400 <= answer.status < 500:
-        return EhrUnavailableError("outage")
-    return NeedsPersonError(
-        "not_readable", f"The EHR refuses to show what the command is about (HTTP {answer.status})."
-    )

@@ -139,7 +139,9 @@ class Capabilities:
     operation) by which it is sent. ``conditional_create``: ``If-None-Exist`` is honoured. ``finds_by_mark``: our identifier
     is kept and can be searched for; otherwise a write is looked for by patient, code, time and content, and no create is
     sent while the chart already says the same. ``slowest_commit``: how long after we gave up a write may still land,
-    ``search_lag`` how long after that a search may miss it. ``compensations``: action type → how an entry is taken back.
+    ``search_lag`` how long after that a search may miss it. ``unreadable``: (status, issue code) of answers to reads that
+    are about the one resource asked for, though the status says that the EHR is away. ``compensations``: action type →
+    how an entry is taken back.
     """
 
     writes: Mapping[tuple[str, Interaction], Write]
@@ -150,6 +152,7 @@ class Capabilities:
     proof: Proof = Proof.READ_BACK
     slowest_commit: timedelta = timedelta(seconds=120)
     search_lag: timedelta = timedelta(seconds=60)
+    unreadable: frozenset[tuple[int, str]] = frozenset()
     known_changes: tuple[KnownChange, ...] = ()
     limits: tuple[Limit, ...] = ()
     compensations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

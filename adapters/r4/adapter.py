@@ -9,8 +9,8 @@ from typing import Any
 
 from adapters import versions
 from adapters.accepted import takes_back
-from adapters.adapter import Request
-from adapters.r4 import answers, natural_key, probes
+from adapters.adapter import Adapter, Request
+from adapters.r4 import answers, json_patch, natural_key, probes
 from adapters.r4.change import Change, Handler, Revision, change_of
 from adapters.r4.fields import Field
 from adapters.r4.marks import add_mark, search_by
@@ -76,12 +76,18 @@ class R4Adapter:
         own = self._own(command, around.current, site, parts=urns, beside=around.beside)
         return [replace(operation, seq=seq) for seq, operation in enumerate([*parts, *own], 1)]
 
+    def connected(self, site: Site) -> Adapter:
+        """Return this adapter as the connection of ``site`` has it."""
+        return self
+
     def shape(self, resource: Resource, change: Change) -> Resource:
         """Return ``resource`` as this EHR accepts it; what it cannot take is refused, never dropped unsaid."""
         return resource
 
     def said(self, operation: Operation, site: Site) -> Resource:
         """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
+        if operation.interaction is Interaction.PATCH:
+            return json_patch.said_by(operation)
         said: Resource = exact_json.parse(operation.body)
         return said
 
@@ -128,7 +134,7 @@ class R4Adapter:
         handler = self.handlers.get((action.type, action.operation))
         if handler is None:
             raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}")
-        write = self._write(handler.resource_type, Interaction.CREATE if handler.creates else Interaction.UPDATE)
+        write = self._write(handler.resource_type, handler.interaction)
         if write.meaning is Meaning.RETRACTS and not command.rule.takes_back:
             raise UnsupportedActionError(f"what this EHR calls an update takes a {handler.resource_type} back")
         return handler
@@ -172,13 +178,14 @@ class R4Adapter:
         precondition = self._precondition(command, handler, change, current or Fetched(resource=None))
         resource = self.shape(handler.build(change), change)
         mark = change.site.changed_by(command.id, number)
-        return self._changed(resource, before, mark, if_match=precondition.version, rebased=precondition.rebased)
+        version, rebased = precondition.version, precondition.rebased
+        return self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
 
     def _precondition(self, command: Command, handler: Handler, change: Change, current: Fetched) -> Precondition:
         projection = self.project(change.current or {}, change.site)
         kind = PreconditionKind.IF_MATCH
         if not handler.creates:
-            kind = self._write(handler.resource_type, Interaction.UPDATE).precondition
+            kind = self._write(handler.resource_type, handler.interaction).precondition
         return check_precondition(command, current, projection, kind=kind, site=change.site)
 
     def _revise(self, command: Command, revision: Revision, site: Site, at: int) -> Operation:
@@ -192,19 +199,28 @@ class R4Adapter:
         return replace(self._changed(revision.after, revision.before, mark, if_match=version), is_primary=False)
 
     def _changed(
-        self, resource: Resource, before: Resource, mark: str, *, if_match: str | None, rebased: bool = False
+        self,
+        resource: Resource,
+        before: Resource,
+        mark: str,
+        *,
+        if_match: str | None,
+        rebased: bool = False,
+        patches: tuple[str, ...] = (),
     ) -> Operation:
-        write = self._write(str(resource["resourceType"]), Interaction.UPDATE)
+        """Plan a change of an entry: of the whole, or of the elements ``patches`` alone."""
+        interaction = Interaction.PATCH if patches else Interaction.UPDATE
+        write = self._write(str(resource["resourceType"]), interaction)
         if write.meaning is Meaning.RETRACTS and not takes_back(resource):
             raise UnsupportedActionError(f"what this EHR calls an update takes a {resource['resourceType']} back")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
         check_valid(resource, before=before)
         return Operation(
-            interaction=Interaction.UPDATE,
+            interaction=interaction,
             resource_type=str(resource["resourceType"]),
             reference=f"{before['resourceType']}/{before['id']}",
-            body=_bytes(resource),
+            body=json_patch.patch_of(before, resource, patches) if patches else _bytes(resource),
             mark=mark,
             if_match=if_match,
             mapping_version=self.mapping_version,
@@ -215,6 +231,9 @@ class R4Adapter:
         headers = dict(_WRITE_HEADERS) | self._guard(operation)
         if operation.if_none_exist is not None:
             headers["If-None-Exist"] = operation.if_none_exist
+        if operation.interaction is Interaction.PATCH and operation.reference is not None:
+            headers["Content-Type"] = json_patch.CONTENT_TYPE
+            return Request(method="PATCH", path=operation.reference, headers=headers, body=operation.body)
         if operation.interaction is Interaction.UPDATE and operation.reference is not None:
             return Request(method="PUT", path=operation.reference, headers=headers, body=operation.body)
         return Request(method="POST", path=operation.resource_type, headers=headers, body=operation.body)
@@ -272,6 +291,8 @@ class R4Adapter:
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
         sent = self.said(operation, site)
+        if operation.interaction is Interaction.PATCH:
+            stored = json_patch.part_of(stored, operation)
         base = site.base_url
         found = differing(self.project(sent, site), self.project(stored, site))
         found |= differing(elements(sent, base_url=base), elements(stored, base_url=base))

@@ -1,4 +1,4 @@
-"""What an EHR's answer to one write comes to: a table of (interaction, status, issue code), and the rules for success.
+"""What an EHR's answer to one write comes to: a table of (interaction, status, code), and the rules for success.
 
 It is careful in one direction only: whatever does not prove that nothing was written, nor names what was, is ``unknown``.
 
@@ -12,17 +12,33 @@ from datetime import datetime
 
 from adapters.location import Located, located
 from adapters.r4.marks import has_mark
-from adapters.r4.operation_outcome import element_paths, failures, issue_codes, json_object, vendor_code
+from adapters.r4.operation_outcome import (
+    element_paths,
+    failures,
+    issue_codes,
+    json_object,
+    vendor_code,
+    vendor_codes,
+)
 from adapters.retry_after import retry_after
 from adapters.versions import version_from_etag, version_of
 from adapters.wire import Answer, NoAnswer
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Interaction, Operation, Resource
 
-CREATE, UPDATE = Interaction.CREATE, Interaction.UPDATE
+CREATE, UPDATE, PATCH = Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH
+#: The code of an answer that has no body at all.
+EMPTY = ""
 
-#: (interaction or ``None`` for any, status, issue code or ``None`` for any) → what it came to.
-ErrorTable = Mapping[tuple[Interaction | None, int, str | None], Outcome]
+#: (interaction or ``None`` for any, status or ``None`` for any, code or ``None`` for any) → what it came to. A code is one
+#: by which the EHR itself names the failure, else an issue code of FHIR, else :data:`EMPTY`; the first known one decides.
+ErrorTable = Mapping[tuple[Interaction | None, int | None, str | None], Outcome]
+#: interaction → whose rows hold for it, the nearest first: a patch is an update of a part.
+_ROWS: Mapping[Interaction, tuple[Interaction | None, ...]] = {
+    CREATE: (CREATE, None),
+    UPDATE: (UPDATE, None),
+    PATCH: (PATCH, UPDATE, None),
+}
 
 ERRORS: ErrorTable = {
     # A redirect is never followed; whoever configured the base URL must correct it. 303 may follow a write that was done.
@@ -73,7 +89,8 @@ def classify(
     if 200 <= answer.status < 300:
         return _success(operation, answer)
     issues = failures(answer)
-    outcome = _outcome(operation.interaction, answer.status, issue_codes(issues), errors)
+    codes = [*vendor_codes(issues), *issue_codes(issues), *([] if answer.body else [EMPTY])]
+    outcome = _outcome(operation.interaction, answer.status, codes, errors)
     return Settlement(
         outcome=outcome,
         status=answer.status,
@@ -85,9 +102,10 @@ def classify(
 
 
 def _outcome(interaction: Interaction, status: int, codes: list[str], errors: ErrorTable) -> Outcome:
-    for code in (*codes, None):
-        for whose in (interaction, None):
-            found = errors.get((whose, status, code))
+    rows = [(code, at) for code in codes for at in (status, None)]
+    for code, at in (*rows, (None, status)):
+        for whose in _ROWS[interaction]:
+            found = errors.get((whose, at, code))
             if found is not None:
                 return found
     # The other 4xx say that the request was not acted upon. Nothing else does, 5xx least of all.
@@ -115,7 +133,7 @@ def _written(operation: Operation, answer: Answer, place: Located | None) -> Set
     body = json_object(answer.body)
     stated = _stated_place(body)
     found = place or stated
-    if operation.interaction is UPDATE:
+    if operation.interaction is not CREATE:
         found = found or _updated_place(operation, answer)
     if found is None:
         return _settled(answer, Outcome.UNKNOWN, detail="success that names nothing")

@@ -11,6 +11,7 @@ from adapters.r4.fields import Field, put
 from adapters.r4.patients import patient_element
 from adapters.site import Site
 from canonical import exact_json
+from canonical.capabilities import Interaction
 from canonical.command import Command
 from canonical.errors import UnsupportedActionError
 from canonical.ports import Resource
@@ -56,14 +57,23 @@ class Revision:
 class Handler:
     """How one operation of one action is expressed: the type it writes and a pure function to the whole resource.
 
-    ``creates``: it makes a new resource, also where the action names a target that the new one refers to. ``entails``
-    returns what else must change when this is written, which follows it.
+    ``creates``: it makes a new resource, also where the action names a target that the new one refers to. ``patches``:
+    elements of what is built that alone are sent, as a JSON Patch. ``entails`` returns what else must change when this is
+    written, which follows it.
     """
 
     resource_type: str
     build: Callable[[Change], Resource]
     creates: bool = False
+    patches: tuple[str, ...] = ()
     entails: Callable[[Change], Sequence[Revision]] | None = None
+
+    @property
+    def interaction(self) -> Interaction:
+        """The verb by which it leaves."""
+        if self.creates:
+            return Interaction.CREATE
+        return Interaction.PATCH if self.patches else Interaction.UPDATE
 
 
 def change_of(command: Command, site: Site, current: Resource | None, **more: Any) -> Change:

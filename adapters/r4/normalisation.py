@@ -5,8 +5,9 @@ A normalisation excuses one element of one type, and only where its comparison h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from canonical.capabilities import KnownChange
 from canonical.ports import Resource
@@ -49,6 +50,37 @@ def added(resource_type: str, element: str, *, what: str, source: str, also: tup
         same=lambda sent, _stored: sent.get(element) is None,
         also=also,
     )
+
+
+def codings_added(
+    resource_type: str, element: str, *, what: str, source: str, text_replaced: bool = False, also: tuple[str, ...] = ()
+) -> Normalisation:
+    """A concept to which the EHR adds codings of its own; every coding that was sent is still there.
+
+    ``text_replaced``: its text may be the display of one of the codings that were sent, in place of what was sent.
+    """
+
+    def same(sent: Resource, stored: Resource) -> bool:
+        one, other = sent.get(element), stored.get(element)
+        if (
+            not isinstance(one, Mapping)
+            or not isinstance(other, Mapping)
+            or not _codes(one).keys() <= _codes(other).keys()
+        ):
+            return False
+        named = {display for code, display in _codes(other).items() if code in _codes(one)}
+        return one.get("text") == other.get("text") or (text_replaced and other.get("text") in named - {None})
+
+    return Normalisation(resource_type=resource_type, element=element, what=what, source=source, same=same, also=also)
+
+
+def _codes(concept: Mapping[str, Any]) -> dict[tuple[Any, Any], Any]:
+    """Return the codings of a concept that have a code, with their displays."""
+    return {
+        (item.get("system"), item["code"]): item.get("display")
+        for item in concept.get("coding", [])
+        if item.get("code") is not None
+    }
 
 
 def told(normalisations: Iterable[Normalisation]) -> tuple[KnownChange, ...]:

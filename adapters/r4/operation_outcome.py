@@ -51,16 +51,23 @@ def issue_codes(issues: list[Mapping[str, Any]]) -> list[str]:
     return [item["code"] for item in issues if isinstance(item.get("code"), str)]
 
 
-def vendor_code(issues: list[Mapping[str, Any]]) -> str | None:
-    """Return the first code by which the EHR itself names the failure, else the first issue code."""
+def vendor_codes(issues: list[Mapping[str, Any]]) -> list[str]:
+    """Return the codes by which the EHR itself names its failures, in their order."""
+    found = []
     for item in issues:
         details = item.get("details")
         codings = details.get("coding") if isinstance(details, Mapping) else None
         for coding in codings if isinstance(codings, list) else []:
             code = coding.get("code") if isinstance(coding, Mapping) else None
             if isinstance(code, str) and _CODE.fullmatch(code):
-                return code
-    return next((code for code in issue_codes(issues) if _CODE.fullmatch(code)), None)
+                found.append(code)
+    return found
+
+
+def vendor_code(issues: list[Mapping[str, Any]]) -> str | None:
+    """Return the first code by which the EHR itself names the failure, else the first issue code."""
+    named = (*vendor_codes(issues), *(code for code in issue_codes(issues) if _CODE.fullmatch(code)))
+    return next(iter(named), None)
 
 
 def element_paths(issues: list[Mapping[str, Any]]) -> list[str]:

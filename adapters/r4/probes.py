@@ -32,7 +32,7 @@ class Query:
 
 def query(operation: Operation) -> Query:
     """Return what to ask: an update by its id, a create by our mark."""
-    if operation.interaction is Interaction.UPDATE and operation.reference:
+    if operation.interaction is not Interaction.CREATE and operation.reference:
         return Query(path=operation.reference, headers=READ_HEADERS)
     return Query(path=f"{operation.resource_type}?{search_by(operation.mark)}", headers=SEARCH_HEADERS)
 
@@ -42,7 +42,7 @@ def read_answer(operation: Operation, answer: Answer) -> ProbeResult:
     body = json_object(answer.body) if answer.status == 200 else None
     if body is None:
         return _cannot_tell(f"HTTP {answer.status} instead of a resource")
-    if operation.interaction is Interaction.UPDATE:
+    if operation.interaction is not Interaction.CREATE:
         return _updated(operation, answer, body)
     return _created(operation, answer, body)
 

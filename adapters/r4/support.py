@@ -13,7 +13,7 @@ Writes = Mapping[tuple[str, Interaction], Write]
 
 def need(handler: Handler) -> tuple[str, Interaction]:
     """Return the verb by which a handler's resource leaves."""
-    return handler.resource_type, Interaction.CREATE if handler.creates else Interaction.UPDATE
+    return handler.resource_type, handler.interaction
 
 
 def supported(handlers: Mapping[tuple[str, str], Handler], writes: Writes) -> dict[tuple[str, str], Support]:

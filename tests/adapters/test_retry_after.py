@@ -32,3 +32,24 @@ def test_wish_is_read_as_seconds_or_as_a_date(text: str, seconds: int | None) ->
 
 def test_no_header_is_no_wish() -> None:
     assert retry_after(Answer(status=429), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "seconds"),
+    [
+        ('"requests";r=0;t=12, "fhirInteractions";r=40;t=55', 429, 12),
+        ('"requests";r=0;t=12, "fhirInteractions"; r=0; t=55', 429, 55),
+        ('"requests";r=3;t=12, "fhirInteractions";r=1;t=20', 429, 20),
+        ('"requests";r=3;t=12', 200, None),
+        ('"requests";r=0;t=999999', 429, 86_400),
+        ("anything", 429, None),
+    ],
+)
+def test_wish_is_read_from_the_limits_where_nothing_else_states_it(text: str, status: int, seconds: int | None) -> None:
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert retry_after(Answer(status=status, headers={"ratelimit": text}), NOW) == wanted
+
+
+def test_plain_wish_goes_before_the_limits() -> None:
+    headers = {"retry-after": "3", "ratelimit": '"requests";r=0;t=12'}
+    assert retry_after(Answer(status=429, headers=headers), NOW) == timedelta(seconds=3)
