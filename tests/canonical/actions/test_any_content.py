@@ -18,6 +18,9 @@ from tests.factories import (
     NOW,
     Json,
     as_bytes,
+    care_message_json,
+    care_task_json,
+    clinical_note_json,
     component_json,
     decimal,
     dosage_json,
@@ -48,6 +51,9 @@ ACTIONS: dict[str, Json] = {
     "retraction": vital_reading_json(operation="retract"),
     "start": medication_change_json(dosage=[dosage_json(), FULL_DOSAGE]),
     "hold": medication_change_json("hold", expectedResume="2026-04", effectivePeriod={"start": "2020", "end": "2027"}),
+    "message": care_message_json(category=[{"text": "x"}], about=[{"reference": "Observation/o1"}], sent="2026-03"),
+    "task": care_task_json("complete", output=[{"type": {"text": "x"}, "valueQuantity": quantity("2.0", "calls")}]),
+    "note": clinical_note_json(observations=[vital_reading_json("heart-rate")], period={"start": "2026"}),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
 ODD: list[Any] = [
