@@ -3,8 +3,8 @@
 It creates with ``If-None-Exist`` on our identifier and updates with the author's version in ``If-Match``. Nothing is converted:
 units, codes and decimals go out as they came in. ``If-None-Exist`` is often not atomic, so it is the third belt, never the first.
 
-Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, Communication, Task, DocumentReference), US Core
-vital signs and clinical notes.
+Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, Communication, Task, DocumentReference),
+US Core vital signs and clinical notes.
 """
 
 from __future__ import annotations
