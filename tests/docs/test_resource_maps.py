@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,7 @@ def test_messages_tasks_and_notes_move_their_status_as_the_page_says() -> None:
     assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
 
 
-def _told(allowed: Set[str | None], leads_to: str | None) -> str:
+def _told(allowed: frozenset[str | None], leads_to: str | None) -> str:
     before = ", ".join(f"`{code}`" for code in sorted(code for code in allowed if code is not None))
     if leads_to == KEPT:
         return f"{before} stay"
