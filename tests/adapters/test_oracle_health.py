@@ -16,6 +16,7 @@ from tests.adapters.commands import KG, NOW, START, WEIGHT, number
 from tests.adapters.raw_server import RawServer, answering, http
 from tests.adapters.test_millennium import ALLERGY, FROM_NURSE, MESSAGE, PROBLEM, SITE, entry, one, stop, stored
 from tests.adapters.vendors import (
+    body,
     came_to,
     check_declared,
     check_no_update_takes_back,
