@@ -8,7 +8,7 @@ takes for one it has becomes a change of that one, so it is not sent then; it re
 What it cannot take may go as a message into a clinician's inbox. A message is given back without its text, so the text of one
 whose answer was lost cannot be looked up: a person decides.
 
-Options of a connection: see :mod:`adapters.oracle_health_entries`.
+Options of a connection: see :mod:`adapters.millennium`.
 
 Not confirmed, so nothing rests on it: whether an update without ``If-Match`` is refused for every type (every update here has
 one), lag between write and search, limits of requests, the list of vital signs that are taken.
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters import oracle_health_entries as entries
+from adapters import millennium
 from adapters.adapter import Adapter, Request
 from adapters.r4 import (
     allergy_intolerance,
@@ -54,29 +54,29 @@ _MEDICATION = _DOCS + "clinical/medications/medication-request.md"
 _PATCH = "cerner/fhir.cerner.com lib/resources/r4/medication_request_patch.yaml"
 _MESSAGE = _DOCS + "clinical/request-and-response/communication.md"
 
-_ALLERGY_CHANGE = Handler(resource_type="AllergyIntolerance", build=entries.changed_allergy)
-_PROBLEM_CHANGE = Handler(resource_type="Condition", build=entries.changed_problem)
+_ALLERGY_CHANGE = Handler(resource_type="AllergyIntolerance", build=millennium.changed_allergy)
+_PROBLEM_CHANGE = Handler(resource_type="Condition", build=millennium.changed_problem)
 HANDLERS: Mapping[tuple[str, str], Handler] = {
-    ("VitalReading", "record"): Handler(resource_type="Observation", build=entries.vital, creates=True),
-    ("VitalReading", "correct"): Handler(resource_type="Observation", build=entries.corrected_vital),
-    ("MedicationChange", "start"): Handler(resource_type="MedicationRequest", build=entries.reported, creates=True),
+    ("VitalReading", "record"): Handler(resource_type="Observation", build=millennium.vital, creates=True),
+    ("VitalReading", "correct"): Handler(resource_type="Observation", build=millennium.corrected_vital),
+    ("MedicationChange", "start"): Handler(resource_type="MedicationRequest", build=millennium.reported, creates=True),
     ("MedicationChange", "stop"): Handler(
-        resource_type="MedicationRequest", build=entries.stopped, patches=("status",)
+        resource_type="MedicationRequest", build=millennium.stopped, patches=("status",)
     ),
-    ("AllergyUpdate", "record"): Handler(resource_type="AllergyIntolerance", build=entries.allergy, creates=True),
+    ("AllergyUpdate", "record"): Handler(resource_type="AllergyIntolerance", build=millennium.allergy, creates=True),
     ("AllergyUpdate", "assertNoneKnown"): Handler(
-        resource_type="AllergyIntolerance", build=entries.none_known, creates=True
+        resource_type="AllergyIntolerance", build=millennium.none_known, creates=True
     ),
     **{
         ("AllergyUpdate", operation): _ALLERGY_CHANGE
         for operation in ("update", "inactivate", "resolve", "retract", "withdrawNoneKnown")
     },
-    ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=entries.problem, creates=True),
+    ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=millennium.problem, creates=True),
     **{
         ("ProblemUpdate", operation): _PROBLEM_CHANGE
         for operation in ("update", "resolve", "inactivate", "reactivate", "refute", "retract")
     },
-    ("CareMessage", "send"): Handler(resource_type="Communication", build=entries.message, creates=True),
+    ("CareMessage", "send"): Handler(resource_type="Communication", build=millennium.message, creates=True),
 }
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
