@@ -257,7 +257,7 @@ def test_if_none_exist_is_ignored(millennium: httpx.Client, sandbox: RunningSand
 
 
 def test_a_provenance_has_one_target(millennium: httpx.Client) -> None:
-    resource = {
+    resource: dict[str, Any] = {
         "resourceType": "Provenance",
         "target": [{"reference": "Condition/p1"}],
         "recorded": "2026-03-01T10:00:00Z",
@@ -280,7 +280,12 @@ def test_a_message_is_the_inbox_of_a_practitioner(millennium: httpx.Client, sand
         "payload": [{"contentAttachment": {"contentType": "text/plain", "data": "QQ=="}}],
     }
     made(millennium, message)
-    for change in ({"status": "in-progress"}, {"recipient": [{"reference": "Patient/p1"}]}, {"payload": []}):
+    changes: list[dict[str, Any]] = [
+        {"status": "in-progress"},
+        {"recipient": [{"reference": "Patient/p1"}]},
+        {"payload": []},
+    ]
+    for change in changes:
         assert millennium.post("Communication", json={**message, **change}).status_code == 422
 
 

@@ -63,7 +63,8 @@ def test_a_wrong_password_is_a_sentence_in_200(unity: Unity, sandbox: RunningSan
     sandbox.settings(open=False)
     answer = unity.http.post("GetToken", json={"Username": "app", "Password": "wrong"})
     assert (answer.status_code, "error:" in answer.text) == (200, True)
-    assert uuid.UUID(unity.http.post("GetToken", json={"Username": "app", "Password": "s3cret"}).text)
+    token = unity.http.post("GetToken", json={"Username": "app", "Password": "s3cret"}).text
+    assert str(uuid.UUID(token)) == token
     assert unity.act("SaveProblem", PROBLEM)[0]["saveprobleminfo"]
 
 
