@@ -120,7 +120,9 @@ class RestEhr:
         kind = fallback_for(envelope, self.capabilities, options)
         if kind is None:
             return self._adapter.plan(command, around, self._site)
-        told = command.evolve(envelope=instead(envelope, kind, options), target_reference=None, known_versions=())
+        told = command.evolve(
+            envelope=instead(envelope, kind, options, command.received_at), target_reference=None, known_versions=()
+        )
         planned = self._adapter.plan(told, Surrounding(), self._site)
         return [replace(operation, sent_as=kind) for operation in planned]
 
@@ -158,7 +160,7 @@ class RestEhr:
         settlement = self._adapter.classify(operation, answer, self._clock())
         if settlement.outcome is Outcome.CONFLICT:
             return self._look_into_conflict(operation, settlement, trace, seconds=ends_at - boot_seconds())
-        if settlement.outcome in _NAMELESS and settlement.reference is None and not self.capabilities.finds_by_mark:
+        if settlement.outcome in _NAMELESS and settlement.reference is None:
             return self._look_for_written(operation, settlement, trace, seconds=ends_at - boot_seconds())
         return self._with_proof(operation, settlement)
 

@@ -33,7 +33,7 @@ from typing import Any
 from adapters.accepted import UnmappedCodeError, codings, own_code, taken, within
 from adapters.adapter import Adapter
 from adapters.measured import UCUM, in_a_unit_of, same_amount
-from adapters.r4 import allergy_intolerance, answers, condition, observation
+from adapters.r4 import allergy_intolerance, answers, condition, natural_key, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import LOINC
@@ -320,4 +320,6 @@ ADAPTER: Adapter = EpicAdapter(
     views=VIEWS,
     errors=ERRORS,
     normalisations=NORMALISATIONS,
+    # What waits for reconciliation is searched by the patient alone: no other parameter is known to be taken.
+    natural_keys={**natural_key.KEYS, "AllergyIntolerance": {}, "Condition": {}},
 )

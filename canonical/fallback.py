@@ -7,11 +7,13 @@ a message or a task is read by more people than the entry would be.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from canonical import exact_json
 from canonical.action import spec_for
 from canonical.capabilities import Capabilities, Support, Way
+from canonical.code_systems import LOINC
 from canonical.envelope import Envelope, envelope_from
 from canonical.errors import FieldError, InvalidPayloadError, RefusedError
 from canonical.plain_values import words
@@ -83,8 +85,10 @@ def _could_be(envelope: Envelope, capabilities: Capabilities, options: Mapping[s
     return f"It could be sent as {' or '.join(kinds)} instead, if the command allows that in 'fallback'."
 
 
-def instead(envelope: Envelope, kind: str, options: Mapping[str, Any]) -> Envelope:
+def instead(envelope: Envelope, kind: str, options: Mapping[str, Any], at: datetime) -> Envelope:
     """Return the command that says in words what ``envelope`` means, to whom the connection names for that.
+
+    ``at``: when the command was received (UTC), which is the date of a note.
 
     Raises :class:`InvalidPayloadError` where words cannot hold it: send nothing.
     """
@@ -94,7 +98,7 @@ def instead(envelope: Envelope, kind: str, options: Mapping[str, Any]) -> Envelo
     text = "\n".join([_WHY, as_text(lines), *_about(envelope)])
     stated = envelope.as_json()
     kept = {name: value for name, value in stated.items() if name not in {"action", "target", "fallback"}}
-    action = _ACTIONS[kind](envelope, text, addressee(kind, options))
+    action = _ACTIONS[kind](envelope, text, addressee(kind, options), at)
     try:
         return envelope_from({**kept, "action": action})
     except RefusedError as error:
@@ -114,7 +118,7 @@ def _title(envelope: Envelope) -> str:
     return f"For the chart, by hand: {words(envelope.action.type)}, {words(envelope.action.operation)}"
 
 
-def _message(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
+def _message(envelope: Envelope, text: str, to: str | None, _at: datetime) -> dict[str, Any]:
     return {
         "type": "CareMessage",
         "operation": "send",
@@ -125,7 +129,7 @@ def _message(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
     }
 
 
-def _task(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
+def _task(envelope: Envelope, text: str, to: str | None, _at: datetime) -> dict[str, Any]:
     return {
         "type": "CareTask",
         "operation": "create",
@@ -137,4 +141,16 @@ def _task(envelope: Envelope, text: str, to: str | None) -> dict[str, Any]:
     }
 
 
-_ACTIONS = {"message": _message, "task": _task}
+def _note(envelope: Envelope, text: str, _to: str | None, at: datetime) -> dict[str, Any]:
+    return {
+        "type": "ClinicalNote",
+        "operation": "create",
+        "docType": {"coding": [{"system": LOINC, "code": "34109-9", "display": "Note"}], "text": "Note"},
+        "title": _title(envelope),
+        "content": text,
+        "date": at.isoformat(),
+        "docStatus": "preliminary",
+    }
+
+
+_ACTIONS = {"message": _message, "task": _task, "note": _note}

@@ -74,10 +74,15 @@ def sandbox(
     host: Host = "127.0.0.1",
     port: Port = 0,
     clients_file: Annotated[Path | None, typer.Option(help="JSON list of OAuth clients.")] = None,
+    personality: Annotated[str, typer.Option(help="Whose EHR it plays, with that vendor's ways.")] = "fhir_r4",
     *,
     open: Annotated[bool, typer.Option("--open", help="Ask for no token under /fhir (tests only).")] = False,
 ) -> None:
     """Serve a FHIR R4 EHR for tests and integrators, with faults on demand."""
     from sandbox.server import SandboxSettings, serve
 
-    serve(SandboxSettings(data_dir=data_dir, host=host, port=port, open=open, clients_file=clients_file))
+    serve(
+        SandboxSettings(
+            data_dir=data_dir, host=host, port=port, open=open, clients_file=clients_file, personality=personality
+        )
+    )

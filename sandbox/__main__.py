@@ -22,6 +22,7 @@ def sandbox(
     open: Annotated[bool, typer.Option("--open", help="Ask for no token under /fhir (tests only).")] = False,
     admin_token: Annotated[str | None, typer.Option(envvar="SANDBOX_ADMIN_TOKEN", help="Secret of /admin.")] = None,
     public_url: Annotated[str | None, typer.Option(help="Address others reach it by.")] = None,
+    personality: Annotated[str, typer.Option(help="Whose EHR it plays.")] = "fhir_r4",
     clients_file: Annotated[Path | None, typer.Option(help="JSON list of OAuth clients.")] = None,
 ) -> None:
     """Serve until told to stop."""
@@ -35,6 +36,7 @@ def sandbox(
                 admin_token=SecretStr(admin_token) if admin_token else None,
                 public_url=public_url,
                 clients_file=clients_file,
+                personality=personality,
             )
         )
 

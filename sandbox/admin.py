@@ -4,19 +4,20 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox import request_log, written_json
-from sandbox.answers import Refusal
+from sandbox.answers import Refusal, instant
 from sandbox.chart import Chart, StoredVersion
 from sandbox.clients import Client, register
 from sandbox.ehr import Ehr
 from sandbox.faults import Rule
+from sandbox.held import decide, held
 from sandbox.resource_types import RESOURCE_TYPES
 from sandbox.validity import check_resource
 
@@ -31,6 +32,15 @@ class Edit(BaseModel):
     resource: dict[str, Any] | None = None
     delete: str | None = None
     source: str = "clinician"
+
+
+class Lock(BaseModel):
+    """What somebody works on, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reference: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")]
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 600
 
 
 class Admin:
@@ -53,6 +63,10 @@ class Admin:
                 ("GET", "history", self.get_history),
                 ("POST", "seed", self.post_seed),
                 ("POST", "edit", self.post_edit),
+                ("GET", "held", self.get_held),
+                ("POST", "held/{number:int}/{decision}", self.post_decision),
+                ("POST", "lock", self.post_lock),
+                ("POST", "close", self.post_close),
                 ("POST", "reset", self.post_reset),
                 ("POST", "clients", self.post_clients),
                 ("PATCH", "settings", self.patch_settings),
@@ -125,6 +139,40 @@ class Admin:
         stored = await self._ehr.database.write(lambda connection: _edit(self._ehr.chart(connection), edit, at))
         return _raw_json(_shown(stored), 200)
 
+    async def get_held(self, request: Request) -> Response:
+        """What clients wrote and no clinician took yet."""
+        return _json_list("held", held(self._ehr.database.reader))
+
+    async def post_decision(self, request: Request) -> Response:
+        """A clinician accepts or rejects what waits under a number."""
+        number, decision = request.path_params["number"], request.path_params["decision"]
+        if decision not in {"accept", "reject"}:
+            raise Refusal(404, "not-found", "What waits is accepted or rejected.")
+        at, accept = self._ehr.clock(), decision == "accept"
+        reference = await self._ehr.database.write(
+            lambda connection: decide(self._ehr.chart(connection), number, accept=accept, at=at)
+        )
+        return JSONResponse({"reference": reference})
+
+    async def post_lock(self, request: Request) -> Response:
+        """Somebody works on an entry for some seconds; with 0 they have finished."""
+        lock = Lock.model_validate(await _json(request))
+        until = self._ehr.clock() + lock.seconds
+        type_and_id = lock.reference.split("/")
+        await self._ehr.database.write(
+            lambda connection: connection.execute(
+                "REPLACE INTO locks (type, id, until) VALUES (?, ?, ?)", (*type_and_id, until)
+            )
+        )
+        return Response(status_code=204)
+
+    async def post_close(self, request: Request) -> Response:
+        """A clinician ends an encounter."""
+        reference = Lock.model_validate(await _json(request)).reference
+        at = self._ehr.clock()
+        stored = await self._ehr.database.write(lambda connection: _close(self._ehr.chart(connection), reference, at))
+        return _raw_json(_shown(stored), 200)
+
     async def post_reset(self, request: Request) -> Response:
         """Empty chart and log; forget faults, changed settings and clients registered since the start."""
         await self._ehr.reset()
@@ -133,7 +181,8 @@ class Admin:
 
     async def post_clients(self, request: Request) -> Response:
         """Register an OAuth client, or replace its registration."""
-        client = Client.model_validate(await _json(request))
+        given = Client.model_validate(await _json(request))
+        client = given.model_copy(update={"registered_at": self._ehr.clock()})
         await self._ehr.database.write(partial(register, client))
         return JSONResponse({"client_id": client.client_id}, 201)
 
@@ -195,6 +244,18 @@ def _edit(chart: Chart, edit: Edit, at: float) -> StoredVersion:
         return chart.delete(current, at=at, source=edit.source)
     resource = _known(edit.resource)
     return chart.store(resource, id=resource["id"], at=at, source=edit.source)
+
+
+def _close(chart: Chart, reference: str, at: float) -> StoredVersion:
+    resource_type, _, encounter_id = reference.partition("/")
+    current = chart.current(resource_type, encounter_id)
+    if resource_type != "Encounter" or current is None or current.deleted:
+        raise Refusal(404, "not-found", f"{reference} is no encounter of the chart.")
+    encounter = written_json.loads(current.body)
+    period = {**(encounter.get("period") or {}), "end": instant(at)}
+    return chart.store(
+        {**encounter, "status": "finished", "period": period}, id=encounter_id, at=at, source="clinician"
+    )
 
 
 def _shown(stored: StoredVersion) -> str:

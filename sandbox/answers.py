@@ -33,7 +33,16 @@ def operation_outcome(
 
 
 class Refusal(Exception):
-    """The request is refused and nothing was stored; `answer()` is what the client is told."""
+    """The request is refused and nothing was stored; `answer()` is what the client of a standard EHR is told.
+
+    Args:
+        status: HTTP status.
+        code: of the value set issue-type.
+        diagnostics: for people; holds no content of the request.
+        expression: the element at fault.
+        headers: of the answer.
+        vendor_code: the EHR's own number for it.
+    """
 
     def __init__(
         self,
@@ -43,6 +52,7 @@ class Refusal(Exception):
         *,
         expression: str | None = None,
         headers: dict[str, str] | None = None,
+        vendor_code: str | None = None,
     ) -> None:
         super().__init__(diagnostics)
         self.status = status
@@ -50,6 +60,7 @@ class Refusal(Exception):
         self.diagnostics = diagnostics
         self.expression = expression
         self.headers = headers or {}
+        self.vendor_code = vendor_code
 
     def answer(self) -> Answer:
         outcome = operation_outcome(self.code, self.diagnostics, expression=self.expression)

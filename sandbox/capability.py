@@ -2,28 +2,37 @@
 
 from typing import Any
 
+from sandbox.call import Interaction
+from sandbox.personality import Conduct
 from sandbox.resource_types import COMMON_SEARCH, RESOURCE_TYPES, ResourceType
 from sandbox.settings import Behaviour
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-ASSERTION_ALGORITHMS = ["RS384", "ES384"]
+#: In the order of the statement.
+_CODES = (
+    *(Interaction.READ, Interaction.VREAD, Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH),
+    *(Interaction.DELETE, Interaction.SEARCH, Interaction.HISTORY),
+)
 #: The day the statement last changed in substance.
-_DATE = "2026-11-22"
+_DATE = "2026-11-26"
 
 
-def capability_statement(behaviour: Behaviour, *, base: str, token_endpoint: str) -> dict[str, Any]:
+def capability_statement(conduct: Conduct, *, base: str, token_endpoint: str) -> dict[str, Any]:
     """An R4 CapabilityStatement of the behaviour in force.
 
     Args:
-        behaviour: in force now.
+        conduct: in force now.
         base: FHIR base URL.
         token_endpoint: URL of the OAuth token endpoint; named unless the server is open.
     """
     rest: dict[str, Any] = {
         "mode": "server",
-        "resource": [_resource(name, rules, behaviour) for name, rules in RESOURCE_TYPES.items()],
+        "resource": [_resource(name, rules, conduct) for name, rules in RESOURCE_TYPES.items()],
+        "interaction": [{"code": code} for code in conduct.personality.advertised],
     }
-    if not behaviour.open:
+    if not rest["interaction"]:
+        del rest["interaction"]
+    if not conduct.behaviour.open:
         rest["security"] = _security(token_endpoint)
     return {
         "resourceType": "CapabilityStatement",
@@ -37,6 +46,7 @@ def capability_statement(behaviour: Behaviour, *, base: str, token_endpoint: str
         },
         "fhirVersion": "4.0.1",
         "format": ["json"],
+        "patchFormat": ["application/json-patch+json"],
         "rest": [rest],
     }
 
@@ -52,48 +62,57 @@ def _security(token_endpoint: str) -> dict[str, Any]:
     }
 
 
-def _resource(name: str, rules: ResourceType, behaviour: Behaviour) -> dict[str, Any]:
-    codes = ("read", "vread", "create", "update", "delete", "search-type")
+def _resource(name: str, rules: ResourceType, conduct: Conduct) -> dict[str, Any]:
+    behaviour = conduct.behaviour
+    codes = [it for it in _CODES if conduct.personality.offers(it, name)]
     search = {**COMMON_SEARCH, **{parameter: it.kind for parameter, it in rules.search.items()}}
     return {
         "type": name,
-        "interaction": [{"code": code} for code in codes],
-        "versioning": "versioned-update" if behaviour.missing_if_match == "reject" else "versioned",
-        "readHistory": True,
-        "updateCreate": behaviour.update_create,
+        "interaction": [{"code": code.value} for code in codes],
+        "versioning": _versioning(name, behaviour),
+        "readHistory": Interaction.HISTORY in codes,
+        "updateCreate": behaviour.update_create or name in behaviour.update_create_types,
         "conditionalCreate": behaviour.if_none_exist == "honour",
-        "conditionalRead": "not-match",
+        "conditionalRead": "not-match" if behaviour.etags else "not-supported",
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
         "searchParam": [{"name": parameter, "type": kind} for parameter, kind in search.items()],
     }
 
 
-def smart_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+def _versioning(name: str, behaviour: Behaviour) -> str:
+    if behaviour.precondition != "if-match" or not behaviour.etags:
+        return "no-version"
+    types = behaviour.missing_if_match_types
+    demanded = behaviour.missing_if_match == "reject" and (not types or name in types)
+    return "versioned-update" if demanded else "versioned"
+
+
+def smart_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[str]) -> dict[str, Any]:
     """The SMART App Launch 2 discovery document of a backend-services server."""
     return {
-        "issuer": public_url,
-        "jwks_uri": f"{public_url}/oauth/jwks",
-        "token_endpoint": f"{public_url}/oauth/token",
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": scopes,
+        **_issuer(behaviour, public_url, scopes),
         "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
     }
 
 
-def openid_configuration(*, public_url: str, scopes: list[str]) -> dict[str, Any]:
+def openid_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[str]) -> dict[str, Any]:
     """The issuer's metadata, where OpenID Connect discovery and RFC 8414 look for it."""
+    return {
+        **_issuer(behaviour, public_url, scopes),
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
+
+
+def _issuer(behaviour: Behaviour, public_url: str, scopes: list[str]) -> dict[str, Any]:
     return {
         "issuer": public_url,
         "jwks_uri": f"{public_url}/oauth/jwks",
         "token_endpoint": f"{public_url}/oauth/token",
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "token_endpoint_auth_methods_supported": list(behaviour.token_auth),
+        "token_endpoint_auth_signing_alg_values_supported": list(behaviour.assertion_algorithms),
         "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "scopes_supported": scopes,
     }

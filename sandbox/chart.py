@@ -1,13 +1,18 @@
 """The chart: every version of every resource, current now or a while ago; not the rules of writing it."""
 
+import re
 import sqlite3
 import uuid
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from sandbox import written_json
 from sandbox.answers import instant
 from sandbox.search_index import index_dates, index_values
+from sandbox.settings import Behaviour, VersionForm
+
+#: What the EHR's own numbers start after.
+_FIRST_NUMBER = 12_793_860
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +52,7 @@ class Chart:
 
     connection: sqlite3.Connection
     base: str
-    version_ids: Literal["counter", "uuid"] = "counter"
+    behaviour: Behaviour
 
     def current(self, type: str, id: str, *, as_of: float | None = None) -> StoredVersion | None:
         """The current version, a deletion included; with `as_of` (seconds since 1970) that of then."""
@@ -99,9 +104,12 @@ class Chart:
             at: seconds since 1970.
             source: who wrote it, where that is not a client of the FHIR interface.
         """
-        resource_type, resource_id = resource["resourceType"], id or str(uuid.uuid4())
+        resource_type = resource["resourceType"]
+        resource_id = id or self.new_id(resource_type)
         ordinal, version = self._next_version(resource_type, resource_id)
         meta = {**(resource.get("meta") or {}), "versionId": version, "lastUpdated": instant(at)}
+        if self._form(resource_type) == "none":
+            del meta["versionId"]
         rest = {name: value for name, value in resource.items() if name not in {"resourceType", "id", "meta"}}
         body = written_json.dumps({"resourceType": resource_type, "id": resource_id, "meta": meta, **rest})
         stored = StoredVersion(
@@ -132,11 +140,37 @@ class Chart:
         self._insert(stored)
         return stored
 
+    def new_id(self, type: str) -> str:
+        """A logical id nothing has yet."""
+        form = self.behaviour.id_forms.get(type)
+        return form.format(number=self._number()) if form else str(uuid.uuid4())
+
+    def _number(self) -> int:
+        number = self.connection.execute("INSERT INTO numbers DEFAULT VALUES").lastrowid
+        assert number is not None  # noqa: S101 - an INSERT has one
+        return _FIRST_NUMBER + number
+
+    def _form(self, type: str) -> VersionForm:
+        return self.behaviour.version_ids_of.get(type, self.behaviour.version_ids)
+
     def _next_version(self, type: str, id: str) -> tuple[int, str]:
         (last,) = self.connection.execute(
             "SELECT coalesce(max(ordinal), 0) FROM versions WHERE type = ? AND id = ?", (type, id)
         ).fetchone()
-        return last + 1, str(last + 1) if self.version_ids == "counter" else str(uuid.uuid4())
+        return last + 1, self._version_id(self._form(type), id, last + 1)
+
+    def _version_id(self, form: VersionForm, id: str, ordinal: int) -> str:
+        if form == "uuid":
+            return str(uuid.uuid4())
+        if form == "zero":
+            return str(ordinal - 1)
+        if form == "dashed":
+            return f"{9 + ordinal}-1"
+        if form == "number":
+            # The first version bears the id's own number, the later ones any number.
+            of_id = re.fullmatch(r"[A-Za-z\-]*(\d+)", id)
+            return of_id[1] if ordinal == 1 and of_id else str(self._number())
+        return str(ordinal)
 
     def _insert(self, stored: StoredVersion) -> int:
         self.connection.execute(

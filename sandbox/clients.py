@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from sandbox.scopes import parse_scope
+from sandbox.scopes import EVERY, parse_scope
 
 
 def _split(scopes: object) -> object:
@@ -41,7 +41,10 @@ class Client(BaseModel):
 
     Args:
         client_id: issuer and subject of the client's assertions.
-        jwks: the client's public keys (RSA or EC), with `kid`.
+        jwks: the client's public keys (RSA or EC), with `kid`; none where it has a secret.
+        client_secret: what it proves itself with where the EHR takes secrets.
+        mapped: whether a user of the EHR stands behind it.
+        registered_at: seconds since 1970.
         scopes: SMART system scopes for the FHIR server.
         claims: extra claims of every token of this client, e.g. `tenant` or `fhirUser`.
         audiences: other resource servers, by the value of `aud`.
@@ -50,14 +53,19 @@ class Client(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     client_id: Annotated[str, Field(min_length=1)]
-    jwks: dict[str, Any]
+    jwks: dict[str, Any] | None = None
+    client_secret: str | None = None
+    mapped: bool = True
+    registered_at: float = 0.0
     scopes: Scopes = ()
     claims: dict[str, Any] = Field(default_factory=dict)
     audiences: dict[str, Audience] = Field(default_factory=dict)
 
     @field_validator("jwks")
     @classmethod
-    def _holds_public_keys(cls, jwks: dict[str, Any]) -> dict[str, Any]:
+    def _holds_public_keys(cls, jwks: dict[str, Any] | None) -> dict[str, Any] | None:
+        if jwks is None:
+            return None
         try:
             keys = list(_key_set(jwks))
         except (JoseError, KeyError, TypeError, ValueError):
@@ -68,13 +76,16 @@ class Client(BaseModel):
 
     @model_validator(mode="after")
     def _asks_what_is_known(self) -> Self:
-        unknown = [scope for scope in self.scopes if parse_scope(scope) is None]
+        if self.jwks is None and not self.client_secret:
+            raise ValueError("a client has keys or a secret")
+        of_types = [scope for scope in self.scopes if scope.startswith(("system/", "user/"))]
+        unknown = [scope for scope in of_types if parse_scope(scope, EVERY) is None]
         if unknown:
             raise ValueError(f"scopes this server does not know: {' '.join(unknown)}")
         return self
 
     def key_set(self) -> KeySet:
-        return _key_set(self.jwks)
+        return _key_set(self.jwks or {"keys": []})
 
 
 def _key_set(jwks: dict[str, Any]) -> KeySet:

@@ -40,13 +40,22 @@ CREATE TABLE IF NOT EXISTS requests (
     status TEXT NOT NULL, answer INTEGER, client TEXT, headers TEXT NOT NULL, body_sha256 TEXT NOT NULL,
     reference TEXT, version TEXT, fault TEXT
 );
+CREATE TABLE IF NOT EXISTS numbers (number INTEGER PRIMARY KEY AUTOINCREMENT);
+CREATE TABLE IF NOT EXISTS held (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, resource_id TEXT NOT NULL, body TEXT NOT NULL, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS locks (type TEXT NOT NULL, id TEXT NOT NULL, until REAL NOT NULL, PRIMARY KEY (type, id));
+CREATE TABLE IF NOT EXISTS sessions (token TEXT PRIMARY KEY, client TEXT NOT NULL, seen_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clients (client_id TEXT PRIMARY KEY, registration TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS assertions (client_id TEXT NOT NULL, jti TEXT NOT NULL, expires_at REAL NOT NULL,
     PRIMARY KEY (client_id, jti));
 """
 
-TABLES = ("versions", "search_values", "search_dates", "requests", "settings", "clients", "assertions")
+TABLES = (
+    *("versions", "search_values", "search_dates", "requests", "settings", "clients", "assertions"),
+    *("numbers", "held", "locks", "sessions"),
+)
 
 
 @dataclass(frozen=True)

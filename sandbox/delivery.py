@@ -4,8 +4,7 @@ import time
 from asyncio import sleep, timeout
 from collections.abc import Awaitable, Callable
 
-from sandbox import written_json
-from sandbox.answers import Answer, http_date, operation_outcome
+from sandbox.answers import Answer, Refusal, http_date
 from sandbox.exchange import Exchange
 from sandbox.faults import Fault, Parameters
 from sandbox.wire import drop, gone, transport_of
@@ -56,11 +55,11 @@ async def delay(exchange: Exchange, parameters: Parameters) -> None:
 async def error_after_commit(exchange: Exchange, parameters: Parameters) -> None:
     status = parameters.status or 500
     await exchange.process(sent=str(status))
-    await exchange.respond(_error(status, "exception", "The server failed."))
+    await exchange.respond(exchange.tell(Refusal(status, "exception", "The server failed.")))
 
 
 async def error_before_commit(exchange: Exchange, parameters: Parameters) -> None:
-    await _refuse(exchange, _error(parameters.status or 500, "exception", "The server failed."))
+    await _refuse(exchange, Refusal(parameters.status or 500, "exception", "The server failed."))
 
 
 async def throttle(exchange: Exchange, parameters: Parameters) -> None:
@@ -70,11 +69,11 @@ async def throttle(exchange: Exchange, parameters: Parameters) -> None:
         # Rounded up: a date has whole seconds, and coming back a moment early would be throttled again.
         moment = http_date(int(time.time()) + 1 + parameters.retry_after)
         headers["Retry-After"] = moment if as_date else str(parameters.retry_after)
-    await _refuse(exchange, _error(429, "throttled", "Too many requests.", headers))
+    await _refuse(exchange, Refusal(429, "throttled", "Too many requests.", headers=headers))
 
 
 async def conflict(exchange: Exchange, parameters: Parameters) -> None:
-    await _refuse(exchange, _error(parameters.status or 412, "conflict", "The resource has changed."))
+    await _refuse(exchange, Refusal(parameters.status or 412, "conflict", "The resource has changed."))
 
 
 async def truncated_body(exchange: Exchange, parameters: Parameters) -> None:
@@ -117,14 +116,10 @@ async def hang(exchange: Exchange, parameters: Parameters) -> None:
         await drop(exchange.scope, exchange.receive, reset=parameters.reset)
 
 
-async def _refuse(exchange: Exchange, answer: Answer) -> None:
+async def _refuse(exchange: Exchange, refusal: Refusal) -> None:
+    answer = exchange.tell(refusal)
     await exchange.log_unprocessed(str(answer.status))
     await exchange.respond(answer)
-
-
-def _error(status: int, code: str, diagnostics: str, headers: dict[str, str] | None = None) -> Answer:
-    body = written_json.dumps(operation_outcome(code, diagnostics))
-    return Answer(status=status, body=body, headers=headers or {})
 
 
 PLAYERS: dict[Fault, Callable[[Exchange, Parameters], Awaitable[None]]] = {

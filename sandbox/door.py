@@ -1,9 +1,7 @@
 """The ways in, for FHIR and for token requests: what is asked, by whom, and may they; not the doing."""
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -11,27 +9,21 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.access import Access
 from sandbox.answers import Answer, Refusal
+from sandbox.bundles import parse_bundle
+from sandbox.call import BUNDLES, Call, Interaction
 from sandbox.delivery import deliver
 from sandbox.ehr import Ehr
 from sandbox.exchange import Exchange
 from sandbox.faults import Facts, Parameters
-from sandbox.interactions import Call, Interaction
 from sandbox.oauth import TokenEndpoint
-from sandbox.resource_types import RESOURCE_TYPES
-
-_PATH = re.compile(
-    r"/fhir/(?P<type>[A-Z][A-Za-z]*)(?:/(?:(?P<form>_search)|(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?))?/?"
-)
-#: What each shape of path can be asked.
-_ON_TYPE = {"GET": Interaction.SEARCH, "POST": Interaction.CREATE}
-_ON_FORM = {"POST": Interaction.SEARCH}
-_ON_INSTANCE = {"GET": Interaction.READ, "PUT": Interaction.UPDATE, "DELETE": Interaction.DELETE}
-_ON_VERSION = {"GET": Interaction.VREAD}
-_ON_METADATA = {"GET": Interaction.CAPABILITIES}
+from sandbox.personality import Route
+from sandbox.target import target_of
 
 
 class Door(ABC):
     """An ASGI application that makes an exchange of a request, lets it meet its fault and has it answered."""
+
+    for_tokens = False
 
     def __init__(self, ehr: Ehr) -> None:
         self.ehr = ehr
@@ -50,6 +42,7 @@ class Door(ABC):
             arrived_at=self.ehr.clock(),
         )
         try:
+            self.ehr.meter.count(self.ehr.behaviour, exchange.arrived_at, token=self.for_tokens)
             await self.understand(exchange, request)
         except Refusal as refusal:
             exchange.refused = refusal
@@ -79,21 +72,49 @@ class Door(ABC):
 
 
 class FhirDoor(Door):
-    """The application under `/fhir`."""
+    """The application under `/fhir`, and at the paths of the personality's own interface."""
 
     def __init__(self, ehr: Ehr, access: Access) -> None:
         super().__init__(ehr)
         self._access = access
 
     async def understand(self, exchange: Exchange, request: Request) -> None:
-        exchange.call = replace(exchange.call, **_target(exchange.method, exchange.path))
+        for route in self.ehr.conduct.personality.routes:
+            groups = route.groups_of(exchange.method, exchange.path)
+            if groups is not None:
+                await self._understand_native(exchange, request, route, groups)
+                return
+        await self._understand_fhir(exchange, request)
+
+    async def _understand_native(
+        self, exchange: Exchange, request: Request, route: Route, groups: dict[str, str]
+    ) -> None:
+        exchange.call = replace(
+            exchange.call, interaction=route.interaction, type=route.type, native=route.answer, groups=groups
+        )
+        if route.scope is not None:
+            exchange.client = self._access.client_of_native(exchange.call, route.scope)
+        pairs = tuple(parse_qsl(exchange.query, keep_blank_values=True))
+        exchange.call = replace(exchange.call, body=await self.body(request), pairs=pairs, client=exchange.client)
+
+    async def _understand_fhir(self, exchange: Exchange, request: Request) -> None:
+        exchange.call = replace(exchange.call, **target_of(self._method(exchange), exchange.path))
         if exchange.call.interaction is Interaction.CAPABILITIES:
             exchange.answered_by = self._capabilities
         _check_accept(exchange.call.headers.get("accept", "*/*"))
         exchange.client = self._access.client_of(exchange.call)
-        exchange.call = replace(exchange.call, body=await self.body(request))
+        if exchange.call.type:
+            self.ehr.conduct.check_offered(exchange.call.interaction, exchange.call.type)
+        exchange.call = replace(exchange.call, body=await self.body(request), client=exchange.client)
         if exchange.call.interaction is Interaction.SEARCH:
             exchange.call = replace(exchange.call, pairs=_pairs(exchange))
+        elif exchange.call.interaction in BUNDLES:
+            exchange.call = parse_bundle(exchange.call, self.ehr.base)
+            self._access.check_entries(exchange.call)
+
+    def _method(self, exchange: Exchange) -> str:
+        override = exchange.call.headers.get("x-http-method-override")
+        return override if override and self.ehr.behaviour.method_override else exchange.method
 
     async def _capabilities(self, call: Call) -> Answer:
         return Answer(status=200, body=self.ehr.capabilities())
@@ -101,6 +122,8 @@ class FhirDoor(Door):
 
 class TokenDoor(Door):
     """The application at the token endpoint."""
+
+    for_tokens = True
 
     def __init__(self, ehr: Ehr, endpoint: TokenEndpoint) -> None:
         super().__init__(ehr)
@@ -126,37 +149,10 @@ def _facts(exchange: Exchange) -> Facts:
     )
 
 
-def _target(method: str, path: str) -> dict[str, Any]:
-    if path == "/fhir/metadata":
-        return {"interaction": _asked(method, _ON_METADATA)}
-    found = _PATH.fullmatch(path)
-    if found is None or found["type"] not in RESOURCE_TYPES:
-        raise Refusal(404, "not-supported", "This server keeps no such type; see /fhir/metadata.")
-    if found["version"]:
-        verbs = _ON_VERSION
-    elif found["id"]:
-        verbs = _ON_INSTANCE
-    else:
-        verbs = _ON_FORM if found["form"] else _ON_TYPE
-    return {
-        "interaction": _asked(method, verbs),
-        "type": found["type"],
-        "id": found["id"] or "",
-        "version": found["version"] or "",
-    }
-
-
 def _check_accept(accept: str) -> None:
     wanted = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
     if not wanted & {"*/*", "application/*", "application/fhir+json", "application/json"}:
         raise Refusal(406, "not-supported", "Only application/fhir+json can be had here.")
-
-
-def _asked(method: str, verbs: dict[str, Interaction]) -> Interaction:
-    if method not in verbs:
-        allowed = ", ".join(verbs)
-        raise Refusal(405, "not-supported", f"Only {allowed} is possible here.", headers={"Allow": allowed})
-    return verbs[method]
 
 
 def _pairs(exchange: Exchange) -> tuple[tuple[str, str], ...]:

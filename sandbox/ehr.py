@@ -13,7 +13,11 @@ from sandbox.capability import capability_statement
 from sandbox.chart import Chart
 from sandbox.database import TABLES, Database
 from sandbox.faults import FaultBook
+from sandbox.lanes import Lanes
+from sandbox.personalities import conduct_of
+from sandbox.reuse import ReusedAnswers
 from sandbox.settings import Behaviour, SandboxSettings
+from sandbox.throttle import Meter
 
 
 def clock_ms() -> float:
@@ -25,7 +29,7 @@ class Ehr:
     """The chart's file, the behaviour and the faults in force, and the writes still to come.
 
     Args:
-        settings: as it was started; `behaviour` is what is in force now.
+        settings: as it was started; `conduct` is what is in force now.
         public_url: scheme, host and port it is reached by, no slash at the end.
     """
 
@@ -33,8 +37,12 @@ class Ehr:
         self.settings = settings
         self.public_url = public_url
         self.clock = clock
-        self.behaviour = settings.behaviour()
+        self.conduct = conduct_of(settings.stated())
+        self._changes: dict[str, Any] = {}
         self.faults = FaultBook()
+        self.meter = Meter()
+        self.lanes = Lanes()
+        self.searches = ReusedAnswers()
         self.database = Database(settings.data_dir / "sandbox.sqlite3")
         self._later: set[asyncio.Task[Any]] = set()
 
@@ -42,6 +50,11 @@ class Ehr:
     def base(self) -> str:
         """The FHIR base URL."""
         return f"{self.public_url}/fhir"
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """The settings in force."""
+        return self.conduct.behaviour
 
     @property
     def token_endpoint(self) -> str:
@@ -57,12 +70,12 @@ class Ehr:
         self.database.close()
 
     def chart(self, connection: sqlite3.Connection) -> Chart:
-        return Chart(connection=connection, base=self.base, version_ids=self.behaviour.version_ids)
+        return Chart(connection=connection, base=self.base, behaviour=self.behaviour)
 
     def capabilities(self) -> str:
         """The CapabilityStatement of the behaviour in force, as JSON."""
         return written_json.dumps(
-            capability_statement(self.behaviour, base=self.base, token_endpoint=self.token_endpoint)
+            capability_statement(self.conduct, base=self.base, token_endpoint=self.token_endpoint)
         )
 
     async def change_behaviour(self, changes: dict[str, Any]) -> None:
@@ -70,6 +83,7 @@ class Ehr:
 
         Raises:
             ValidationError: a name or value is unknown; nothing was changed.
+            Refusal: there is no such personality; nothing was changed.
         """
         self._behave(changes)
         rows = [(name, json.dumps(value)) for name, value in changes.items()]
@@ -78,7 +92,9 @@ class Ehr:
         )
 
     def _behave(self, changes: dict[str, Any]) -> None:
-        self.behaviour = Behaviour.model_validate({**self.behaviour.model_dump(), **changes})
+        changes = {**self._changes, **changes}
+        self.conduct = conduct_of({**self.settings.stated(), **changes})
+        self._changes = changes
 
     async def reset(self) -> None:
         """Empty the chart, the log, the faults and what was changed since the start."""
@@ -90,7 +106,10 @@ class Ehr:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own table names
 
         await self.database.write(empty)
-        self.behaviour = self.settings.behaviour()
+        self._changes = {}
+        self.conduct = conduct_of(self.settings.stated())
+        self.meter = Meter()
+        self.searches = ReusedAnswers()
 
     def log_later(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Write something nobody waits for, in turn with the other writes; it outlives a stop, not a kill."""

@@ -6,13 +6,17 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from uuid import uuid4
 
 from starlette.types import Receive, Scope, Send
 
 from sandbox import request_log
 from sandbox.answers import Answer, Refusal
+from sandbox.call import WRITES, Call, Interaction
+from sandbox.checking import checked
 from sandbox.ehr import Ehr
-from sandbox.interactions import WRITES, Call, check_body, perform
+from sandbox.handling import perform
+from sandbox.personality import Situation
 
 
 @dataclass(kw_only=True)
@@ -50,7 +54,7 @@ class Exchange:
             call = replace(self.call, as_of=as_of, now=self.ehr.clock())
             return await self._process(call, sent)
         except Refusal as refusal:
-            answer = refusal.answer()
+            answer = self.tell(refusal)
             await self.ehr.database.write(lambda connection: self._log(connection, sent, answer))
             return answer
 
@@ -59,12 +63,24 @@ class Exchange:
             raise self.refused
         if self.answered_by is not None:
             return self._note(await self.answered_by(call), sent)
-        checked = replace(call, resource=check_body(call, self.ehr.behaviour))
-        if call.interaction not in WRITES:
-            chart = self.ehr.chart(self.ehr.database.reader)
-            return self._note(perform(checked, chart, self.ehr.behaviour), sent)
-        await asyncio.sleep(self.ehr.behaviour.commit_delay_s)
-        return await self.ehr.database.write(lambda connection: self._write(connection, checked, sent))
+        whole = checked(call, self.ehr.conduct)
+        # A vendor's own way of handing out tokens remembers its sessions in the chart's file.
+        opens_session = call.native is not None and call.interaction is Interaction.TOKEN
+        if call.interaction not in WRITES and not opens_session:
+            return self._note(self._looked_up(whole), sent)
+        lane = self.ehr.conduct.personality.lane(whole)
+        with self.ehr.lanes.taken(lane, self.ehr.behaviour.overlap_status):
+            await asyncio.sleep(self.ehr.behaviour.commit_delay_s)
+            return await self.ehr.database.write(lambda connection: self._write(connection, whole, sent))
+
+    def _looked_up(self, call: Call) -> Answer:
+        def look() -> Answer:
+            return perform(Situation(call=call, chart=chart, conduct=self.ehr.conduct))
+
+        chart = self.ehr.chart(self.ehr.database.reader)
+        if call.interaction is not Interaction.SEARCH or call.headers.get("cache-control") == "no-cache":
+            return look()
+        return self.ehr.searches.answer((self.path, call.pairs), look, self.ehr.behaviour.search_reuse_s, call.now)
 
     def _write(self, connection: sqlite3.Connection, call: Call, sent: str | None) -> Answer:
         answer = self._answer(connection, call)
@@ -92,12 +108,22 @@ class Exchange:
         await self.ehr.database.write(write)
 
     def _answer(self, connection: sqlite3.Connection, call: Call) -> Answer:
-        # Body checks and interactions refuse before anything is stored, so there is nothing to take back.
+        # What is refused half way, as a bundle may be, is taken back; the line of the log is not.
+        connection.execute("SAVEPOINT answer")
         try:
-            resource = call.resource or check_body(call, self.ehr.behaviour)
-            return perform(replace(call, resource=resource), self.ehr.chart(connection), self.ehr.behaviour)
+            whole = checked(call, self.ehr.conduct)
+            answer = perform(Situation(call=whole, chart=self.ehr.chart(connection), conduct=self.ehr.conduct))
         except Refusal as refusal:
-            return refusal.answer()
+            connection.execute("ROLLBACK TO answer")
+            answer = self.tell(refusal)
+        connection.execute("RELEASE answer")
+        return answer
+
+    def tell(self, refusal: Refusal) -> Answer:
+        """A refusal in the EHR's own words."""
+        personality = self.ehr.conduct.personality
+        is_native = personality.native_root is not None and self.path.startswith(personality.native_root)
+        return personality.tell_native(refusal) if is_native else personality.tell(refusal)
 
     def _log(self, connection: sqlite3.Connection, sent: str | None, answer: Answer | None) -> int:
         entry = request_log.Entry(
@@ -125,6 +151,8 @@ class Exchange:
     async def start(self, answer: Answer, length: int) -> None:
         """Send the head of an answer; `length` is the bytes of body it promises."""
         head = {"Date": formatdate(usegmt=True), **answer.headers}
+        if self.ehr.behaviour.request_id_header:
+            head[self.ehr.behaviour.request_id_header] = str(uuid4())
         if answer.status not in {204, 304}:
             head["Content-Length"] = str(length)
         if length:

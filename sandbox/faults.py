@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from sandbox.interactions import WRITES, Interaction
+from sandbox.call import WRITES, Interaction
 
 
 class Fault(StrEnum):

@@ -3,13 +3,15 @@
 Sources: RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068; SMART Backend Services (hl7.org/fhir/smart-app-launch).
 """
 
+import base64
+import hmac
 import json
 import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -17,12 +19,11 @@ from joserfc.jwk import RSAKey
 
 from sandbox import clients
 from sandbox.answers import Answer
-from sandbox.capability import ASSERTION_ALGORITHMS
+from sandbox.call import Call
 from sandbox.clients import Client
 from sandbox.ehr import Ehr
-from sandbox.interactions import Call
 from sandbox.keys import ALGORITHM
-from sandbox.scopes import granted
+from sandbox.scopes import granted, in_v1_words
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: An assertion lives no longer than this (SMART); two clocks may differ by the leeway.
@@ -50,7 +51,7 @@ class TokenEndpoint:
     async def answer(self, call: Call) -> Answer:
         """The answer to a posted form; errors are RFC 6749's, not FHIR's."""
         try:
-            status, body = 200, await self.token(_form(call))
+            status, body = 200, await self.token(_form(call), call.headers.get("authorization", ""))
         except TokenRefused as refused:
             status, body = refused.status, {"error": refused.error, "error_description": refused.description}
         return Answer(
@@ -60,33 +61,55 @@ class TokenEndpoint:
             headers={"Cache-Control": "no-store", "Pragma": "no-cache"},
         )
 
-    async def token(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """The token response (RFC 6749 §5.1) to a form.
+    async def token(self, form: Mapping[str, str], authorization: str = "") -> dict[str, Any]:
+        """The token response (RFC 6749 §5.1) to a form and the Authorization header beside it.
 
         Raises:
             TokenRefused: with the error to answer.
         """
         if form.get("grant_type") != "client_credentials":
             raise TokenRefused("unsupported_grant_type", "Only client_credentials is possible here.")
-        if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
-            raise TokenRefused("invalid_client", "A client_assertion (private_key_jwt) is needed.", status=401)
-        client, claims = self._authenticate(form["client_assertion"])
+        client, claims = self._client(form, authorization)
+        if client.registered_at > self.ehr.clock() - self.ehr.behaviour.activation_s:
+            raise TokenRefused("invalid_client", "The client is not known here.", status=401)
+        if not client.mapped:
+            status, error = self.ehr.behaviour.unmapped_client
+            raise TokenRefused(error, "No user stands behind the client.", status=status)
         audience, scopes, extra = self._grant(client, form)
-        await self._use_once(client, claims)
+        if claims is not None:
+            await self._use_once(client, claims)
         return self._response(client, audience, scopes, extra)
+
+    def _client(self, form: Mapping[str, str], authorization: str) -> tuple[Client, dict[str, Any] | None]:
+        kinds = self.ehr.behaviour.token_auth
+        if "private_key_jwt" in kinds and form.get("client_assertion_type") == ASSERTION_TYPE:
+            return self._authenticate(form.get("client_assertion", ""))
+        given = _basic(authorization) if "client_secret_basic" in kinds else None
+        if given is None and "client_secret_post" in kinds and "client_secret" in form:
+            given = form.get("client_id", ""), form["client_secret"]
+        if given is None:
+            raise TokenRefused("invalid_client", f"Prove who you are by {' or '.join(kinds)}.", status=401)
+        client = clients.find(self.ehr.database.reader, given[0])
+        secret = client.client_secret if client else None
+        if client is None or secret is None or not hmac.compare_digest(secret.encode(), given[1].encode()):
+            raise TokenRefused("invalid_client", "There is no client with this secret.", status=401)
+        return client, None
 
     def _authenticate(self, assertion: str) -> tuple[Client, dict[str, Any]]:
         client = clients.find(self.ehr.database.reader, _claimed_issuer(assertion))
         if client is None:
             raise TokenRefused("invalid_client", "The assertion's issuer is not registered.", status=401)
         try:
-            claims = jwt.decode(assertion, client.key_set(), algorithms=ASSERTION_ALGORITHMS).claims
+            algorithms = list(self.ehr.behaviour.assertion_algorithms)
+            claims = jwt.decode(assertion, client.key_set(), algorithms=algorithms).claims
             self._assertion_rules(client).validate(claims)
         except (JoseError, ValueError) as error:
             reason = getattr(error, "description", None) or type(error).__name__
             raise TokenRefused("invalid_client", f"The assertion does not hold: {reason}", status=401) from None
         if claims["exp"] > self.ehr.clock() + ASSERTION_LIFE_S + LEEWAY_S:
             raise TokenRefused("invalid_client", "The assertion's exp is more than five minutes ahead.", status=401)
+        if len(str(claims["jti"])) > self.ehr.behaviour.longest_jti:
+            raise TokenRefused("invalid_client", "The assertion's jti is too long.", status=401)
         return client, claims
 
     def _assertion_rules(self, client: Client) -> jwt.JWTClaimsRegistry:
@@ -109,11 +132,16 @@ class TokenEndpoint:
             extra = {**client.claims, **client.audiences[audience].claims}
         else:
             raise TokenRefused("invalid_target", "The client is not registered for this resource.")
-        asked = form.get("scope", "").split() or list(registered)
-        scopes = granted(asked, list(registered))
+        return audience, self._scopes(form.get("scope", "").split(), list(registered)), extra
+
+    def _scopes(self, asked: list[str], registered: list[str]) -> list[str]:
+        behaviour = self.ehr.behaviour
+        asked = registered if behaviour.granted_scopes == "registered" else asked or registered
+        scopes = granted(asked, registered, behaviour.scope_contexts)
         if asked and not scopes:
-            raise TokenRefused("invalid_scope", "None of the scopes is registered for this client.")
-        return audience, scopes, extra
+            status, error = behaviour.scope_refused
+            raise TokenRefused(error, "None of the scopes is registered for this client.", status=status)
+        return in_v1_words(scopes) if behaviour.scope_words == "v1" else scopes
 
     async def _use_once(self, client: Client, claims: dict[str, Any]) -> None:
         now = self.ehr.clock()
@@ -156,6 +184,18 @@ def _form(call: Call) -> dict[str, str]:
     if len(form) != len(pairs):
         raise TokenRefused("invalid_request", "A parameter is given twice.")
     return form
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(text, validate=True).decode("utf-8").partition(":")
+    except ValueError:
+        raise TokenRefused("invalid_client", "The Authorization header cannot be read.", status=401) from None
+    # RFC 6749 §2.3.1: both are form-encoded before they are put together.
+    return unquote_plus(name), unquote_plus(secret)
 
 
 def _claimed_issuer(assertion: str) -> str:

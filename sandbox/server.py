@@ -14,12 +14,14 @@ from starlette.routing import Mount, Route
 
 from sandbox.access import Access
 from sandbox.admin import Admin
+from sandbox.answers import Refusal
 from sandbox.capability import openid_configuration, smart_configuration
 from sandbox.clients import clients_of_file, register
 from sandbox.door import FhirDoor, TokenDoor
 from sandbox.ehr import Ehr
 from sandbox.keys import load_admin_token, load_signing_key, public_set
 from sandbox.oauth import TokenEndpoint
+from sandbox.personalities import conduct_of
 from sandbox.resource_types import RESOURCE_TYPES
 from sandbox.settings import SandboxSettings
 from sandbox.wire import CuttableProtocol
@@ -74,27 +76,39 @@ def make_app(settings: SandboxSettings, *, public_url: str | None = None) -> Sta
 
 
 def _documents(ehr: Ehr, access: Access) -> list[Route]:
-    scopes = ["system/*.cruds", *(f"system/{name}.cruds" for name in RESOURCE_TYPES)]
-    smart = smart_configuration(public_url=ehr.public_url, scopes=scopes)
-    openid = openid_configuration(public_url=ehr.public_url, scopes=scopes)
-    keys = public_set(access.key)
+    def smart() -> object:
+        return smart_configuration(ehr.behaviour, public_url=ehr.public_url, scopes=_scopes(ehr))
+
+    def openid() -> object:
+        return openid_configuration(ehr.behaviour, public_url=ehr.public_url, scopes=_scopes(ehr))
+
     return [
         Route("/.well-known/smart-configuration", _document(smart)),
         Route("/fhir/.well-known/smart-configuration", _document(smart)),
         Route("/.well-known/openid-configuration", _document(openid)),
-        Route("/oauth/jwks", _document(keys)),
+        Route("/oauth/jwks", _document(lambda: public_set(access.key))),
     ]
 
 
-def _document(content: object) -> Callable[[Request], Response]:
+def _scopes(ehr: Ehr) -> list[str]:
+    # Of every type, whatever can be written of it: a scope is no capability.
+    of_types = ["system/*.cruds", *(f"system/{name}.cruds" for name in RESOURCE_TYPES)]
+    return [*of_types, *ehr.conduct.personality.scopes]
+
+
+def _document(content: Callable[[], object]) -> Callable[[Request], Response]:
     def endpoint(_request: Request) -> Response:
-        return JSONResponse(content, headers={"Cache-Control": "max-age=60"})
+        return JSONResponse(content(), headers={"Cache-Control": "max-age=60"})
 
     return endpoint
 
 
 def serve(settings: SandboxSettings) -> None:
     """Serve until SIGTERM or SIGINT; prints one line with the address when requests are taken."""
+    try:
+        conduct_of(settings.stated())
+    except Refusal as refusal:
+        raise SystemExit(f"The sandbox was not started: {refusal}") from None
     listener = _listen(settings)
     url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
     app = make_app(settings, public_url=url)

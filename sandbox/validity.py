@@ -15,14 +15,15 @@ from sandbox.chart import Chart
 from sandbox.references import local_reference, reference_text
 from sandbox.resource_types import RESOURCE_TYPES
 
-_JSON_TYPES = {"application/fhir+json", "application/json", "text/json"}
+_JSON_TYPES = frozenset({"application/fhir+json", "application/json", "text/json"})
+JSON_PATCH = frozenset({"application/json-patch+json"})
 
 
-def check_content_type(content_type: str | None) -> None:
-    """Raises Refusal 415 for a body that does not call itself JSON in UTF-8."""
+def check_content_type(content_type: str | None, wanted: frozenset[str] = _JSON_TYPES) -> None:
+    """Raises Refusal 415 for a body that does not call itself one of `wanted`, in UTF-8."""
     media, *parameters = [part.strip().lower() for part in (content_type or "").split(";")]
-    if media not in _JSON_TYPES:
-        raise Refusal(415, "not-supported", "Send application/fhir+json.")
+    if media not in wanted:
+        raise Refusal(415, "not-supported", f"Send {min(wanted)}.")
     charsets = [parameter.partition("=")[2].strip('"') for parameter in parameters if parameter.startswith("charset=")]
     if any(charset not in {"utf-8", "utf8"} for charset in charsets):
         raise Refusal(415, "not-supported", "Send UTF-8.")

@@ -178,11 +178,8 @@ class R4Adapter:
         precondition = self._precondition(command, handler, change, current or Fetched(resource=None))
         resource = self.shape(handler.build(change), change)
         mark = change.site.changed_by(command.id, number)
-        changed = self._changed(resource, before, mark, if_match=precondition.version, rebased=precondition.rebased)
-        if not handler.patches:
-            return changed
-        patch = json_patch.patch_of(before, resource, handler.patches)
-        return replace(changed, interaction=Interaction.PATCH, body=patch)
+        version, rebased = precondition.version, precondition.rebased
+        return self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
 
     def _precondition(self, command: Command, handler: Handler, change: Change, current: Fetched) -> Precondition:
         projection = self.project(change.current or {}, change.site)
@@ -202,19 +199,28 @@ class R4Adapter:
         return replace(self._changed(revision.after, revision.before, mark, if_match=version), is_primary=False)
 
     def _changed(
-        self, resource: Resource, before: Resource, mark: str, *, if_match: str | None, rebased: bool = False
+        self,
+        resource: Resource,
+        before: Resource,
+        mark: str,
+        *,
+        if_match: str | None,
+        rebased: bool = False,
+        patches: tuple[str, ...] = (),
     ) -> Operation:
-        write = self._write(str(resource["resourceType"]), Interaction.UPDATE)
+        """Plan a change of an entry: of the whole, or of the elements ``patches`` alone."""
+        interaction = Interaction.PATCH if patches else Interaction.UPDATE
+        write = self._write(str(resource["resourceType"]), interaction)
         if write.meaning is Meaning.RETRACTS and not takes_back(resource):
             raise UnsupportedActionError(f"what this EHR calls an update takes a {resource['resourceType']} back")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
         check_valid(resource, before=before)
         return Operation(
-            interaction=Interaction.UPDATE,
+            interaction=interaction,
             resource_type=str(resource["resourceType"]),
             reference=f"{before['resourceType']}/{before['id']}",
-            body=_bytes(resource),
+            body=json_patch.patch_of(before, resource, patches) if patches else _bytes(resource),
             mark=mark,
             if_match=if_match,
             mapping_version=self.mapping_version,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.r4.change import Change, Handler, Revision, copy_of_current, new_resource, refuse_besides, write_fields
-from adapters.r4.fields import EXTENSION_BASE, Field, agree, extension, extension_value, plain, put, put_extension
+from adapters.r4.fields import EXTENSION_BASE, Field, agree, extension, extension_value, plain, put
 from adapters.r4.references import reference_of
 from canonical.attachment import PLAIN_TEXT, hash_of
 from canonical.errors import NeedsPersonError
@@ -25,6 +25,8 @@ RELEASES_NOTES_BY = "releases_notes_by"
 SUPERSEDES = "supersedes_replaced_notes"
 NOT_FOR_PATIENT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "NOPAT"}
 SIGNED = frozenset({"final", "amended"})
+#: Statuses of a note that can still be marked as an error.
+RETRACTABLE = frozenset({"current", "superseded"})
 
 
 def _attachment(resource: Resource) -> Mapping[str, Any]:
@@ -93,6 +95,7 @@ FIELDS: tuple[Field, ...] = (
     extension("release", "valueCode"),
     extension("releaseReason", "valueString"),
     plain("relatesTo"),
+    extension("retractReason", "valueString"),
 )
 
 
@@ -213,13 +216,13 @@ def retract(change: Change) -> Resource:
     Raises :class:`NeedsPersonError` ``status_ended`` or ``other_note``: send nothing.
     """
     refuse_besides(change, ("docType", "retractReason"))
-    _check_current(change, frozenset({"current", "superseded"}))
+    _check_current(change, RETRACTABLE)
     _check_kind(change)
     resource = copy_of_current(change)
     resource["status"] = "entered-in-error"
     if "docStatus" in resource:
         put(resource, "docStatus", "entered-in-error")
-    put_extension(resource, f"{EXTENSION_BASE}retractReason", "valueString", change.content.get("retractReason"))
+    write_fields(resource, FIELDS, {"retractReason": change.content.get("retractReason")})
     return resource
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from adapters.r4.patients import patient_element
 from canonical import exact_json
 from canonical.ports import Operation, Resource
 
@@ -18,7 +19,8 @@ CONTENT_TYPE = "application/json-patch+json"
 
 def patch_of(before: Resource, after: Resource, elements: Iterable[str]) -> bytes:
     """Return the patch that makes the top-level ``elements`` of ``before`` those of ``after``."""
-    test = {"op": "test", "path": "/subject/reference", "value": before.get("subject", {}).get("reference")}
+    subject = patient_element(str(before["resourceType"]))
+    test = {"op": "test", "path": f"/{subject}/reference", "value": before.get(subject, {}).get("reference")}
     return exact_json.dumps([test, *(_step(before, after, name) for name in elements)]).encode()
 
 

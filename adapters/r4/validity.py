@@ -25,6 +25,7 @@ def _codes(text: str) -> frozenset[str]:
 STATUS: Mapping[str, frozenset[str]] = {
     "Observation": _codes("registered preliminary final amended corrected cancelled entered-in-error unknown"),
     "MedicationStatement": _codes("active completed entered-in-error intended stopped on-hold unknown not-taken"),
+    "MedicationRequest": _codes("active on-hold cancelled completed entered-in-error stopped draft unknown"),
     "Medication": _codes("active inactive entered-in-error"),
     "Communication": _codes("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
     "Task": _codes(

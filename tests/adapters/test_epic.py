@@ -33,7 +33,7 @@ from tests.adapters.vendors import (
 LICENSED = {"licensed_vitals": True, "licensed_allergies": True, "licensed_problems": True}
 UNITS = {"29463-7": "kg", "59408-5": "%", "8310-5": "[degF]"}
 SITE = site(**LICENSED, units=UNITS, leaves_out=["performer"])
-VISIT = {"encounter": {"reference": "Encounter/e1"}}
+VISIT: dict[str, Any] = {"encounter": {"reference": "Encounter/e1"}}
 CODES = "urn:oid:1.2.840.114350.1.13.0.1.7.2.657369"
 SNOMED = "http://snomed.info/sct"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"

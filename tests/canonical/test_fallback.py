@@ -85,12 +85,16 @@ def hold(**over: Any) -> Envelope:
     return envelope_from(envelope_json(action, target=target_json(action), fallback=["message"], **over))
 
 
-@pytest.mark.parametrize("kind", ["message", "task"])
+@pytest.mark.parametrize("kind", ["message", "note", "task"])
 def test_what_is_said_in_words_leaves_nothing_out(kind: str) -> None:
     envelope = hold()
-    told = instead(envelope, kind, TO)
+    told = instead(envelope, kind, TO, NOW)
     stated = told.action.as_json()
-    text = stated["payload"][0]["contentString"] if kind == "message" else stated["description"]
+    text = {
+        "message": lambda: stated["payload"][0]["contentString"],
+        "note": lambda: stated["content"],
+        "task": lambda: stated["description"],
+    }[kind]()
     for line in plain_words(envelope.action):
         assert f"{line.label}: {line.text}" in text
     assert envelope.target is not None
@@ -100,7 +104,7 @@ def test_what_is_said_in_words_leaves_nothing_out(kind: str) -> None:
 
 def test_only_the_action_and_its_target_are_exchanged() -> None:
     held = hold()
-    before, after = held.as_json(), instead(held, "message", TO).as_json()
+    before, after = held.as_json(), instead(held, "message", TO, NOW).as_json()
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     assert changed == {"action", "target", "fallback"}
     assert after["action"]["recipient"] == [{"reference": "Practitioner/n1"}]
@@ -109,4 +113,4 @@ def test_only_the_action_and_its_target_are_exchanged() -> None:
 def test_text_that_is_too_long_for_a_message_is_refused_and_never_cut() -> None:
     long = [{"text": "x" * 19_000}, {"text": "y" * 19_000}]
     with pytest.raises(InvalidPayloadError, match="nothing is cut"):
-        instead(reading(action=vital_reading_json(note=long), fallback=["message"]), "message", TO)
+        instead(reading(action=vital_reading_json(note=long), fallback=["message"]), "message", TO, NOW)

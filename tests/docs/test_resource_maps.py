@@ -9,13 +9,24 @@ from typing import Any
 import pytest
 
 from adapters.fhir_r4 import ADAPTER
-from adapters.r4 import allergy_intolerance, condition, medication_statement, observation
+from adapters.r4 import (
+    allergy_intolerance,
+    communication,
+    condition,
+    document_reference,
+    medication_statement,
+    observation,
+    task,
+)
 from adapters.r4.clinical_status import KEPT, Statuses
 from adapters.r4.fields import Field
 from adapters.site import Site
 from canonical import exact_json
 from canonical.action import Action
 from canonical.actions.allergy_update import AllergyUpdate
+from canonical.actions.care_message import CareMessage
+from canonical.actions.care_task import CareTask
+from canonical.actions.clinical_note import ClinicalNote
 from canonical.actions.medication_change import MedicationChange
 from canonical.actions.problem_update import ProblemUpdate
 from canonical.actions.vital_reading import VitalReading
@@ -23,9 +34,12 @@ from canonical.onset import FORMS
 from canonical.ports import Surrounding
 from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
 from tests.adapters.r4 import test_allergy_intolerance as allergies
+from tests.adapters.r4 import test_communication as messages
 from tests.adapters.r4 import test_condition as diagnoses
+from tests.adapters.r4 import test_document_reference as notes
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
+from tests.adapters.r4 import test_task as tasks
 
 PAGE = (Path(__file__).parents[2] / "docs/resource-maps.md").read_text(encoding="utf-8")
 
@@ -55,12 +69,18 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "AllergyUpdate": {**allergies.FULL, **forms("onset"), "noneKnownScope": "drug"},
     "ProblemUpdate": {**diagnoses.FULL, **forms("onset"), **forms("abatement")},
+    "CareMessage": {**messages.MESSAGE, **messages.RETRACT},
+    "CareTask": {**tasks.CREATE, **tasks.SAID["cancel"], **tasks.SAID["complete"]},
+    "ClinicalNote": {**notes.FULL, **notes.WITHHELD, **notes.RETRACT, "attachment": notes.PDF},
 }
 MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (VitalReading, observation.FIELDS, {}),
     (MedicationChange, medication_statement.FIELDS, {"medicationCodeableConcept": METFORMIN}),
     (AllergyUpdate, allergy_intolerance.FIELDS, {}),
     (ProblemUpdate, condition.FIELDS, {}),
+    (CareMessage, communication.FIELDS, {}),
+    (CareTask, task.FIELDS, {}),
+    (ClinicalNote, document_reference.FIELDS, {}),
 ]
 IDS = [model.TYPE for model, _, _ in MAPPED]
 #: What becomes a note or stays with us: it has a row and no field of its own.
@@ -109,7 +129,8 @@ def test_a_field_is_written_where_its_row_says_and_nowhere_else(
     model: type[Action], fields: Sequence[Field], frame: dict[str, Any]
 ) -> None:
     told = table_under(model.TYPE)
-    assert {field.name for field in fields} == {name for name, where in told.items() if where} - REASONS
+    names = {field.name for field in fields}
+    assert names == {name for name, where in told.items() if where} - (REASONS - names)
     for field in fields:
         changed = written(field, SAMPLES[model.TYPE][field.name], frame)
         assert changed, field.name
@@ -174,6 +195,14 @@ def test_operations_move_both_statuses_as_the_page_says(action: str, statuses: S
         move = statuses.moves[name]
         assert clinical == _told(move.clinical_from, move.clinical), name
         assert verification == _told(move.verification_from, move.verification), name
+
+
+def test_messages_tasks_and_notes_move_their_status_as_the_page_says() -> None:
+    for operation, (allowed, leads_to) in task.STATUS_MOVES.items():
+        assert _row_of("CareTask", operation) == _told(allowed, KEPT if leads_to is None else leads_to), operation
+    taken_back = re.findall(r"`([a-z-]+)`", _row_of("CareMessage", "retract"))
+    assert taken_back == [*sorted(communication.ENDED), "entered-in-error"]
+    assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
 
 
 def _told(allowed: frozenset[str | None], leads_to: str | None) -> str:

@@ -10,14 +10,14 @@ from tests.sandbox_fixture import RunningSandbox
     [
         ("GET", "Unicorn/1", 404),
         ("GET", "Unicorn", 404),
-        ("GET", "", 404),
-        ("POST", "", 404),
-        ("PATCH", "Observation/1", 405),
+        ("GET", "", 405),
+        ("PATCH", "Observation", 405),
         ("PUT", "Observation", 405),
         ("DELETE", "Observation", 405),
         ("GET", "Observation/_search", 405),
         ("POST", "Observation/1", 405),
         ("PUT", "Observation/1/_history/1", 405),
+        ("POST", "Observation/1/_history", 405),
         ("POST", "metadata", 405),
     ],
 )

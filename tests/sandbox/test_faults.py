@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sandbox.call import WRITES, Interaction
 from sandbox.faults import Facts, Fault, FaultBook, Rule
-from sandbox.interactions import WRITES, Interaction
 
 CREATE = Facts(
     method="POST",

@@ -1,6 +1,6 @@
 import pytest
 
-from sandbox.interactions import Interaction
+from sandbox.call import Interaction
 from sandbox.scopes import granted, parse_scope, permits
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from cli.demo.faults import SHARE, TIMINGS, rules
+from sandbox.call import Interaction
 from sandbox.faults import Fault, Rule
-from sandbox.interactions import Interaction
 
 
 def drawn(interaction: Interaction, seed: int = 3) -> list[Rule]:
