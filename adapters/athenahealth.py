@@ -219,7 +219,7 @@ SUPPORTS = {
     **refused_but(("VitalReading",), HANDLERS, _NO_VITAL),
     **refused_but(("MedicationChange",), HANDLERS, _NO_MEDICATION),
     **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_LIST),
-    **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),
+    **refused_but(("CareMessage", "CareTask", "ClinicalNote"), HANDLERS, _NO_READ),
 }
 KNOWN_CHANGES = (
     KnownChange(resource_type="Observation", element="valueQuantity", what="kept in grams, cm, °F", source=_CODE),

@@ -8,8 +8,8 @@ An allergy or problem is filed with the certainty that the EHR gives it; a messa
 task is what falls back to.
 
 Options of a connection: ``medication_codes`` ``"fdb"`` (default: RxNorm is mapped by ``codes.medication`` to the vendor's FDB
-id) or ``"rxnorm"`` (the vendor says that it takes it as well); ``codes.allergy``, ours to FDB; ``leaves_out`` (see
-:mod:`adapters.accepted`).
+id) or ``"rxnorm"`` (the vendor says that it takes it as well); ``codes.allergy``, ours to FDB; ``note_reviewer``
+(see :mod:`adapters.canvas_documents`); ``leaves_out`` (see :mod:`adapters.accepted`).
 
 Not confirmed, so nothing rests on it: rate limits; which of the described answer shapes production has.
 
@@ -25,6 +25,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from adapters import canvas_documents
 from adapters.accepted import code_in, own_code, taken
 from adapters.adapter import Adapter
 from adapters.canvas_changes import (
@@ -43,6 +44,7 @@ from adapters.r4 import (
     answers,
     communication,
     condition,
+    document_reference,
     medication_statement,
     natural_key,
     observation,
@@ -53,7 +55,7 @@ from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
 from adapters.r4.fields import put
 from adapters.r4.normalisation import told
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused, refused_but, supported
 from adapters.taking_back import marked_in_error, only_taken_back
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
@@ -237,6 +239,9 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("AllergyUpdate", "retract"): Handler(resource_type="AllergyIntolerance", build=allergy_intolerance.update),
     ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=_problem, creates=True),
     ("ProblemUpdate", "retract"): Handler(resource_type="Condition", build=condition.update),
+    ("ClinicalNote", "create"): Handler(
+        resource_type="DocumentReference", build=canvas_documents.document, creates=True
+    ),
     ("CareMessage", "send"): Handler(resource_type="Communication", build=_message, creates=True),
     ("CareTask", "create"): Handler(resource_type="Task", build=_task, creates=True),
     **{
@@ -251,6 +256,7 @@ VIEWS = {
         fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
 }
@@ -294,6 +300,7 @@ SUPPORTS = {
         ),
     ),
     **refused("ProblemUpdate", dict.fromkeys(("update", "resolve", "inactivate", "reactivate", "refute"), _ONLY_BACK)),
+    **refused_but(("ClinicalNote",), HANDLERS, "Canvas takes a document from outside once and has no change of it."),
     **refused("CareMessage", {"retract": "Canvas has no change of a message: who received it has it."}),
 }
 CAPABILITIES = Capabilities(
@@ -303,7 +310,7 @@ CAPABILITIES = Capabilities(
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
-    known_changes=told(NORMALISATIONS),
+    known_changes=told((*NORMALISATIONS, *canvas_documents.NORMALISATIONS)),
     limits=(
         Limit(what="access token", most="36000 s", source=DOCS + "customer-authentication.md"),
         Limit(what="MedicationStatement.dosage", most="1, its text only", source=STATEMENT),
@@ -321,7 +328,7 @@ CAPABILITIES = Capabilities(
     authentication="OAuth client credentials, secret in the body",
 )
 #: Only these are searched by more than the patient. Source: the search parameters of each page.
-_KEYS = {"Observation": natural_key.KEYS["Observation"]}
+_KEYS = {name: natural_key.KEYS[name] for name in ("Observation", "DocumentReference")}
 
 
 class CanvasAdapter(R4Adapter):
@@ -361,6 +368,6 @@ ADAPTER: Adapter = CanvasAdapter(
     capabilities=CAPABILITIES,
     handlers=HANDLERS,
     views=VIEWS,
-    normalisations=NORMALISATIONS,
+    normalisations=(*NORMALISATIONS, *canvas_documents.NORMALISATIONS),
     natural_keys=_KEYS,
 )

@@ -139,11 +139,13 @@ WRITES = {
 _ONCE = (
     "eClinicalWorks takes entries from outside once, for its users to take over, and has no change or removal of them."
 )
+_NO_NOTE = "eClinicalWorks takes a note as an HL7 v2 message whose segments are agreed per site and are not public."
 _NO_MESSAGE = "eClinicalWorks documents no message or task that could be written from outside."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
     **refused_but(("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate"), HANDLERS, _ONCE),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
+    **refused_but(("ClinicalNote",), HANDLERS, _NO_NOTE),
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,

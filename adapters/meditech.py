@@ -60,7 +60,9 @@ _NO_WRITE = (
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
     **refused_but(
-        ("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate", "CareTask"), HANDLERS, _NO_WRITE
+        ("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate", "CareTask", "ClinicalNote"),
+        HANDLERS,
+        _NO_WRITE,
     ),
     **refused_but(("CareMessage",), HANDLERS, "MEDITECH has no update of a message: who received it has it."),
 }

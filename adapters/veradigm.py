@@ -225,7 +225,7 @@ _NO_READ = "Unity takes tasks, but its FHIR reads show none: what was written co
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
     **refused_but(("VitalReading", "MedicationChange"), HANDLERS, _ONCE),
-    **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_FIELDS),
+    **refused_but(("AllergyUpdate", "ProblemUpdate", "ClinicalNote"), HANDLERS, _NO_FIELDS),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),
 }
 CAPABILITIES = Capabilities(
