@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from adapters.r4.other_units import KeptUnits, same_element
 from canonical.capabilities import KnownChange
 from canonical.ports import Resource
 
@@ -47,6 +48,25 @@ def added(resource_type: str, element: str, *, what: str, source: str, also: tup
         what=what,
         source=source,
         same=lambda sent, _stored: sent.get(element) is None,
+        also=also,
+    )
+
+
+def in_units(
+    resource_type: str, element: str, kept: KeptUnits, *, source: str, also: tuple[str, ...] = ()
+) -> Normalisation:
+    """A quantity that comes back in one of the units ``kept``, rounded, whatever it was sent in.
+
+    ``element`` is ``valueQuantity``, or ``component`` for ``component[].valueQuantity``. A unit not ``kept`` differs, and so
+    does a number that is not the rounding of what was sent.
+    """
+    listed = ", ".join(f"{code} with {how.digits} decimals" for code, how in kept.items())
+    return Normalisation(
+        resource_type=resource_type,
+        element=element,
+        what=f"given back in {listed}",
+        source=source,
+        same=lambda sent, stored: same_element(sent.get(element), stored.get(element), kept),
         also=also,
     )
 
