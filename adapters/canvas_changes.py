@@ -11,10 +11,11 @@ from html import unescape
 from typing import Any
 
 from adapters.accepted import code_in, codings
-from adapters.measured import UCUM, same_amount
+from adapters.measured import same_amount
 from adapters.r4.components import LOINC
 from adapters.r4.normalisation import Normalisation, added, not_kept
 from adapters.taking_back import left_as_it_was
+from canonical.code_systems import UCUM
 from canonical.ports import Resource
 
 DOCS = "canvas-medical/documentation, collections/_api/"

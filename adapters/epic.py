@@ -32,7 +32,7 @@ from typing import Any
 
 from adapters.accepted import UnmappedCodeError, codings, own_code, taken, within
 from adapters.adapter import Adapter
-from adapters.measured import UCUM, in_a_unit_of, same_amount
+from adapters.measured import in_a_unit_of, same_amount
 from adapters.r4 import allergy_intolerance, answers, condition, natural_key, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
@@ -43,7 +43,7 @@ from adapters.r4.normalisation import Normalisation, codings_added, not_kept, to
 from adapters.r4.support import refused, supported
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Landing, Limit, Meaning, Proof, Write
-from canonical.code_systems import ICD_10_CM, SNOMED_CT
+from canonical.code_systems import ICD_10_CM, SNOMED_CT, UCUM
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Resource

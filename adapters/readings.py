@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.accepted import code_in, codings
-from adapters.measured import UCUM, in_a_unit_of
+from adapters.measured import in_a_unit_of
 from adapters.r4.components import LOINC
+from canonical.code_systems import UCUM
 from canonical.errors import UnsupportedActionError
 from canonical.ports import Resource
 

@@ -24,7 +24,7 @@ LOADED = (
         "celery.apps.worker",
         "celery.apps.beat",
     ),
-    *("celery.bin.celery", "flower.command", "uvicorn", "fhir.resources.R4B.observation"),
+    *("celery.bin.celery", "flower.command", "uvicorn", "fhir.resources.R4B.observation", "ucumvert"),
 )
 SCRIPT = """
 import importlib, re, sys

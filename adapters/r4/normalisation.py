@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.r4.other_units import KeptUnits, same_element
 from canonical.capabilities import KnownChange
 from canonical.ports import Resource
 
@@ -81,6 +82,25 @@ def _codes(concept: Mapping[str, Any]) -> dict[tuple[Any, Any], Any]:
         for item in concept.get("coding", [])
         if item.get("code") is not None
     }
+
+
+def in_units(
+    resource_type: str, element: str, kept: KeptUnits, *, source: str, also: tuple[str, ...] = ()
+) -> Normalisation:
+    """A quantity that comes back in one of the units ``kept``, rounded, whatever it was sent in.
+
+    ``element`` is ``valueQuantity``, or ``component`` for ``component[].valueQuantity``. A unit not ``kept`` differs, and so
+    does a number that is not the rounding of what was sent.
+    """
+    listed = ", ".join(f"{code} with {how.digits} decimals" for code, how in kept.items())
+    return Normalisation(
+        resource_type=resource_type,
+        element=element,
+        what=f"given back in {listed}",
+        source=source,
+        same=lambda sent, stored: same_element(sent.get(element), stored.get(element), kept),
+        also=also,
+    )
 
 
 def told(normalisations: Iterable[Normalisation]) -> tuple[KnownChange, ...]:

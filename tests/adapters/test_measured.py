@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.measured import UCUM, converted, in_a_unit_of, same_amount
+from adapters.measured import converted, in_a_unit_of, same_amount
+from canonical.code_systems import UCUM
 from canonical.errors import UnsupportedActionError
 from tests.adapters.commands import number
 
@@ -93,3 +94,8 @@ def test_unit_that_is_taken_is_left_alone_with_its_digits() -> None:
 def test_what_is_no_plain_number_in_a_known_unit_is_refused(quantity: dict[str, object]) -> None:
     with pytest.raises(UnsupportedActionError):
         in_a_unit_of(quantity, {"g": "g"}, "weight")
+
+
+def test_number_that_its_digits_could_not_hold_is_refused() -> None:
+    with pytest.raises(UnsupportedActionError):
+        converted(Decimal("0.0001"), "g", "kg")
