@@ -260,6 +260,7 @@ def test_nothing_about_a_withheld_note_is_released_unsaid(operation: str, by: st
     site = Site(base_url=BASE, options={RELEASES_NOTES_BY: by})
     before = {**built({**(DRAFT if operation == "replace" else NOTE), **WITHHELD}, site=site), "id": "d1"}
     del before["extension"]
+    before["meta"] = {**before.get("meta", {}), "versionId": "3"}
     assert kind(referring(operation), before, site=site) == "note_release"
     assert (
         built(referring(operation, release="immediate"), before, site=site)["extension"][0]["valueCode"] == "immediate"
