@@ -15,6 +15,7 @@ from random import Random
 from threading import Lock
 
 import redis
+from cryptography.fernet import MultiFernet
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
@@ -23,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters import open_ehr
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
@@ -54,6 +56,7 @@ from tasks.patients import Patients
 from tasks.preparation import Preparation
 from tasks.probing import Probing
 from tasks.receive import Receiver
+from tasks.token_cache import RedisTokenCache, read_token_keys
 from tasks.turn import LaneTurn
 from tasks.verify import Verifier
 
@@ -149,6 +152,7 @@ def build(
         if not getattr(settings, name):
             raise ConfigurationError(f"WRITEBACK_{name.upper()} is empty: nothing was started.")
     known = {(item.tenant, item.name): item for item in read_connections(settings.connections_file)}
+    token_keys = read_token_keys(settings.token_key_file)
     engine = open_engine(settings.database_url, pool_size=settings.pool_size)
     try:
         check_durable(engine)
@@ -160,8 +164,12 @@ def build(
     except BaseException:
         engine.dispose()
         raise
-    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock)))
-    return _assemble(settings, engine, known, ehrs, clock, random or Random())  # noqa: S311 - jitter
+    circuit, client = Circuit(), open_redis(settings)
+    locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
+    cache = _token_cache(settings, token_keys, client, circuit, locks)
+    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock, token_cache=cache)))
+    hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
+    return _assemble(settings, engine, known, ehrs, client, locks, hints, clock, random or Random())  # noqa: S311 - jitter
 
 
 def _assemble(
@@ -169,14 +177,13 @@ def _assemble(
     engine: Engine,
     known: Mapping[tuple[str, str], ConnectionSettings],
     ehrs: Ehrs,
+    client: redis.Redis,
+    locks: Locks,
+    hints: Hints,
     clock: Callable[[], datetime],
     random: Random,
 ) -> Services:
     actor = f"{socket.gethostname()}:{os.getpid()}"
-    circuit = Circuit()
-    client = open_redis(settings)
-    locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
-    hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
     lanes = PostgresLanes(settings.database_url, actor=actor)
     watch_list = WatchList(engine, actor=actor)
     turn = _turn(settings, lanes, ehrs, clock, random)
@@ -220,6 +227,14 @@ def _assemble(
         clock=clock,
         random=random,
     )
+
+
+def _token_cache(
+    settings: Settings, keys: MultiFernet | None, client: redis.Redis, circuit: Circuit, locks: Locks
+) -> TokenCache | None:
+    if keys is None:
+        return None
+    return RedisTokenCache(client, prefix=settings.key_prefix, circuit=circuit, locks=locks, seal=keys)
 
 
 def _faultpoints(settings: Settings) -> Faultpoints:
