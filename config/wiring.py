@@ -164,26 +164,25 @@ def build(
     except BaseException:
         engine.dispose()
         raise
-    circuit, client = Circuit(), open_redis(settings)
-    locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
-    cache = _token_cache(settings, token_keys, client, circuit, locks)
-    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock, token_cache=cache)))
-    hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
-    return _assemble(settings, engine, known, ehrs, client, locks, hints, clock, random or Random())  # noqa: S311 - jitter
+    return _assemble(settings, engine, known, opener, token_keys, clock, random or Random())  # noqa: S311 - jitter
 
 
 def _assemble(
     settings: Settings,
     engine: Engine,
     known: Mapping[tuple[str, str], ConnectionSettings],
-    ehrs: Ehrs,
-    client: redis.Redis,
-    locks: Locks,
-    hints: Hints,
+    opener: Callable[[ConnectionSettings], Ehr] | None,
+    token_keys: MultiFernet | None,
     clock: Callable[[], datetime],
     random: Random,
 ) -> Services:
     actor = f"{socket.gethostname()}:{os.getpid()}"
+    circuit = Circuit()
+    client = open_redis(settings)
+    locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
+    hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
+    token_cache = _token_cache(settings, token_keys, client, circuit, locks)
+    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock, token_cache=token_cache)))
     lanes = PostgresLanes(settings.database_url, actor=actor)
     watch_list = WatchList(engine, actor=actor)
     turn = _turn(settings, lanes, ehrs, clock, random)
