@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adapters.wire import Wire
     from canonical.capabilities import Capabilities
     from canonical.ports import ConnectionSettings, Ehr
+    from canonical.token_cache import TokenCache
 
 #: Reads run beside the writes that ``max_in_flight`` counts.
 _READS_BESIDE = 4
@@ -75,8 +76,11 @@ def open_ehr(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     command_system: str | None = None,
     change_system: str | None = None,
+    token_cache: TokenCache | None = None,
 ) -> Ehr:
-    """Return the EHR of one connection; nothing is connected yet, the private key is read. ``clock`` gives UTC.
+    """Return the EHR of one connection; nothing is connected yet, its key or secret is read. ``clock`` gives UTC.
+
+    ``token_cache``: where the processes of an installation share access tokens, if they do.
 
     ``options`` read here: ``ca_file`` (PEM), ``max_body`` (octets), ``native_url`` (where an EHR takes what is not
     FHIR). The two systems name the identifiers by which our writes are recognised; by default
@@ -106,7 +110,13 @@ def open_ehr(
             ca_file=ca_file,
         ),
         native_wire=_native_wire(settings, ca_file),
-        tokens=open_tokens(settings.auth, clock=clock, ca_file=ca_file),
+        tokens=open_tokens(
+            settings.auth,
+            clock=clock,
+            ca_file=ca_file,
+            owner=f"{settings.tenant}/{settings.name}",
+            cache=token_cache,
+        ),
         timings=settings.timings,
         proof=settings.proof,
         clock=clock,

@@ -137,24 +137,41 @@ class RestEhr:
         return self._adapter.said(operation, self._site)
 
     def send(self, operation: Operation, trace: Trace) -> Settlement:
-        """Send ``operation`` once; a second time only after a 401, which did nothing, and while it is not too late.
+        """Send ``operation`` once; again, with another token, only where the first was refused for its token and did nothing.
 
-        The first byte leaves within ``timings.leave_within`` or never; everything ends within ``timings.request``.
+        The first byte leaves within ``timings.leave_within`` or never; everything ends within ``timings.request``. An EHR
+        may say so in an answer of any status: the adapter knows (``AUTH``).
         """
         ends_at = boot_seconds() + self.timings.request.total_seconds()
         leave_by = boot_seconds() + self.timings.leave_within.total_seconds()
         request = self._adapter.request(operation, self._site)
+        settlement, token = self._send_once(operation, request, trace, ends_at=ends_at, leave_by=leave_by)
+        if token is None or settlement.outcome is not Outcome.AUTH:
+            return settlement
+        self._tokens.refused(token)
+        if min(ends_at, leave_by) <= boot_seconds():
+            return settlement
+        again, token = self._send_once(operation, request, trace, ends_at=ends_at, leave_by=leave_by)
+        if token is not None and again.outcome is Outcome.AUTH:
+            self._tokens.refused(token)
+        return again
+
+    def _send_once(
+        self, operation: Operation, request: Request, trace: Trace, *, ends_at: float, leave_by: float
+    ) -> tuple[Settlement, str | None]:
+        """Return what one request came to, and the token it carried."""
         try:
-            answer = self._write(request, trace, ends_at=ends_at, leave_by=leave_by)
+            token = self._tokens.bearer(max(min(ends_at, leave_by) - boot_seconds(), 0.0))
         except EhrUnavailableError as error:
             outcome = _WITHOUT_TOKEN[error.reason]
-            return Settlement(
-                outcome=outcome, retry_after=error.retry_after, detail="no access token; nothing was sent"
-            )
+            detail = "no access token; nothing was sent"
+            return Settlement(outcome=outcome, retry_after=error.retry_after, detail=detail), None
+        answer = self._write(request, trace, token, ends_at=ends_at, leave_by=leave_by)
         try:
-            return self._judge(operation, answer, trace, ends_at=ends_at)
+            return self._judge(operation, answer, trace, ends_at=ends_at), token
         except Exception as error:  # noqa: BLE001 - the request has left: whatever we cannot read is no trustworthy answer
-            return Settlement(outcome=Outcome.UNKNOWN, detail=f"answer not understood: {type(error).__name__}")
+            detail = f"answer not understood: {type(error).__name__}"
+            return Settlement(outcome=Outcome.UNKNOWN, detail=detail), token
 
     def _judge(self, operation: Operation, answer: Answer | NoAnswer, trace: Trace, *, ends_at: float) -> Settlement:
         settlement = self._adapter.classify(operation, answer, self._clock())
@@ -188,25 +205,20 @@ class RestEhr:
                 wire.close()
         self._tokens.close()
 
-    def _write(self, request: Request, trace: Trace, *, ends_at: float, leave_by: float) -> Answer | NoAnswer:
-        answer: Answer | NoAnswer = NoAnswer(sent=False, reason="not begun in time")
-        for _ in range(2):
-            left, leave_within = ends_at - boot_seconds(), leave_by - boot_seconds()
-            if left <= 0 or leave_within <= 0:
-                break
-            token = self._tokens.bearer(min(left, leave_within))
-            answer = self._wire_of(request).request(
-                request.method,
-                request.path,
-                headers=_headers(request, trace, token),
-                body=_with_token(request, token),
-                seconds=ends_at - boot_seconds(),
-                leave_within=leave_by - boot_seconds(),
-            )
-            if not isinstance(answer, Answer) or answer.status != 401 or token is None:
-                break
-            self._tokens.refused(token)
-        return answer
+    def _write(
+        self, request: Request, trace: Trace, token: str | None, *, ends_at: float, leave_by: float
+    ) -> Answer | NoAnswer:
+        left, leave_within = ends_at - boot_seconds(), leave_by - boot_seconds()
+        if left <= 0 or leave_within <= 0:
+            return NoAnswer(sent=False, reason="not begun in time")
+        return self._wire_of(request).request(
+            request.method,
+            request.path,
+            headers=_headers(request, trace, token),
+            body=_with_token(request, token),
+            seconds=left,
+            leave_within=leave_within,
+        )
 
     def _wire_of(self, request: Request) -> Wire:
         if not request.native:

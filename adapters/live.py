@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from adapters.scopes import covers
+from adapters.scopes import covers, writes_beyond
 from adapters.tokens import Tokens
 from canonical.capabilities import Capabilities, Interaction, PreconditionKind, Transport, Way, only
 from canonical.errors import EhrUnavailableError, NeedsPersonError
@@ -136,3 +136,14 @@ def _scope_checks(declared: Capabilities, granted: str | None) -> Iterator[Check
         yield Check(
             name="Patient scope", ok=False, detail="no granted scope covers system/Patient.r: nobody can be identified"
         )
+    yield _least_rights(declared, granted)
+
+
+def _least_rights(declared: Capabilities, granted: str) -> Check:
+    """Name what is granted beyond what we write; it stops nothing, and only the EHR can take it back."""
+    needed: dict[str, set[str]] = {}
+    for name, interaction in declared.interactions:
+        needed.setdefault(name, set()).add(_RIGHTS[interaction])
+    beyond = writes_beyond(granted, needed)
+    detail = f"granted and not needed: {', '.join(beyond)}; ask the EHR to take it back" if beyond else ""
+    return Check(name="least rights", ok=True, detail=detail)

@@ -229,8 +229,8 @@ class Ehr(Protocol):
 class ConnectionSettings:
     """One EHR endpoint of one tenant, as configured.
 
-    ``auth`` is ``{"kind": "none"}`` (tests only) or ``{"kind": "private_key_jwt", "token_url", "client_id", "key_file",
-    "alg", "scope"}``. ``options`` are the adapter's own settings. ``max_in_flight`` bounds concurrent requests.
+    ``auth`` is ``{"kind": "none"}`` (tests only) or a kind of proof and what it needs (``config/connection_auth.py``);
+    secrets are named in it, never held. ``options`` are the adapter's own settings. ``max_in_flight`` bounds concurrent requests.
     """
 
     tenant: str

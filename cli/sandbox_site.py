@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from cryptography.fernet import Fernet
 from joserfc.jwk import ECKey
 
 from canonical.ports import Timings
@@ -59,6 +60,11 @@ class SandboxSite:
         return self.folder / "apps.toml"
 
     @property
+    def token_key_file(self) -> Path:
+        """What seals the access tokens that the processes share."""
+        return self.folder / "token.key"
+
+    @property
     def sandbox_dir(self) -> Path:
         return self.folder / "sandbox"
 
@@ -83,6 +89,7 @@ class SandboxSite:
             "WRITEBACK_JWKS_URL": f"{self.origin}/oauth/jwks",
             "WRITEBACK_AUDIENCE": AUDIENCE,
             "WRITEBACK_APPS_FILE": str(self.apps_file),
+            "WRITEBACK_TOKEN_KEY_FILE": str(self.token_key_file),
         }
 
     def profile(self, app: str) -> Profile:
@@ -99,6 +106,9 @@ class SandboxSite:
         """Make the keys that are missing and write the files anew."""
         private_directory(self.folder)
         public = {name: self._public_key(name) for name in (SERVICE, *APPS)}
+        if not self.token_key_file.exists():
+            self.token_key_file.touch(mode=0o600)
+            self.token_key_file.write_bytes(Fernet.generate_key())
         self.clients_file.write_text(json.dumps(_clients(public), indent=1), encoding="utf-8")
         self.connections_file.write_text(self._connections(timings), encoding="utf-8")
         self.apps_file.write_text(_apps(public), encoding="utf-8")

@@ -15,6 +15,7 @@ from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.wiring import open_redis, utc_now
 from store.database import check_durable, open_engine
+from tasks.token_cache import read_token_keys
 
 
 def checks() -> Iterator[Check]:
@@ -28,6 +29,8 @@ def checks() -> Iterator[Check]:
     yield _issuer(settings)
     yield from _database(settings)
     yield _redis(settings)
+    if settings.token_key_file is not None:
+        yield _passes("key of shared tokens", lambda: read_token_keys(settings.token_key_file))
     try:
         connections = read_connections(settings.connections_file)
     except ConfigurationError as error:

@@ -6,47 +6,26 @@ fit, ``max_in_flight``, ``proof``, ``[connection.auth]``, ``[connection.timings]
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
+from config.connection_auth import Auth, Entry, NoAuth, Text, is_loopback, safe_url
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_Text = Annotated[str, Field(min_length=1)]
 _Seconds = Annotated[float, Field(gt=0)]
 _SecondsOrNone = Annotated[float, Field(ge=0)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class _NoAuth(_Entry):
-    kind: Literal["none"]
-
-
-class _PrivateKeyJwt(_Entry):
-    kind: Literal["private_key_jwt"]
-    token_url: _Text
-    client_id: _Text
-    key_file: _Text
-    alg: Literal["RS384", "ES384"] = "RS384"
-    scope: _Text
-    kid: _Text | None = None
-    resource: _Text | None = None
-    audience: _Text | None = None
-
-
-class _Timings(_Entry):
+class _Timings(Entry):
     request: _Seconds | None = None
     slowest_commit: _SecondsOrNone | None = None
     search_lag: _SecondsOrNone | None = None
@@ -58,37 +37,30 @@ class _Timings(_Entry):
         return Timings(**given)
 
 
-class _Connection(_Entry):
+class _Connection(Entry):
     tenant: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-    adapter: _Text
-    base_url: _Text
+    adapter: Text
+    base_url: Text
     max_in_flight: Annotated[int, Field(ge=1, le=256)] = 8
     proof: Literal["answer", "read-back"] = "read-back"
-    auth: Annotated[_NoAuth | _PrivateKeyJwt, Field(discriminator="kind")] = _NoAuth(kind="none")
+    auth: Auth = NoAuth(kind="none")
     timings: _Timings = _Timings()
     options: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("base_url")
     @classmethod
     def _reachable_safely(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("must be an http:// or https:// address")
-        if parts.username or parts.query or parts.fragment:
-            raise ValueError("must carry neither credentials nor a query")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError("must be https:// unless the EHR is on this machine: it carries clinical content")
-        return value.rstrip("/")
+        return safe_url(value).rstrip("/")
 
     @model_validator(mode="after")
     def _authenticated(self) -> Self:
-        if self.auth.kind == "none" and not _is_loopback(urlsplit(self.base_url).hostname or ""):
-            raise ValueError("auth: an EHR that is not on this machine needs kind = 'private_key_jwt'")
+        if self.auth.kind == "none" and not is_loopback(urlsplit(self.base_url).hostname or ""):
+            raise ValueError("auth: an EHR that is not on this machine needs kind = 'private_key_jwt', or another kind")
         return self
 
 
-class _File(_Entry):
+class _File(Entry):
     connection: Annotated[list[_Connection], Field(min_length=1)]
 
 
@@ -120,26 +92,18 @@ def read_connections(file: Path) -> tuple[ConnectionSettings, ...]:
 
 def _settings(entry: _Connection, folder: Path) -> ConnectionSettings:
     auth = {name: str(value) for name, value in entry.auth.model_dump(exclude_none=True).items()}
-    if "key_file" in auth:
-        auth["key_file"] = str((folder / auth["key_file"]).absolute())
+    files = {name: str((folder / value).absolute()) for name, value in auth.items() if name.endswith("_file")}
     return ConnectionSettings(
         tenant=entry.tenant,
         name=entry.name,
         adapter=entry.adapter,
         base_url=entry.base_url,
-        auth=auth,
+        auth={**auth, **files},
         max_in_flight=entry.max_in_flight,
         timings=entry.timings.timings(),
         proof=Proof(entry.proof),
         options=entry.options,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _place(location: tuple[int | str, ...]) -> str:

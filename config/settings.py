@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     queue_bearer_tokens: bool = False
     #: Private JWK (file, mode 0600) to which senders may encrypt a message. None: encrypted messages are refused.
     message_key_file: Path | None = None
+    #: Fernet keys (file, mode 0600; one a line, the newest first) that seal the EHRs' access tokens in Redis, where the
+    #: processes share them. None: each process asks for tokens of its own.
+    token_key_file: Path | None = None
     #: A message older than this was signed too long ago to be believed.
     max_queue_age: Seconds = timedelta(hours=24)
     #: How long the result of ``command.receive`` (id and status) can be fetched.

@@ -15,6 +15,7 @@ from random import Random
 from threading import Lock
 
 import redis
+from cryptography.fernet import MultiFernet
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
@@ -24,6 +25,7 @@ from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
@@ -58,6 +60,7 @@ from tasks.preparation import Preparation
 from tasks.preview import Previewer
 from tasks.probing import Probing
 from tasks.receive import Receiver
+from tasks.token_cache import RedisTokenCache, read_token_keys
 from tasks.turn import LaneTurn
 from tasks.verify import Verifier
 
@@ -167,6 +170,7 @@ def build(
         if not getattr(settings, name):
             raise ConfigurationError(f"WRITEBACK_{name.upper()} is empty: nothing was started.")
     known = {(item.tenant, item.name): item for item in read_connections(settings.connections_file)}
+    token_keys = read_token_keys(settings.token_key_file)
     engine = open_engine(settings.database_url, pool_size=settings.pool_size)
     try:
         check_durable(engine)
@@ -178,15 +182,24 @@ def build(
     except BaseException:
         engine.dispose()
         raise
-    ehrs = Ehrs(known, opener or (lambda item: open_ehr(item, clock=clock)), capabilities)
-    return _assemble(settings, engine, known, ehrs, clock, random or Random())  # noqa: S311 - jitter
+    outside = _Outside(opener=opener, capabilities=capabilities, token_keys=token_keys)
+    return _assemble(settings, engine, known, outside, clock, random or Random())  # noqa: S311 - jitter
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outside:
+    """How the EHRs are opened, what is known of them unopened, and the keys under which their tokens are shared."""
+
+    opener: Callable[[ConnectionSettings], Ehr] | None
+    capabilities: Callable[[ConnectionSettings], Capabilities]
+    token_keys: MultiFernet | None
 
 
 def _assemble(
     settings: Settings,
     engine: Engine,
     known: Mapping[tuple[str, str], ConnectionSettings],
-    ehrs: Ehrs,
+    outside: _Outside,
     clock: Callable[[], datetime],
     random: Random,
 ) -> Services:
@@ -195,6 +208,9 @@ def _assemble(
     client = open_redis(settings)
     locks = Locks(client, prefix=settings.key_prefix, circuit=circuit, door_time=settings.door_lock)
     hints = Hints(make_celery(settings, role=Role.PRODUCER), circuit=circuit)
+    token_cache = _token_cache(settings, outside.token_keys, client, circuit, locks)
+    opener = outside.opener or (lambda item: open_ehr(item, clock=clock, token_cache=token_cache))
+    ehrs = Ehrs(known, opener, outside.capabilities)
     lanes = PostgresLanes(settings.database_url, actor=actor)
     watch_list = WatchList(engine, actor=actor)
     turn = _turn(settings, lanes, ehrs, clock, random)
@@ -251,6 +267,14 @@ def _previewer(engine: Engine, judge: Judge, ehrs: Ehrs, clock: Callable[[], dat
         followers=lineage.followers,
         clock=clock,
     )
+
+
+def _token_cache(
+    settings: Settings, keys: MultiFernet | None, client: redis.Redis, circuit: Circuit, locks: Locks
+) -> TokenCache | None:
+    if keys is None:
+        return None
+    return RedisTokenCache(client, prefix=settings.key_prefix, circuit=circuit, locks=locks, seal=keys)
 
 
 def _faultpoints(settings: Settings) -> Faultpoints:

@@ -1,4 +1,6 @@
-"""Redis locks that save useless work: one at the door per idempotency key, one at dispatch per lane. They decide nothing.
+"""Redis locks that save useless work: at the door per idempotency key, at dispatch per lane, and per access token.
+
+They decide nothing.
 
 A lost lock, or a Redis that is gone, costs a second look at PostgreSQL, whose unique key and session lock decide.
 redis-py's own ``lock()`` is not used: by default it never expires, and a repeated ``SET NX`` locks its holder out.
@@ -55,10 +57,11 @@ class Locks:
         circuit: Circuit,
         lane_time: timedelta = timedelta(seconds=20),
         door_time: timedelta = timedelta(seconds=5),
+        token_time: timedelta = timedelta(seconds=10),
     ) -> None:
         """Take a client that neither retries nor waits long; ``lane_time`` should outlast a usual turn of a lane."""
         self._client, self._prefix, self._circuit = client, prefix, circuit
-        self._lane_time, self._door_time = lane_time, door_time
+        self._lane_time, self._door_time, self._token_time = lane_time, door_time, token_time
         self._take, self._give_back = client.register_script(_TAKE), client.register_script(_GIVE_BACK)
 
     @contextmanager
@@ -71,6 +74,12 @@ class Locks:
     def door(self, key_hash: bytes) -> Iterator[Grip]:
         """Hold a hashed idempotency key; not ``free``: the same request is being accepted right now."""
         with self._held(f"door:{key_hash.hex()}", self._door_time) as grip:
+            yield grip
+
+    @contextmanager
+    def token(self, name: str) -> Iterator[Grip]:
+        """Hold the asking for one access token; not ``free``: somebody is asking right now, look again soon."""
+        with self._held(f"token:{name}:asking", self._token_time) as grip:
             yield grip
 
     @contextmanager

@@ -95,3 +95,14 @@ def test_doctor_wants_to_be_able_to_identify_the_patient(sandbox: RunningSandbox
     with at(sandbox) as ehr:
         failed = [check for check in live_checks(ehr.capabilities, ehr._statement, Granted()) if not check.ok]
     assert [check.name for check in failed] == ["Patient scope"]
+
+
+def test_doctor_names_rights_that_are_granted_and_not_needed(sandbox: RunningSandbox) -> None:
+    class Granted(NoTokens):
+        granted = "system/*.read system/Observation.crus system/Consent.write"
+
+    with at(sandbox) as ehr:
+        checks = {check.name: check for check in live_checks(ehr.capabilities, ehr._statement, Granted())}
+    assert checks["least rights"].ok
+    assert "system/Consent.write" in checks["least rights"].detail
+    assert "Observation" not in checks["least rights"].detail

@@ -1,24 +1,21 @@
+"""The kinds of proof there are, against a real EHR where there is one that takes them."""
+
 import json
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from joserfc import jwk, jwt
+from joserfc import jwk
 
-from adapters.tokens import MARGIN, BackendServices, NoTokens, Tokens, open_tokens
+from adapters.access.kept_tokens import KeptTokens
+from adapters.tokens import PROVERS, RPC_TOKEN, NoTokens, open_tokens
 from adapters.wire import Answer, Wire
 from canonical.errors import ConfigurationError, EhrUnavailableError
-from tests.adapters.raw_server import RawServer, answering
+from tests.adapters.access.endpoint import form_of, granted, header_of, keeping, now
+from tests.adapters.raw_server import RawServer, answering, http
 from tests.sandbox_fixture import RunningSandbox
 
 SCOPE = "system/Patient.rs system/Observation.cruds"
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="session")
@@ -26,22 +23,21 @@ def rsa_key() -> jwk.RSAKey:
     return jwk.RSAKey.generate_key(2048)
 
 
-def key_file(folder: Path, key: jwk.RSAKey | jwk.ECKey, *, private: bool = True, pem: bool = True) -> str:
+def key_file(folder: Path, key: jwk.RSAKey | jwk.ECKey, *, pem: bool = True) -> str:
     file = folder / "key"
-    text = key.as_pem(private=private).decode() if pem else json.dumps(key.as_dict(private=private))
-    file.write_text(text)
+    file.write_text(key.as_pem(private=True).decode() if pem else json.dumps(key.as_dict(private=True)))
     return str(file)
 
 
 def auth(token_url: str, file: str, **more: str) -> dict[str, str]:
-    return {
-        "kind": "private_key_jwt",
-        "token_url": token_url,
-        "client_id": "writeback",
-        "key_file": file,
-        "scope": SCOPE,
-        **more,
-    }
+    words = {"kind": "private_key_jwt", "token_url": token_url, "client_id": "writeback", "key_file": file}
+    return {**words, "scope": SCOPE, **more}
+
+
+def secret_auth(kind: str, token_url: str, folder: Path) -> dict[str, str]:
+    (folder / "secret").write_text("hunter2")
+    words = {"kind": kind, "token_url": token_url, "client_id": "writeback", "scope": SCOPE}
+    return {**words, "client_secret_file": str(folder / "secret")}
 
 
 @pytest.fixture(scope="module")
@@ -96,177 +92,26 @@ def test_unregistered_key_is_an_authorisation_fault(
     assert caught.value.reason == "auth"
 
 
-def token_answer(**body: Any) -> bytes:
-    text = json.dumps({"access_token": "t", "token_type": "Bearer", **body}).encode()
-    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
-
-
-def opened(server: RawServer, folder: Path, key: jwk.RSAKey) -> Tokens:
-    return open_tokens(auth(server.url, key_file(folder, key)), clock=now)
-
-
-def test_token_is_kept_while_it_lives(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    with RawServer(answering(token_answer(expires_in=300))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        assert [tokens.bearer(5) for _ in range(3)] == ["t"] * 3
+@pytest.mark.parametrize("kind", ["client_secret_basic", "client_secret_post"])
+def test_secret_is_sent_in_one_place_only(tmp_path: Path, kind: str) -> None:
+    requests: list[bytes] = []
+    with RawServer(keeping(requests, granted())) as server:
+        tokens = open_tokens(secret_auth(kind, server.url, tmp_path), clock=now)
+        assert tokens.bearer(5) == "t"
         tokens.close()
-        assert server.connections == 1
+    in_header = header_of(requests[0], "Authorization") is not None
+    assert in_header == (kind == "client_secret_basic")
+    assert ("client_secret" in form_of(requests[0])) == (kind == "client_secret_post")
 
 
-def test_token_is_not_used_in_its_last_seconds(
-    tmp_path: Path, rsa_key: jwk.RSAKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [1000.0]
-    monkeypatch.setattr("adapters.tokens.boot_seconds", lambda: clock[0])
-    with RawServer(answering(token_answer(expires_in="300"))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        tokens.bearer(5)
-        clock[0] += 300 - MARGIN - 1
-        tokens.bearer(5)
-        assert server.connections == 1
-        clock[0] += 2
-        tokens.bearer(5)
+def test_token_of_an_rpc_endpoint_has_no_scope(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2")
+    with RawServer(answering(http("200 OK", body=b"b7a1d2e4-9a37-4e3b-8e9c-1f2a3b4c5d6e"))) as server:
+        words = {"kind": RPC_TOKEN, "token_url": server.url, "username": "svc", "app_name": "writeback"}
+        tokens = open_tokens({**words, "idle": "600", "password_file": str(tmp_path / "password")}, clock=now)
+        assert tokens.bearer(5) == "b7a1d2e4-9a37-4e3b-8e9c-1f2a3b4c5d6e"
+        assert tokens.granted is None
         tokens.close()
-        assert server.connections == 2
-
-
-def test_very_short_lives_are_still_used(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    with RawServer(answering(token_answer(expires_in=20))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        tokens.bearer(5)
-        tokens.bearer(5)
-        tokens.close()
-        assert server.connections == 1
-
-
-def test_refused_token_is_asked_for_anew_once_it_is_the_one_held(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    with RawServer(answering(token_answer(access_token="a")), answering(token_answer(access_token="b"))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        assert tokens.bearer(5) == "a"
-        tokens.refused("an older one")
-        assert tokens.bearer(5) == "a"
-        tokens.refused("a")
-        assert tokens.bearer(5) == "b"
-        tokens.close()
-
-
-def test_many_threads_ask_once(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    with RawServer(answering(token_answer(expires_in=300))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        together = threading.Barrier(8)
-
-        def ask() -> None:
-            together.wait()
-            tokens.bearer(5)
-
-        threads = [threading.Thread(target=ask) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        tokens.close()
-        assert server.connections == 1
-
-
-@pytest.mark.parametrize(
-    ("raw", "reason"),
-    [
-        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 27\r\n\r\n" + b'{"error": "invalid_client"}', "auth"),
-        (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "auth"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "auth"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "auth"),
-        (b"HTTP/1.1 429 Too Many\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n", "throttled"),
-        (b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n", "outage"),
-        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", "outage"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "outage"),
-    ],
-    ids=["invalid client", "401", "no token", "not JSON", "429", "503", "redirect", "cut off"],
-)
-def test_token_endpoint_faults_say_what_to_wait_for(
-    tmp_path: Path, rsa_key: jwk.RSAKey, raw: bytes, reason: str
-) -> None:
-    with RawServer(answering(raw)) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        with pytest.raises(EhrUnavailableError) as caught:
-            tokens.bearer(5)
-        tokens.close()
-    assert caught.value.reason == reason
-    assert (caught.value.retry_after is not None) == (reason == "throttled")
-
-
-def test_token_of_another_kind_is_not_sent_as_a_bearer_token(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    with RawServer(answering(token_answer(token_type="DPoP"))) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        with pytest.raises(EhrUnavailableError):
-            tokens.bearer(5)
-        tokens.close()
-
-
-def test_those_who_waited_for_a_failed_request_share_its_failure(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    release = threading.Event()
-
-    def slow(connection: Any) -> None:
-        connection.recv(65_536)
-        release.wait(5)
-        connection.sendall(b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n")
-
-    with RawServer(slow) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-        assert isinstance(tokens, BackendServices)
-        reasons: list[str] = []
-
-        def ask() -> None:
-            try:
-                tokens.bearer(5)
-            except EhrUnavailableError as error:
-                reasons.append(error.reason)
-
-        threads = [threading.Thread(target=ask) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        threads[0].join(0.3)
-        release.set()
-        for thread in threads:
-            thread.join()
-        tokens.close()
-        assert reasons == ["outage"] * 4
-        assert server.connections < 4
-
-
-def test_waiting_for_somebody_elses_request_has_an_end(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    release = threading.Event()
-    with RawServer(lambda _: release.wait(5)) as server:
-        tokens = opened(server, tmp_path, rsa_key)
-
-        def ask() -> None:
-            with pytest.raises(EhrUnavailableError):
-                tokens.bearer(3)
-
-        first = threading.Thread(target=ask)
-        first.start()
-        while server.connections == 0:
-            first.join(0.01)
-        with pytest.raises(EhrUnavailableError):
-            tokens.bearer(0.1)
-        release.set()
-        first.join()
-        tokens.close()
-
-
-def test_assertions_are_short_lived_and_never_the_same(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    tokens = open_tokens(auth("https://ehr.example/token", key_file(tmp_path, rsa_key), kid="k1"), clock=now)
-    assert isinstance(tokens, BackendServices)
-    decoded = [
-        jwt.decode(tokens._client.assertion("https://ehr.example/token", now()), rsa_key, algorithms=["RS384"])
-        for _ in range(2)
-    ]
-    tokens.close()
-    first, second = (item.claims for item in decoded)
-    assert first["iss"] == first["sub"] == "writeback"
-    assert first["aud"] == "https://ehr.example/token"
-    assert first["exp"] - first["iat"] <= 300
-    assert first["jti"] != second["jti"]
-    assert decoded[0].header["kid"] == "k1"
 
 
 def test_no_authentication_needs_no_token() -> None:
@@ -277,28 +122,39 @@ def test_no_authentication_needs_no_token() -> None:
     tokens.close()
 
 
-def test_settings_that_cannot_work_are_named(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
-    good = auth("https://ehr.example/token", key_file(tmp_path, rsa_key))
-    wrong: list[tuple[dict[str, str], str]] = [
-        ({}, "kind"),
-        ({"kind": "basic"}, "kind"),
-        ({**good, "client_id": ""}, "client_id"),
-        ({**good, "alg": "HS256"}, "alg"),
-        ({**good, "alg": "ES384"}, "key_file"),
-        ({**good, "key_file": "/nowhere"}, "key_file"),
+@pytest.mark.parametrize("settings", [{}, {"kind": "basic"}])
+def test_kind_that_does_not_exist_is_answered_with_those_that_do(settings: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="kind") as refused:
+        open_tokens(settings, clock=now)
+    assert all(kind in str(refused.value) for kind in [*PROVERS, RPC_TOKEN, "none"])
+
+
+def name_of(settings: dict[str, str], owner: str = "north/r4") -> str:
+    tokens = open_tokens(settings, clock=now, owner=owner)
+    assert isinstance(tokens, KeptTokens)
+    tokens.close()
+    return tokens._name
+
+
+def test_token_is_shared_by_who_asks_for_the_same_connection_in_the_same_words(tmp_path: Path) -> None:
+    settings = secret_auth("client_secret_post", "https://ehr.example/token", tmp_path)
+    elsewhere = {**settings, "client_secret_file": str(tmp_path / "other")}
+    (tmp_path / "other").write_text("hunter2")
+    assert name_of(settings) == name_of(elsewhere)
+    others = [
+        name_of(settings, "south/r4"),
+        name_of({**settings, "scope": "system/*.rs"}),
+        name_of({**settings, "client_id": "other"}),
+        name_of({**settings, "token_url": "https://other.example/token"}),
     ]
-    for settings, named in wrong:
-        with pytest.raises(ConfigurationError, match=named):
-            open_tokens(settings, clock=now)
-    public = auth("https://ehr.example/token", key_file(tmp_path, rsa_key, private=False))
-    with pytest.raises(ConfigurationError, match="public"):
-        open_tokens(public, clock=now)
+    assert len({name_of(settings), *others}) == 5
+    assert "writeback" not in name_of(settings)
 
 
-def test_dead_token_endpoint_is_an_outage(tmp_path: Path, rsa_key: jwk.RSAKey) -> None:
+def test_dead_token_endpoint_is_an_outage(tmp_path: Path) -> None:
     with RawServer(answering(b"")) as server:
         url = server.url
-    tokens = open_tokens(auth(url, key_file(tmp_path, rsa_key)), clock=now)
+    tokens = open_tokens(secret_auth("client_secret_basic", url, tmp_path), clock=now)
     with pytest.raises(EhrUnavailableError, match="outage"):
         tokens.bearer(2)
     tokens.close()

@@ -10,6 +10,7 @@ from cli.sandbox_site import APPS, SERVICE, SandboxSite
 from config.connections import read_connections
 from sandbox.clients import clients_of_file
 from tasks.registered_apps import read_registered_apps
+from tasks.token_cache import read_token_keys
 
 TIMINGS = Timings(request=timedelta(seconds=2), search_lag=timedelta(seconds=0.25))
 
@@ -48,3 +49,11 @@ def test_private_keys_are_for_nobody_else_and_stay_the_same(tmp_path: Path) -> N
     assert {stat.S_IMODE(file.stat().st_mode) for file in keys} == {0o600}
     prepared(tmp_path)
     assert {file: file.read_bytes() for file in keys} == keys
+
+
+def test_the_key_that_seals_tokens_is_for_nobody_else_and_stays_the_same(tmp_path: Path) -> None:
+    file = prepared(tmp_path).token_key_file
+    key = file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert read_token_keys(Path(prepared(tmp_path).environment["WRITEBACK_TOKEN_KEY_FILE"])) is not None
+    assert file.read_bytes() == key

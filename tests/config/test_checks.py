@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from canonical.ports import Check
 from config.checks import checks
@@ -65,3 +66,13 @@ def test_an_adapter_that_is_not_there_is_named_with_those_that_are(
     (tmp_path / "connections.toml").write_text(CONNECTION.format(adapter="nobody"))
     (wrong,) = failed()
     assert "fhir_r4" in wrong.detail
+
+
+def test_a_key_of_shared_tokens_that_cannot_be_used_has_its_line(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("WRITEBACK_TOKEN_KEY_FILE", str(tmp_path / "token.key"))
+    wrong = {check.name: check.detail for check in failed()}
+    assert "WRITEBACK_TOKEN_KEY_FILE" in wrong["key of shared tokens"]
+    (tmp_path / "token.key").write_bytes(Fernet.generate_key())
+    assert "key of shared tokens" not in {check.name for check in failed()}

@@ -261,6 +261,7 @@ def test_nothing_about_a_withheld_note_is_released_unsaid(operation: str, by: st
     before = {**built({**(DRAFT if operation == "replace" else NOTE), **WITHHELD}, site=site), "id": "d1"}
     before["meta"] = {**before.get("meta", {}), "versionId": "3"}
     del before["extension"]
+    before["meta"] = {**before.get("meta", {}), "versionId": "3"}
     assert kind(referring(operation), before, site=site) == "note_release"
     assert (
         built(referring(operation, release="immediate"), before, site=site)["extension"][0]["valueCode"] == "immediate"
