@@ -18,7 +18,7 @@ from canonical.errors import UnsupportedActionError
 #: Even a coarsely rounded number may be off by no more than this part of what was sent.
 _ROUNDED = Fraction(2, 1000)
 #: Digits after the point of a number that does not come out even.
-_DIGITS = 6
+_DIGITS = 9
 #: What may be lost of a number by that.
 _LOST = Decimal("0.00001")
 
@@ -40,7 +40,7 @@ def in_a_unit_of(quantity: Mapping[str, Any], units: Mapping[str, str], what: st
 
 
 def converted(value: Decimal, unit: str, wanted: str) -> Decimal:
-    """Return ``value`` of ``unit`` in ``wanted`` (UCUM codes): exactly, where that has an end, else with six decimals.
+    """Return ``value`` of ``unit`` in ``wanted`` (UCUM codes): exactly, where that has an end, else with nine decimals.
 
     Raises :class:`UnsupportedActionError` where those would say another number.
     """

@@ -32,10 +32,10 @@ def amount(value: object, code: str | None) -> dict[str, object]:
         ("37.2", "Cel", "[degF]", "98.96"),
         ("66.5", "[in_i]", "cm", "168.91"),
         ("160", "[lb_av]", "g", "72574.7792"),
-        ("170", "cm", "[in_i]", "66.929134"),
+        ("170", "cm", "[in_i]", "66.929133858"),
     ],
 )
-def test_number_is_converted_exactly_or_with_six_decimals(value: str, unit: str, wanted: str, expected: str) -> None:
+def test_number_is_converted_exactly_or_with_nine_decimals(value: str, unit: str, wanted: str, expected: str) -> None:
     assert str(converted(Decimal(value), unit, wanted)) == expected
 
 
@@ -98,4 +98,4 @@ def test_what_is_no_plain_number_in_a_known_unit_is_refused(quantity: dict[str, 
 
 def test_number_that_its_digits_could_not_hold_is_refused() -> None:
     with pytest.raises(UnsupportedActionError):
-        converted(Decimal("0.0001"), "g", "kg")
+        converted(Decimal("0.0000001"), "g", "kg")
