@@ -7,7 +7,7 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection says which one it is (:mod:`adapters.r4.dialects`; without it, the standard).
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task), US Core vital signs.
+Communication, Task, DocumentReference), US Core vital signs and clinical notes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from adapters.adapter import Adapter
-from adapters.r4 import allergy_intolerance, communication, condition, medication_statement, observation, task
+from adapters.r4 import (
+    allergy_intolerance,
+    communication,
+    condition,
+    document_reference,
+    medication_statement,
+    observation,
+    task,
+)
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.dialects import dialect_of
 from adapters.r4.support import supported
@@ -33,6 +41,7 @@ HANDLERS = {
     **condition.HANDLERS,
     **communication.HANDLERS,
     **task.HANDLERS,
+    **document_reference.HANDLERS,
 }
 
 VIEWS = {
@@ -44,6 +53,7 @@ VIEWS = {
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

@@ -35,13 +35,15 @@ class OperationRule:
     ``creates``: it makes a new resource; otherwise it needs a target with ``versionId`` or ``seen``.
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
     its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
-    (``target.acknowledged``).
+    (``target.acknowledged``). ``own_entry``: it refers to its target and writes an entry of its own, which is what later
+    commands mean when they name this one.
     """
 
     creates: bool = False
     needs_seen: bool = False
     takes_back: bool = False
     high_risk: bool = False
+    own_entry: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

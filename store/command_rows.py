@@ -18,8 +18,7 @@ c.approval_until, c.author_assurance, c.possible_duplicate_of, c.action_type, c.
 s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS consent_until,
 (SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
-coalesce(c.target_reference, (SELECT o.reference FROM operations o WHERE o.command_id = c.root AND c.root <> c.id
-                                 AND o.is_primary ORDER BY o.seq LIMIT 1)) AS known_target,
+coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided') AS resend_decided,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
@@ -28,7 +27,7 @@ EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend
    FROM commands e JOIN operations o ON o.command_id = e.id
   WHERE e.lane_id = c.lane_id AND e.subject = c.subject AND e.lane_seq < c.lane_seq
     AND e.state IN ('verified', 'compensated') AND o.version_written IS NOT NULL
-    AND (o.reference = c.target_reference OR (c.target_reference IS NULL AND o.is_primary))
+    AND o.reference = coalesce(c.target_reference, tg.reference)
     AND (e.id = ANY (c.after) OR e.id = c.target_command
          OR (e.app = c.app AND e.author_digest = c.author_digest))) AS own_versions,
 (SELECT o.mapping_version FROM operations o WHERE o.command_id = c.id ORDER BY o.seq LIMIT 1) AS mapping_version
@@ -38,6 +37,8 @@ COMMAND_JOINS = """
 JOIN connections k ON k.id = c.connection_id
 JOIN payloads p ON p.tenant = c.tenant AND p.digest = c.envelope_digest
 LEFT JOIN consents s ON s.id = c.consent_id
+LEFT JOIN LATERAL (SELECT o.reference FROM operations o JOIN commands t ON t.root = o.command_id
+                    WHERE t.id = c.target_command AND o.is_primary ORDER BY o.seq LIMIT 1) tg ON true
 """
 
 

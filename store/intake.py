@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from canonical.action import action_specs
 from canonical.errors import FieldError, RefusedError
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
@@ -196,12 +197,19 @@ def _subject(connection: psycopg.Connection[Any], new: NewCommand, lane_id: int)
                 "The target command is not one of this patient's commands on this connection.",
                 errors=(FieldError(pointer="/target/command", code="target-unknown", detail="no such command here"),),
             )
-        return found[0]["subject"], found[0]["root"]
+        return found[0]["subject"], _root(new, found[0]["root"])
     if new.target_reference is not None:
         link = {"connection_id": new.connection_id, "reference": new.target_reference}
         found = rows(connection, _TARGET_LINK, link)
-        return (found[0]["subject"], found[0]["root"]) if found else (f"ref:{new.target_reference}", new.id)
+        if not found:
+            return f"ref:{new.target_reference}", new.id
+        return found[0]["subject"], _root(new, found[0]["root"])
     return f"command:{new.id}", new.id
+
+
+def _root(new: NewCommand, root: UUID) -> UUID:
+    """Return the command whose entry ``new`` changes: itself, where it only refers to that entry and writes another."""
+    return new.id if action_specs()[new.action_type].operations[new.operation].own_entry else root
 
 
 def _check_predecessors(connection: psycopg.Connection[Any], new: NewCommand) -> None:

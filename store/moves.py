@@ -119,7 +119,16 @@ def apply_move(
     return bool(rows(connection, _MOVE, parameters))
 
 
-def take_back_root(connection: psycopg.Connection[Any], root: UUID, *, actor: str) -> bool:
-    """Mark the command whose write a proven retraction took out of the chart, from whichever state allows it."""
+#: What a command entailed besides, or brought as a part, can be taken out of the chart while its own entry stays there.
+_SAME_ENTRY = """
+SELECT 1 FROM operations mine JOIN operations theirs ON theirs.reference = mine.reference
+ WHERE mine.command_id = %(by)s AND mine.is_primary AND theirs.command_id = %(root)s AND theirs.is_primary
+"""
+
+
+def take_back_root(connection: psycopg.Connection[Any], root: UUID, *, by: UUID, actor: str) -> bool:
+    """Mark the command whose own entry the proven retraction ``by`` took out of the chart, from whichever state allows it."""
+    if not rows(connection, _SAME_ENTRY, {"by": by, "root": root}):
+        return False
     sources = [state for state, trigger in TRANSITIONS if trigger is Trigger.TAKEN_BACK]
     return any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)

@@ -69,7 +69,7 @@ class Proofs:
             rows(connection, _OPERATIONS_PROVEN, {"command": unproven.command.id})
             root = root_taken_back(unproven.command)
             if root is not None:
-                take_back_root(connection, root, actor=self._actor)
+                take_back_root(connection, root, by=unproven.command.id, actor=self._actor)
             return True
 
     def fail(self, unproven: Unproven, evidence: list[Evidence]) -> bool:

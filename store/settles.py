@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from canonical.action import action_specs
 from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
@@ -65,7 +66,9 @@ li AS (
   ON CONFLICT (connection_id, reference) DO UPDATE
          SET version = coalesce(excluded.version, links.version), changed_at = clock_timestamp()),
 sb AS (
-  UPDATE commands f SET subject = cm.subject, root = cm.root FROM cm
+  UPDATE commands f SET subject = cm.subject,
+         root = CASE WHEN f.action_type || '.' || f.operation = ANY (%(own_entries)s) THEN f.root ELSE cm.root END
+    FROM cm
    WHERE %(reference)s::text IS NOT NULL AND f.lane_id = cm.lane_id AND f.id <> cm.id
      AND f.subject = 'ref:' || %(reference)s::text AND f.subject <> cm.subject AND f.state IN ("""
     + listed(OPEN)
@@ -144,7 +147,14 @@ def _parameters(claim: Claim, outcome: Settle, *, actor: str) -> dict[str, Any]:
         "not_before": outcome.not_before,
         "closed_reason": outcome.closed_reason,
         "reached": settlement.outcome in _REACHED,
+        "own_entries": _own_entries(),
     }
+
+
+def _own_entries() -> list[str]:
+    """Return the operations that refer to an entry and write one of their own: they stay their own root."""
+    specs = action_specs().values()
+    return [f"{spec.type}.{name}" for spec in specs for name, rule in spec.operations.items() if rule.own_entry]
 
 
 def store_settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, actor: str) -> bool:
@@ -161,7 +171,7 @@ def _store(session: psycopg.Connection[Any], parameters: dict[str, Any], *, root
             rows(session, _LOCK_LANE, parameters)
             found = bool(rows(session, _SETTLE, parameters))
             if found:
-                take_back_root(session, root, actor=actor)
+                take_back_root(session, root, by=parameters["command"], actor=actor)
         return found
     # One round trip: what is queued in a pipeline is sent together, and its results wait for us.
     with session.pipeline(), session.transaction():

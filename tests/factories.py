@@ -63,12 +63,6 @@ USUAL: dict[str, tuple[str, str, str]] = {
     "head-circumference-percentile": ("45.0", "%", "%"),
 }
 
-#: action → the entry that an update of it names, and what its author saw there.
-SEEN: dict[str, tuple[str, Json]] = {
-    "CareMessage": ("Communication/c3", {"topic": {"text": "Missed doses"}}),
-    "CareTask": ("Task/t3", {"status": "requested"}),
-}
-
 reseed_random(SEED)
 _events = itertools.count(1)
 
@@ -188,9 +182,32 @@ def care_task_json(operation: str = "create", **over: Any) -> Json:
     return _with(action | needed.get(operation, {}), over)
 
 
+def clinical_note_json(operation: str = "create", **over: Any) -> Json:
+    """Return a signed progress ``ClinicalNote`` in plain text, with what ``operation`` needs and no more."""
+    action: Json = {"type": "ClinicalNote", "operation": operation}
+    if operation == "retract":
+        return _with(action | {"retractReason": "about another patient"}, over)
+    action |= {
+        "docType": concept(LOINC, "11506-3", "Progress note"),
+        "content": "Seen at home.\nNo complaints.",
+        "date": EFFECTIVE,
+        "docStatus": "final",
+        "authenticator": {"reference": "Practitioner/n1"},
+    }
+    return _with(action, over)
+
+
 def patient_json(**over: Any) -> Json:
     """Return the patient as the envelope names one, a second time by birth date and family name."""
     return _with({"reference": "Patient/p1", "birthDate": "1961-04-02", "family": "Lopez"}, over)
+
+
+#: action → the entry that an update of it names, and what its author saw there.
+SEEN: dict[str, tuple[str, Json]] = {
+    "CareMessage": ("Communication/c3", {"topic": {"text": "Missed doses"}}),
+    "ClinicalNote": ("DocumentReference/d3", {"docType": concept(LOINC, "11506-3", "Progress note")}),
+    "CareTask": ("Task/t3", {"status": "requested"}),
+}
 
 
 def acknowledged_json(**over: Any) -> Json:
@@ -203,7 +220,12 @@ def target_json(action: Json, **over: Any) -> Json:
     """Return the target that an update of ``action`` names, with version and what was seen."""
     if action["type"] in SEEN:
         reference, seen = SEEN[action["type"]]
-        members: Json = {"reference": reference, "versionId": "1", "seen": seen}
+        members: Json = {
+            "reference": reference,
+            "versionId": "1",
+            "seen": seen,
+            "acknowledged": acknowledged_json(),
+        }
     elif action["type"] == "MedicationChange":
         members = {
             "reference": "MedicationStatement/m3",

@@ -9,18 +9,47 @@ from typing import Any
 import pytest
 
 from adapters.fhir_r4 import ADAPTER
-from adapters.r4 import medication_statement, observation
+from adapters.r4 import (
+    allergy_intolerance,
+    communication,
+    condition,
+    document_reference,
+    medication_statement,
+    observation,
+    task,
+)
+from adapters.r4.clinical_status import KEPT, Statuses
 from adapters.r4.fields import Field
 from adapters.site import Site
 from canonical import exact_json
 from canonical.action import Action
+from canonical.actions.allergy_update import AllergyUpdate
+from canonical.actions.care_message import CareMessage
+from canonical.actions.care_task import CareTask
+from canonical.actions.clinical_note import ClinicalNote
 from canonical.actions.medication_change import MedicationChange
+from canonical.actions.problem_update import ProblemUpdate
 from canonical.actions.vital_reading import VitalReading
+from canonical.onset import FORMS
+from canonical.ports import Surrounding
 from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
+from tests.adapters.r4 import test_allergy_intolerance as allergies
+from tests.adapters.r4 import test_communication as messages
+from tests.adapters.r4 import test_condition as diagnoses
+from tests.adapters.r4 import test_document_reference as notes
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
+from tests.adapters.r4 import test_task as tasks
 
 PAGE = (Path(__file__).parents[2] / "docs/resource-maps.md").read_text(encoding="utf-8")
+
+
+def forms(stem: str) -> dict[str, Any]:
+    """A choice in each of the five forms that FHIR has for it."""
+    values: dict[str, Any] = {"DateTime": "2019", "String": "x", "Period": {"start": "2019"}}
+    return {f"{stem}{form}": values.get(form, {"text": "52 years"}) for form in FORMS}
+
+
 #: Field → what an author may say, as the adapter's own tests have it.
 SAMPLES: dict[str, dict[str, Any]] = {
     "VitalReading": {
@@ -38,11 +67,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "statusReason": REASON,
         "expectedResume": "2026-12",
     },
+    "AllergyUpdate": {**allergies.FULL, **forms("onset"), "noneKnownScope": "drug"},
+    "ProblemUpdate": {**diagnoses.FULL, **forms("onset"), **forms("abatement")},
+    "CareMessage": {**messages.MESSAGE, **messages.RETRACT},
+    "CareTask": {**tasks.CREATE, **tasks.SAID["cancel"], **tasks.SAID["complete"]},
+    "ClinicalNote": {**notes.FULL, **notes.WITHHELD, **notes.RETRACT, "attachment": notes.PDF},
 }
 MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (VitalReading, observation.FIELDS, {}),
     (MedicationChange, medication_statement.FIELDS, {"medicationCodeableConcept": METFORMIN}),
+    (AllergyUpdate, allergy_intolerance.FIELDS, {}),
+    (ProblemUpdate, condition.FIELDS, {}),
+    (CareMessage, communication.FIELDS, {}),
+    (CareTask, task.FIELDS, {}),
+    (ClinicalNote, document_reference.FIELDS, {}),
 ]
+IDS = [model.TYPE for model, _, _ in MAPPED]
+#: What becomes a note or stays with us: it has a row and no field of its own.
+REASONS = {"retractReason", "changeReason"}
 #: Fields that are no content of their own: which operation it is, and what its own row or the status says.
 FRAME = {"type", "operation"}
 
@@ -74,7 +116,7 @@ def written(field: Field, value: Any, frame: dict[str, Any]) -> set[str]:
     return {place.partition("=")[0] for place in set(places(resource)) - set(places(frame))}
 
 
-@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=["VitalReading", "MedicationChange"])
+@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=IDS)
 def test_every_field_of_an_action_has_its_row(
     model: type[Action], fields: Sequence[Field], frame: dict[str, Any]
 ) -> None:
@@ -82,12 +124,13 @@ def test_every_field_of_an_action_has_its_row(
     assert set(table_under(model.TYPE)) == names - FRAME
 
 
-@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=["VitalReading", "MedicationChange"])
+@pytest.mark.parametrize(("model", "fields", "frame"), MAPPED, ids=IDS)
 def test_a_field_is_written_where_its_row_says_and_nowhere_else(
     model: type[Action], fields: Sequence[Field], frame: dict[str, Any]
 ) -> None:
     told = table_under(model.TYPE)
-    assert {field.name for field in fields} == {name for name, where in told.items() if where} - {"retractReason"}
+    names = {field.name for field in fields}
+    assert names == {name for name, where in told.items() if where} - (REASONS - names)
     for field in fields:
         changed = written(field, SAMPLES[model.TYPE][field.name], frame)
         assert changed, field.name
@@ -119,8 +162,10 @@ def _extension_urls(fields: Sequence[Field], sample: dict[str, Any], frame: dict
 
 
 def test_operations_move_the_status_as_the_page_says() -> None:
-    updates = re.findall(r"^\| `(\w+)` \| update", PAGE, re.MULTILINE)
-    assert sorted(updates) == sorted([*medication_statement.STATUS_MOVES, "correct", "retract"])
+    sections = {model.TYPE: _section(model.TYPE) for model, _, _ in MAPPED[:2]}
+    updates = {name: re.findall(r"^\| `(\w+)` \| update", text, re.MULTILINE) for name, text in sections.items()}
+    assert sorted(updates["MedicationChange"]) == sorted(medication_statement.STATUS_MOVES)
+    assert sorted(updates["VitalReading"]) == ["correct", "retract"]
     for operation, (allowed, leads_to) in medication_statement.STATUS_MOVES.items():
         row = _row_of("MedicationChange", operation)
         before, _, after = row.partition("→")
@@ -132,8 +177,47 @@ def test_operations_move_the_status_as_the_page_says() -> None:
     assert set(re.findall(r"`([a-z-]+)`", corrected.partition(";")[2])) == set(observation.CORRECTED) - moved
 
 
+@pytest.mark.parametrize(
+    ("action", "statuses", "begin"),
+    [
+        ("AllergyUpdate", allergy_intolerance.STATUSES, {"record": "unconfirmed", "assertNoneKnown": "confirmed"}),
+        ("ProblemUpdate", condition.STATUSES, {"add": "unconfirmed"}),
+    ],
+)
+def test_operations_move_both_statuses_as_the_page_says(action: str, statuses: Statuses, begin: dict[str, str]) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (create|update)[^|]*\| (.*?) \| (.*?) \|$", _section(action), re.MULTILINE)
+    assert {name for name, verb, *_ in rows if verb == "update"} == set(statuses.moves)
+    assert {name for name, verb, *_ in rows if verb == "create"} == set(begin)
+    for name, verb, clinical, verification in rows:
+        if verb == "create":
+            assert (clinical, verification) == ("`active`", f"`{begin[name]}`")
+            continue
+        move = statuses.moves[name]
+        assert clinical == _told(move.clinical_from, move.clinical), name
+        assert verification == _told(move.verification_from, move.verification), name
+
+
+def test_messages_tasks_and_notes_move_their_status_as_the_page_says() -> None:
+    for operation, (allowed, leads_to) in task.STATUS_MOVES.items():
+        assert _row_of("CareTask", operation) == _told(allowed, KEPT if leads_to is None else leads_to), operation
+    taken_back = re.findall(r"`([a-z-]+)`", _row_of("CareMessage", "retract"))
+    assert taken_back == [*sorted(communication.ENDED), "entered-in-error"]
+    assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
+
+
+def _told(allowed: frozenset[str | None], leads_to: str | None) -> str:
+    before = ", ".join(f"`{code}`" for code in sorted(code for code in allowed if code is not None))
+    if leads_to == KEPT:
+        return f"{before} stay"
+    return f"{before} → {'none' if leads_to is None else f'`{leads_to}`'}"
+
+
+def _section(action: str) -> str:
+    return PAGE.partition(f"## {action} →")[2].partition("\n## ")[0]
+
+
 def _row_of(action: str, operation: str) -> str:
-    section = PAGE.partition(f"## {action} →")[2].partition("\n## ")[0]
+    section = _section(action)
     (cell,) = re.findall(rf"^\| `{operation}` \| update[^|]*\| (.*?) \|$", section, re.MULTILINE)
     return str(cell)
 
@@ -155,5 +239,5 @@ def test_what_belongs_to_our_own_record_stays_out_of_the_chart() -> None:
     confirmed = {"by": {"value": "n-471"}, "when": "2026-11-22T08:16:00Z"}
     sent = command({**WEIGHT, "confirmed": confirmed}, **ours)
     assert exact_json.dumps(sent.envelope.as_json()).count("471") > len(ours), "they must be there to be left out"
-    (operation,) = ADAPTER.plan(sent, None, Site(base_url="https://ehr.example/fhir"))
+    (operation,) = ADAPTER.plan(sent, Surrounding(), Site(base_url="https://ehr.example/fhir"))
     assert [word for word in (b"471", b"PUBHLTH") if word in operation.body] == []

@@ -19,6 +19,9 @@ from tests.factories import (
     Json,
     allergy_update_json,
     as_bytes,
+    care_message_json,
+    care_task_json,
+    clinical_note_json,
     component_json,
     decimal,
     dosage_json,
@@ -58,6 +61,9 @@ ACTIONS: dict[str, Json] = {
     "nothing known": allergy_update_json("assertNoneKnown"),
     "problem": problem_update_json(bodySite=[{"text": "left knee"}], evidence=[{"code": [{"text": "x"}]}]),
     "resolved": problem_update_json("resolve", abatementPeriod={"start": "2020", "end": "2021"}),
+    "message": care_message_json(category=[{"text": "x"}], about=[{"reference": "Observation/o1"}], sent="2026-03"),
+    "task": care_task_json("complete", output=[{"type": {"text": "x"}, "valueQuantity": quantity("2.0", "calls")}]),
+    "note": clinical_note_json(observations=[vital_reading_json("heart-rate")], period={"start": "2026"}),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
 ODD: list[Any] = [

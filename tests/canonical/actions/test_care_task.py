@@ -90,9 +90,11 @@ def test_an_update_may_clear_only_what_a_task_can_be_done_without(name: str) -> 
 
 @pytest.mark.parametrize("name", ["owner", "requester"])
 def test_whoever_is_named_can_be_found(name: str) -> None:
-    assert refusals(care_task_json(**{name: {"display": "somebody"}})) == {f"/action/{name}": "names-nobody"}
-    assert refusals(care_task_json(**{name: {"reference": "Location/l1"}})) == {f"/action/{name}": "reference-type"}
-    assert refusals(care_task_json(**{name: {"reference": "Patient/p1"}})) == {}
+    assert refusals(care_task_json("create", **{name: {"display": "somebody"}})) == {f"/action/{name}": "names-nobody"}
+    assert refusals(care_task_json("create", **{name: {"reference": "Location/l1"}})) == {
+        f"/action/{name}": "reference-type"
+    }
+    assert refusals(care_task_json("create", **{name: {"reference": "Patient/p1"}})) == {}
 
 
 def test_a_task_may_be_due_later_but_not_asked_for_or_done_later() -> None:
