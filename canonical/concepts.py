@@ -28,12 +28,13 @@ SYNTAX: Mapping[str, tuple[re.Pattern[str], str]] = {
 def codings(concept: Any) -> list[Mapping[str, Any]]:
     """Return the codings of a concept's JSON that are any."""
     found = concept.get("coding") if isinstance(concept, Mapping) else None
-    return [item for item in found or [] if isinstance(item, Mapping)]
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
 
-def codes(concept: Any) -> frozenset[tuple[Any, str]]:
-    """Return (system, code) of every coding that has a code."""
-    return frozenset((item.get("system"), item["code"]) for item in codings(concept) if item.get("code"))
+def codes(concept: Any) -> frozenset[tuple[str, str]]:
+    """Return (system, code) of every coding that has a code; a coding without a system has an empty one."""
+    named = ((item.get("system"), item.get("code")) for item in codings(concept))
+    return frozenset((str(system or ""), code) for system, code in named if isinstance(code, str))
 
 
 def words(concept: Any) -> tuple[str, ...]:

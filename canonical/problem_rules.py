@@ -89,7 +89,15 @@ def other_matters() -> tuple[OtherMatter, ...]:
     """Return what is no problem, the most telling first."""
     data = tomllib.loads(files("canonical").joinpath("data/problem_wording.toml").read_text("utf-8"))
     return tuple(
-        OtherMatter(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+        OtherMatter(
+            code=row["code"],
+            instead=row["instead"],
+            anywhere=tuple(row.get("anywhere", ())),
+            first=tuple(row.get("first", ())),
+            last=tuple(row.get("last", ())),
+            icd10cm=tuple(row.get("icd10cm", ())),
+            snomed=tuple(row.get("snomed", ())),
+        )
         for row in data["other"]
     )
 

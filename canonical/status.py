@@ -141,6 +141,31 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The patient named does not match the patient in the chart. Nothing was sent.",
         next="A reviewer checks who was meant.",
     ),
+    "possible_duplicate": Explanation(
+        sentence="The chart says this already, or something like it. Nothing was sent.",
+        next="A reviewer decides whether it is the same.",
+    ),
+    "not_an_allergy": Explanation(
+        sentence="The words are those of a side effect or a preference. Nothing was sent.",
+        next="A reviewer asks the author whether it is an allergy.",
+    ),
+    "active_allergy": Explanation(
+        sentence="It says that no allergy is known, and the chart has one. Nothing was sent.",
+        next="A reviewer asks the author which one is right.",
+    ),
+    "none_known_unclear": Explanation(
+        sentence="The chart says that no allergy of some kind is known, and it is not clear whether this is one. "
+        "Nothing was sent.",
+        next="A reviewer decides about both.",
+    ),
+    "reaction_not_found": Explanation(
+        sentence="The entry has no reaction of the name given. Nothing was sent.",
+        next="A reviewer looks which reaction was meant.",
+    ),
+    "reaction_ambiguous": Explanation(
+        sentence="The entry has several reactions of the name given. Nothing was sent.",
+        next="A reviewer looks which reaction was meant.",
+    ),
     "not_ours_to_change": Explanation(
         sentence="This is a prescriber's order; we may not change it. The prescription and the pharmacy "
         "were not changed.",

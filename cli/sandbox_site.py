@@ -24,6 +24,7 @@ _SERVICE_SCOPES = " ".join(
     (
         *("system/Patient.rs", "system/Encounter.rs", "system/MedicationRequest.rs"),
         *("system/Observation.crus", "system/MedicationStatement.crus"),
+        *("system/AllergyIntolerance.crus", "system/Condition.crus"),
     )
 )
 #: The upstream apps, and what each may do; the last one is the desk that keeps consents and switches.

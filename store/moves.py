@@ -28,6 +28,8 @@ SEVERITY = {
     "possible_duplicate": 1,
     "proof_failed": 1,
     "cannot_tell": 1,
+    "active_allergy": 1,
+    "none_known_unclear": 1,
     "deceased": 2,
     "merged_patient": 2,
     "conflict": 2,

@@ -216,16 +216,21 @@ def acknowledged_json(**over: Any) -> Json:
     return _with(members, over)
 
 
+#: action on the allergy or problem list → the entry that an update of it names, and what its author saw.
+_ON_LISTS: dict[str, tuple[str, Json]] = {
+    "AllergyUpdate": ("AllergyIntolerance/a3", {"clinicalStatus": "active", "criticality": "low"}),
+    "ProblemUpdate": ("Condition/c3", {"clinicalStatus": "active", "category": "problem-list-item"}),
+}
+
+
 def target_json(action: Json, **over: Any) -> Json:
     """Return the target that an update of ``action`` names, with version and what was seen."""
     if action["type"] in SEEN:
         reference, seen = SEEN[action["type"]]
-        members: Json = {
-            "reference": reference,
-            "versionId": "1",
-            "seen": seen,
-            "acknowledged": acknowledged_json(),
-        }
+        members: Json = {"reference": reference, "versionId": "1", "seen": seen, "acknowledged": acknowledged_json()}
+    elif action["type"] in _ON_LISTS:
+        reference, seen = _ON_LISTS[action["type"]]
+        members = {"reference": reference, "versionId": "7", "seen": seen, "acknowledged": acknowledged_json()}
     elif action["type"] == "MedicationChange":
         members = {
             "reference": "MedicationStatement/m3",

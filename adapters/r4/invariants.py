@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from adapters.r4.fields import has_code
+from canonical.concepts import codes as codes_of
 
 _THO = "http://terminology.hl7.org/CodeSystem/"
 ALLERGY_CLINICAL = _THO + "allergyintolerance-clinical"
@@ -58,12 +58,12 @@ def is_bound(path: str, value: Any) -> bool:
         return all(isinstance(code, str) and code in CODES[place] for code in stated)
     if place in CONCEPTS:
         system, codes = CONCEPTS[place]
-        return any(has_code(value, system, code) for code in codes)
+        return any(named == system and code in codes for named, code in codes_of(value))
     return True
 
 
 def _is_error(resource: Mapping[str, Any], system: str) -> bool:
-    return has_code(resource.get("verificationStatus"), system, ENTERED_IN_ERROR)
+    return (system, ENTERED_IN_ERROR) in codes_of(resource.get("verificationStatus"))
 
 
 def _items(resource: Mapping[str, Any], element: str) -> list[Mapping[str, Any]]:
@@ -81,13 +81,14 @@ def _con_2(resource: Mapping[str, Any]) -> bool:
 
 
 def _con_3(resource: Mapping[str, Any]) -> bool:
-    on_list = any(has_code(item, CONDITION_CATEGORY, "problem-list-item") for item in _items(resource, "category"))
+    listed = (CONDITION_CATEGORY, "problem-list-item")
+    on_list = any(listed in codes_of(item) for item in _items(resource, "category"))
     return not on_list or _is_error(resource, CONDITION_VERIFICATION) or "clinicalStatus" in resource
 
 
 def _con_4(resource: Mapping[str, Any]) -> bool:
-    over = (has_code(resource.get("clinicalStatus"), CONDITION_CLINICAL, code) for code in sorted(ABATED))
-    return not any(name in resource for name in ABATEMENT) or any(over)
+    over = {(CONDITION_CLINICAL, code) for code in ABATED}
+    return not any(name in resource for name in ABATEMENT) or bool(over & codes_of(resource.get("clinicalStatus")))
 
 
 #: Clinical statuses that an abatement may stand beside.

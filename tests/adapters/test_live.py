@@ -67,7 +67,10 @@ def test_doctor_says_when_the_ehr_states_nothing_of_itself() -> None:
 
 def test_doctor_wants_to_be_able_to_identify_the_patient(sandbox: RunningSandbox) -> None:
     class Granted(NoTokens):
-        granted = "system/Observation.cruds system/MedicationStatement.cruds"
+        granted = (
+            "system/Observation.cruds system/MedicationStatement.cruds "
+            "system/AllergyIntolerance.cruds system/Condition.cruds"
+        )
 
     with at(sandbox) as ehr:
         failed = [check for check in live_checks(ehr.capabilities, ehr._statement, Granted()) if not check.ok]

@@ -12,7 +12,8 @@ from canonical.action import Finding
 from canonical.actions.allergy_update import SPEC
 from canonical.allergy_lists import contradicts, none_known_code, none_known_scope
 from tests.canonical.checked import parsed
-from tests.factories import RXNORM, SNOMED_CT, Json, allergy_update_json, concept, target_json
+from tests.factories import RXNORM, SNOMED_CT, Json, concept, target_json
+from tests.list_factories import allergy_update_json
 
 CATEGORIES = ["food", "medication", "environment", "biologic"]
 SCOPES = ["all", "drug", "food", "environment", "latex"]

@@ -8,7 +8,8 @@ import pytest
 
 from canonical.actions.problem_update import SPEC
 from tests.canonical.checked import parsed
-from tests.factories import ICD_10_CM, SNOMED_CT, Json, concept, problem_code, problem_update_json, target_json
+from tests.factories import SNOMED_CT, Json, concept, target_json
+from tests.list_factories import ICD_10_CM, problem_code, problem_update_json
 
 ENCOUNTER = {"reference": "Encounter/e7"}
 

@@ -11,18 +11,8 @@ from canonical.errors import RefusedError
 from canonical.idempotency import derived_key
 from canonical.judgement import check_target
 from tests.canonical.checked import confirmations, findings, parsed, refusals
-from tests.factories import (
-    ABSENT,
-    NOW,
-    RXNORM,
-    SNOMED_CT,
-    Json,
-    allergy_update_json,
-    concept,
-    quantity,
-    reaction_json,
-    target_json,
-)
+from tests.factories import ABSENT, NOW, RXNORM, SNOMED_CT, Json, concept, quantity, target_json
+from tests.list_factories import allergy_update_json, reaction_json
 
 OPERATIONS = [
     "record",
@@ -258,7 +248,7 @@ def test_only_an_update_clears(operation: str) -> None:
 
 @pytest.mark.parametrize("name", ["category", "reaction", "note"])
 def test_an_empty_list_says_nothing(name: str) -> None:
-    assert refusals(allergy_update_json(**{name: []})) == {f"/action/{name}": "empty-list"}
+    assert refusals({**allergy_update_json(), name: []}) == {f"/action/{name}": "empty-list"}
 
 
 def test_an_update_changes_something() -> None:

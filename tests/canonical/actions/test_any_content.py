@@ -17,7 +17,6 @@ from canonical.idempotency import derived_key, fingerprint
 from tests.factories import (
     NOW,
     Json,
-    allergy_update_json,
     as_bytes,
     care_message_json,
     care_task_json,
@@ -27,11 +26,10 @@ from tests.factories import (
     dosage_json,
     envelope_json,
     medication_change_json,
-    problem_update_json,
     quantity,
-    reaction_json,
     vital_reading_json,
 )
+from tests.list_factories import allergy_update_json, problem_update_json, reaction_json
 
 FULL_DOSAGE = dosage_json(
     sequence=1,

@@ -10,19 +10,8 @@ from canonical.idempotency import derived_key
 from canonical.judgement import check_target
 from canonical.problem_rules import other_matters
 from tests.canonical.checked import confirmations, findings, parsed, refusals
-from tests.factories import (
-    ABSENT,
-    ICD_10_CM,
-    LOINC,
-    NOW,
-    SNOMED_CT,
-    Json,
-    concept,
-    problem_code,
-    problem_update_json,
-    quantity,
-    target_json,
-)
+from tests.factories import ABSENT, LOINC, NOW, SNOMED_CT, Json, concept, quantity, target_json
+from tests.list_factories import ICD_10_CM, problem_code, problem_update_json
 
 OPERATIONS = ["add", "update", "resolve", "inactivate", "reactivate", "refute", "retract"]
 CATEGORIES = ["problem-list-item", "encounter-diagnosis", "health-concern"]
