@@ -176,8 +176,9 @@ def _note(change: Change) -> Resource:
     if code is None or code in _REFUSED_NOTES:
         raise UnsupportedActionError("this EHR does not take this kind of note")
     resource["type"] = {**resource["type"], "coding": [_one(change, "note", resource["type"], code)]}
-    attachment = resource["content"][0]["attachment"]
-    resource["content"] = [{"attachment": {name: attachment[name] for name in ("contentType", "data")}}]
+    # Plain text and nothing else, not even a parameter of it, is documented to be taken.
+    data = resource["content"][0]["attachment"]["data"]
+    resource["content"] = [{"attachment": {"contentType": "text/plain", "data": data}}]
     _check_signature(resource)
     return resource
 

@@ -39,7 +39,7 @@ def test_note_is_plain_text_of_one_attachment_in_its_encounter() -> None:
     sent = body(one())
     (content,) = sent["content"]
     assert set(content["attachment"]) == {"contentType", "data"}
-    assert content["attachment"]["contentType"].startswith("text/plain")
+    assert content["attachment"]["contentType"] == "text/plain"
     assert base64.b64decode(content["attachment"]["data"]).decode() == TEXT
     assert sent["context"]["encounter"] == [VISIT["encounter"]]
     assert (sent["status"], sent["docStatus"]) == ("current", "final")
