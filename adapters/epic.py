@@ -1,4 +1,4 @@
-"""Epic (R4): vitals go into the chart, allergies and problems to clinicians who reconcile them; nothing is changed later.
+"""Epic (R4): vitals and notes go into the chart, allergies and problems to clinicians who reconcile them; nothing is changed.
 
 Every create is an API that the hospital licenses one by one (answered 403 with an empty body otherwise), so each stands behind
 a flag of the connection. There is no update, patch or delete of what we create, no version, no conditional create, and our
@@ -9,11 +9,15 @@ allergies" beside it.
 The same vital at the same instant is refused (59189), a duplicate of a charted allergy too (59141): the chart is looked into,
 as only an equal entry is the one that was meant.
 
-Options of a connection. ``licensed_vitals``, ``licensed_allergies``, ``licensed_problems``: the hospital licensed that API.
-``units``: LOINC code → UCUM unit in which this Epic keeps it; without it a vital is not sent, since the default unit differs by
-organisation. ``codes.vital``: ours → the one coding (``system|code``) by which its flowsheet row is known, where that is not
-the LOINC code. ``keeps``: action type → further fields that its build was seen to keep. ``vital_note_characters`` (254; 60
-before May 2025). ``leaves_out``: see :mod:`adapters.accepted`.
+Without an author it signs a note in the name of the connection's own user, so that a signed note is sent only under the author
+who signed it.
+
+Options of a connection. ``licensed_vitals``, ``licensed_allergies``, ``licensed_problems``, ``licensed_notes``: the hospital
+licensed that API. ``units``: LOINC code → UCUM unit in which this Epic keeps it; without it a vital is not sent, since the
+default unit differs by organisation. ``codes.vital``, ``codes.note``: ours → the one coding (``system|code``) by which a
+flowsheet row or a type of note is known, where that is not the LOINC code. ``keeps``: action type → further fields that its
+build was seen to keep. ``vital_note_characters`` (254; 60 before May 2025). ``leaves_out``: see :mod:`adapters.accepted`; it
+may hold ``title`` too, since no place for the title of a note is known.
 
 Not confirmed, so nothing rests on it: life of a token, rates, timeouts, search lag, which elements beyond those named here a
 build keeps; all but the list of verbs is from a third party's tests or transcripts of the vendor's pages.
@@ -30,16 +34,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.accepted import UnmappedCodeError, codings, own_code, taken, within
+from adapters.accepted import LEAVES_OUT, UnmappedCodeError, code_in, codings, own_code, taken, within
 from adapters.adapter import Adapter
 from adapters.measured import in_a_unit_of, same_amount
-from adapters.r4 import allergy_intolerance, answers, condition, natural_key, observation
+from adapters.r4 import allergy_intolerance, answers, condition, document_reference, natural_key, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import LOINC
 from adapters.r4.fields import has_code, put
 from adapters.r4.invariants import CONDITION_VERIFICATION
-from adapters.r4.normalisation import Normalisation, codings_added, not_kept, told
+from adapters.r4.normalisation import Normalisation, added, codings_added, not_kept, told
 from adapters.r4.support import refused, supported
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Landing, Limit, Meaning, Proof, Write
@@ -59,11 +63,14 @@ _KEPT: Mapping[str, tuple[str, ...]] = {
     "VitalReading": ("code", "valueQuantity", "component", "effectiveDateTime", "note"),
     "AllergyUpdate": ("code", "category", "reaction", "recordedDate"),
     "ProblemUpdate": ("category", "code", "onsetDateTime", "note"),
+    "ClinicalNote": ("docType", "content", "date", "docStatus", "author", "authenticator"),
 }
 _PRESSURE = "85354-9"
 _PARTS = frozenset({"8480-6", "8462-4"})
 _LOINC_OF_VITALS = frozenset(code for vital in vital_signs().values() for code in vital.loinc)
 _PROBLEM_NOTE = 450
+#: Kinds of notes that it refuses, by their LOINC codes.
+_REFUSED_NOTES = frozenset({"18842-5", "34105-7", "69730-0"})
 
 
 def _kept(change: Change, action: str) -> Change:
@@ -90,7 +97,7 @@ def _vital(change: Change) -> Resource:
     resource = observation.record(_kept(change, "VitalReading"))
     _one_note(resource, change.site.options.get("vital_note_characters", 254))
     code = _loinc_of(resource["code"])
-    resource["code"] = {**resource["code"], "coding": [_row(change, resource["code"], code)]}
+    resource["code"] = {**resource["code"], "coding": [_one(change, "vital", resource["code"], code)]}
     if code == _PRESSURE:
         return _pressure(resource)
     return _measured(resource, code, change.site.options.get("units", {}).get(code))
@@ -102,17 +109,13 @@ def _loinc_of(concept: Mapping[str, Any]) -> str:
     return next(code for code in named if code in _LOINC_OF_VITALS)
 
 
-def _row(change: Change, concept: Mapping[str, Any], code: str) -> dict[str, str]:
-    """Return the one coding by which the flowsheet row is found."""
-    if not any(f"{LOINC}|{item['code']}" in _map(change) for item in codings(concept)):
+def _one(change: Change, kind: str, concept: Mapping[str, Any], code: str) -> dict[str, str]:
+    """Return the one coding by which the EHR knows it: the site's own where the connection maps it, else LOINC."""
+    mapped = change.site.options.get("codes", {}).get(kind, {})
+    if not any(f"{LOINC}|{item['code']}" in mapped for item in codings(concept)):
         return {"system": LOINC, "code": code}
-    system, _, own = own_code(change.site, "vital", concept).rpartition("|")
+    system, _, own = own_code(change.site, kind, concept).rpartition("|")
     return {"system": system, "code": own}
-
-
-def _map(change: Change) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = change.site.options.get("codes", {}).get("vital", {})
-    return found
 
 
 def _measured(resource: Resource, code: str, unit: str | None) -> Resource:
@@ -160,10 +163,46 @@ def _problem(change: Change) -> Resource:
     return resource
 
 
+def _note(change: Change) -> Resource:
+    """Build a note of its encounter, signed by its author or a draft.
+
+    Raises :class:`NeedsPersonError` ``encounter_needed``, and as :func:`adapters.r4.document_reference.create`.
+    """
+    if change.encounter is None:
+        raise NeedsPersonError("encounter_needed", "The EHR files a note in an encounter; the command names none.")
+    kept = _kept(replace(change, content=_without_title(change)), "ClinicalNote")
+    resource = document_reference.create(kept)
+    code = code_in(resource["type"], LOINC)
+    if code is None or code in _REFUSED_NOTES:
+        raise UnsupportedActionError("this EHR does not take this kind of note")
+    resource["type"] = {**resource["type"], "coding": [_one(change, "note", resource["type"], code)]}
+    # Plain text and nothing else, not even a parameter of it, is documented to be taken.
+    data = resource["content"][0]["attachment"]["data"]
+    resource["content"] = [{"attachment": {"contentType": "text/plain", "data": data}}]
+    _check_signature(resource)
+    return resource
+
+
+def _without_title(change: Change) -> Mapping[str, Any]:
+    leaves_out = "title" in change.site.options.get(LEAVES_OUT, ())
+    return {name: item for name, item in change.content.items() if name != "title" or not leaves_out}
+
+
+def _check_signature(resource: Resource) -> None:
+    """Leave out the signer, who must be the author where the note is signed: that is whom the EHR takes for it."""
+    signer, authors = resource.pop("authenticator", None), resource.get("author", [])
+    if resource["docStatus"] != "final":
+        return
+    named = authors[0].get("reference") if len(authors) == 1 else None
+    if named is None or signer is None or named != signer.get("reference"):
+        raise UnsupportedActionError("this EHR takes a signed note from the one author who signed it")
+
+
 HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("VitalReading", "record"): Handler(resource_type="Observation", build=_vital, creates=True),
     ("AllergyUpdate", "record"): Handler(resource_type="AllergyIntolerance", build=_allergy, creates=True),
     ("ProblemUpdate", "add"): Handler(resource_type="Condition", build=_problem, creates=True),
+    ("ClinicalNote", "create"): Handler(resource_type="DocumentReference", build=_note, creates=True),
 }
 VIEWS = {
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
@@ -171,6 +210,7 @@ VIEWS = {
         fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
 }
 
 
@@ -189,9 +229,14 @@ WRITES = {
     ("Observation", CREATE): _create("licensed_vitals", 963),
     ("AllergyIntolerance", CREATE): _create("licensed_allergies", 945, Landing.REVIEW),
     ("Condition", CREATE): _create("licensed_problems", 949, Landing.REVIEW),
+    ("DocumentReference", CREATE): _create("licensed_notes", 1046),
 }
 _ONCE = "Epic takes {} from outside once and can neither change them nor take them back: it is done in Epic by hand."
 _VITALS, _ALLERGIES, _PROBLEMS = _ONCE.format("vital signs"), _ONCE.format("allergies"), _ONCE.format("problems")
+_NOTES = (
+    "Epic takes a note from outside once, and keeps no relation of it to another: it is added to, replaced or taken back"
+    " in Epic by hand."
+)
 _MEDICATIONS = "Epic takes no documented medication from outside: it has no create and no update of one."
 _MESSAGES = "Epic takes messages from outside for community referrals only, which this is not."
 _TASKS = "Epic takes no task from outside: it only lets a referral's own task be updated."
@@ -216,6 +261,7 @@ SUPPORTS = {
         "ProblemUpdate",
         dict.fromkeys(("update", "resolve", "inactivate", "reactivate", "refute", "retract"), _PROBLEMS),
     ),
+    **refused("ClinicalNote", dict.fromkeys(("addendum", "replace", "retract"), _NOTES)),
     **refused("CareMessage", dict.fromkeys(("send", "retract"), _MESSAGES)),
     **refused("CareTask", dict.fromkeys(("create", "update", "complete", "cancel"), _TASKS)),
 }
@@ -261,12 +307,15 @@ NORMALISATIONS = (
     codings_added(
         "AllergyIntolerance", "code", what="its text is replaced by the coding's", source=_TESTED, text_replaced=True
     ),
+    added("DocumentReference", "category", what="clinical-note is added", source=_TESTED),
+    added("DocumentReference", "author", what="the connection's own user, where nobody is named", source=_TESTED),
     not_kept("AllergyIntolerance", "category", source=_TESTED),
     not_kept("AllergyIntolerance", "recordedDate", source=_TESTED),
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS,
+    fallbacks={"note": ("ClinicalNote", "create")},
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
@@ -279,6 +328,7 @@ CAPABILITIES = Capabilities(
             confirmed=False,
         ),
         Limit(what="Condition.note", most=f"one, {_PROBLEM_NOTE} characters", source=_TESTED, confirmed=False),
+        Limit(what="DocumentReference.content", most="one, plain text", source=_TESTED, confirmed=False),
         Limit(what="Observation.code.coding", most="1", source=_TESTED, confirmed=False),
         Limit(what="AllergyIntolerance.reaction.manifestation", most="1", source=_TESTED, confirmed=False),
         Limit(
@@ -292,7 +342,7 @@ CAPABILITIES = Capabilities(
         ),
     ),
     compensations=dict.fromkeys(
-        ("VitalReading", "AllergyUpdate", "ProblemUpdate"), "none from outside: by hand in Epic"
+        ("VitalReading", "AllergyUpdate", "ProblemUpdate", "ClinicalNote"), "none from outside: by hand in Epic"
     ),
     provenance="read only: ours stays in our own record",
     versions="none: no ETag, and no update that would need one",

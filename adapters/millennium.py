@@ -9,7 +9,7 @@ filed as two readings that nothing joins (default: no). ``codes.medication``: ou
 ``leaves_out``: see :mod:`adapters.accepted`; here it may hold ``changeReason`` too, for problems that have a note already.
 
 Source: cerner/fhir.cerner.com content/millennium/r4 and lib/resources/r4 (observation, medication_request,
-medication_request_patch, allergy_intolerance, condition, communication; read 2026-11).
+medication_request_patch, allergy_intolerance, condition, communication, document_reference; read 2026-11).
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.accepted import LEAVES_OUT, UnmappedCodeError, codings, own_code, taken
-from adapters.r4 import allergy_intolerance, communication, condition, medication_request, observation
+from adapters.r4 import (
+    allergy_intolerance,
+    communication,
+    condition,
+    document_reference,
+    medication_request,
+    observation,
+)
 from adapters.r4.change import Change
 from adapters.r4.components import LOINC, concept
 from adapters.r4.fields import agree, extension_value, has_code, put, put_extension
@@ -66,6 +73,11 @@ _NAMED = ("code", "noneKnownScope", "category", "changeReason", "note")
 _PROBLEM = ("category", "code", "severity", "onsetDateTime", "note")
 #: What says "none known" there: of allergies altogether, and to medications.
 _NONE_KNOWN = frozenset({"716186003", "409137002"})
+_NOTE = ("docType", "title", "content", "attachment", "date", "period", "author", "docStatus", "authenticator")
+#: Media types of a document. Source: lib/resources/r4/document_reference.yaml, and docs.oracle.com mfrap for plain text.
+_DOCUMENTS = frozenset(
+    {"application/pdf", "application/xhtml+xml", "application/xml", "text/html", "text/plain", "text/rtf"}
+)
 _MESSAGE_CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
 
 
@@ -272,6 +284,35 @@ def _selected(code: Mapping[str, Any]) -> dict[str, Any]:
     if len(found) > 2 or len(chosen) != 1:
         raise UnmappedCodeError("problem", tuple(str(item["code"]) for item in found))
     return {**code, "coding": [{**item, "userSelected": item is chosen[0]} for item in found]}
+
+
+def note(change: Change) -> Resource:
+    """Build a signed document of an encounter, with the time of the service that it tells of.
+
+    Raises as :func:`adapters.r4.document_reference.create`.
+    """
+    resource = document_reference.create(taken(change, _NOTE))
+    if resource["docStatus"] != "final":
+        raise UnsupportedActionError("this EHR takes signed notes from outside, and no drafts")
+    if "T" not in str(resource.get("context", {}).get("period", {}).get("end")):
+        raise UnsupportedActionError("this EHR takes a note with the full time at which the service ended")
+    people = [*resource.get("author", []), *([resource["authenticator"]] if "authenticator" in resource else [])]
+    if not all("Practitioner/" in str(person.get("reference")) for person in people):
+        raise UnsupportedActionError("this EHR takes notes of practitioners")
+    named = [item for item in codings(resource["type"]) if item.get("system") == LOINC]
+    resource["type"] = {**resource["type"], "coding": named}
+    return _titled(resource)
+
+
+def _titled(resource: Resource) -> Resource:
+    """Put title and date where the EHR takes them: with the document that they are about."""
+    attachment = resource["content"][0]["attachment"]
+    if str(attachment.get("contentType")).partition(";")[0] not in _DOCUMENTS:
+        raise UnsupportedActionError(f"this EHR takes documents as {', '.join(sorted(_DOCUMENTS))}")
+    kept = {name: attachment[name] for name in ("contentType", "data", "title", "creation") if name in attachment}
+    given = {"title": resource.pop("description", None), "creation": resource.pop("date", None)}
+    said = {name: item for name, item in given.items() if item is not None}
+    return {**resource, "content": [{"attachment": {**kept, **said}}]}
 
 
 def message(change: Change) -> Resource:

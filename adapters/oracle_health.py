@@ -6,7 +6,8 @@ medication only the status can be patched, and the EHR itself chooses between st
 takes for one it has becomes a change of that one, so it is not sent then; it retires "no known allergies" itself.
 
 What it cannot take may go as a message into a clinician's inbox. A message is given back without its text, so the text of one
-whose answer was lost cannot be looked up: a person decides.
+whose answer was lost cannot be looked up: a person decides. A note is given back by the address of its document: what
+is read back proves that it is there, of its kind, time and authors, and not each word of it.
 
 Options of a connection: see :mod:`adapters.millennium`.
 
@@ -30,6 +31,7 @@ from adapters.r4 import (
     answers,
     communication,
     condition,
+    document_reference,
     medication_request,
     natural_key,
     observation,
@@ -52,6 +54,7 @@ _ALLERGY = _DOCS + "clinical/summary/allergy-intolerance.md"
 _CONDITION = _DOCS + "clinical/summary/condition.md"
 _MEDICATION = _DOCS + "clinical/medications/medication-request.md"
 _PATCH = "cerner/fhir.cerner.com lib/resources/r4/medication_request_patch.yaml"
+_DOCUMENT = _DOCS + "documents/document-reference.md"
 _MESSAGE = _DOCS + "clinical/request-and-response/communication.md"
 
 _ALLERGY_CHANGE = Handler(resource_type="AllergyIntolerance", build=millennium.changed_allergy)
@@ -76,6 +79,7 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
         ("ProblemUpdate", operation): _PROBLEM_CHANGE
         for operation in ("update", "resolve", "inactivate", "reactivate", "refute", "retract")
     },
+    ("ClinicalNote", "create"): Handler(resource_type="DocumentReference", build=millennium.note, creates=True),
     ("CareMessage", "send"): Handler(resource_type="Communication", build=millennium.message, creates=True),
 }
 VIEWS = {
@@ -85,6 +89,7 @@ VIEWS = {
         fields=(*allergy_intolerance.FIELDS, *allergy_intolerance.STATUSES.fields), encounter="encounter"
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
+    "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
 }
 
@@ -108,6 +113,7 @@ WRITES = {
     ("AllergyIntolerance", UPDATE): _change(_ALLERGY, Meaning.REPLACES),
     ("Condition", CREATE): _create(_CONDITION),
     ("Condition", UPDATE): _change(_CONDITION, Meaning.REPLACES),
+    ("DocumentReference", CREATE): _create(_DOCUMENT),
     ("Communication", CREATE): _create(_MESSAGE),
 }
 _KEPT_VITAL = (
@@ -118,6 +124,10 @@ _NEW_DOSE = f"{_STATUS_ONLY} Stop this entry and start one with the new content.
 _NOT_ERROR = f"{_STATUS_ONLY} Neither says that the entry was an error."
 _REFUTED = "Millennium does not take an allergy as refuted in an update: it is refuted in Millennium by hand."
 _REACTIONS = "Millennium does not let the manifestations of an allergy be changed: it is done in Millennium by hand."
+_UNRELATED = (
+    "Millennium keeps no relation of a note to another: it is added to, or a draft finished, in Millennium by hand."
+)
+_NOTE_STAYS = "Which notes an update may mark as an error is not confirmed: it is done in Millennium by hand."
 _SENT = "A message that was sent cannot be taken back in Millennium."
 _TASKS = "Millennium's tasks can only be read from outside. It may be sent as a message to a clinician's inbox."
 SUPPORTS = {
@@ -132,6 +142,7 @@ SUPPORTS = {
         },
     ),
     **refused("AllergyUpdate", {"refute": _REFUTED, **dict.fromkeys(("addReaction", "removeReaction"), _REACTIONS)}),
+    **refused("ClinicalNote", {**dict.fromkeys(("addendum", "replace"), _UNRELATED), "retract": _NOTE_STAYS}),
     **refused("CareMessage", {"retract": _SENT}),
     **refused("CareTask", dict.fromkeys(("create", "update", "complete", "cancel"), _TASKS)),
 }
@@ -176,6 +187,20 @@ def _normal(resource_type: str, element: str, what: str, source: str, same: Any)
     return Normalisation(resource_type=resource_type, element=element, what=what, source=source, same=same)
 
 
+def _document_is_elsewhere(sent: Resource, stored: Resource) -> bool:
+    """Whether the one document is given back by its address, under the type in which it was sent."""
+    one, other = (item.get("content", []) for item in (sent, stored))
+    if len(one) != 1 or len(other) != 1:
+        return False
+    here, there = one[0]["attachment"], other[0].get("attachment", {})
+    return bool(there.get("url")) and "data" not in there and there.get("title", here.get("title")) == here.get("title")
+
+
+def _same_title(sent: Resource, stored: Resource) -> bool:
+    title = sent.get("content", [{}])[0].get("attachment", {}).get("title")
+    return "description" not in sent and (title is None or stored.get("description") == title)
+
+
 def _text_is_elsewhere(_sent: Resource, stored: Resource) -> bool:
     payload = stored.get("payload", [])
     return len(payload) == 1 and "Binary/" in str(payload[0].get("contentReference", {}).get("reference"))
@@ -211,6 +236,27 @@ NORMALISATIONS = (
         for name, source in (("Condition", _CONDITION), ("AllergyIntolerance", _ALLERGY))
         for element in ("recorder", "asserter")
     ),
+    Normalisation(
+        resource_type="DocumentReference",
+        element="content",
+        what="given back by its address; markup is cleaned",
+        source=_DOCUMENT,
+        same=_document_is_elsewhere,
+        also=("attachment", "content"),
+    ),
+    Normalisation(
+        resource_type="DocumentReference",
+        element="description",
+        what="the title of the document",
+        source=_DOCUMENT,
+        same=_same_title,
+        also=("title",),
+    ),
+    codings_added("DocumentReference", "type", what="its event code is added", source=_DOCUMENT, also=("docType",)),
+    *(
+        added("DocumentReference", element, what="filled by the EHR", source=_DOCUMENT)
+        for element in ("category", "date")
+    ),
     _normal("Communication", "payload", "its text is a Binary of its own", _MESSAGE, _text_is_elsewhere),
     *(
         added("Communication", element, what="filled by the EHR", source=_MESSAGE)
@@ -241,6 +287,7 @@ CAPABILITIES = Capabilities(
         "MedicationChange": "stop: the entry ends; as an error it is marked in Millennium by hand",
         "AllergyUpdate": "retract: update with verificationStatus entered-in-error",
         "ProblemUpdate": "retract: update with verificationStatus entered-in-error",
+        "ClinicalNote": "none from outside: marked as an error in Millennium by hand",
         "CareMessage": "none: it was read or will be",
     },
     provenance="POST Provenance with one target is possible; not sent, ours stays in our own record",
@@ -265,6 +312,6 @@ ADAPTER: Adapter = OracleHealthAdapter(
     views=VIEWS,
     errors=ERRORS,
     normalisations=NORMALISATIONS,
-    # Only a reading is searched by more than the patient; an unknown parameter would be refused.
-    natural_keys={"Observation": natural_key.KEYS["Observation"], "MedicationRequest": {}},
+    # Only readings and notes are searched by more than the patient; an unknown parameter would be refused.
+    natural_keys={name: natural_key.KEYS[name] for name in ("Observation", "DocumentReference")},
 )

@@ -81,6 +81,7 @@ def test_table_says_of_every_operation_how_it_is_taken_or_why_not() -> None:
         ("VitalReading", "record"): Way.DIRECT,
         ("AllergyUpdate", "record"): Way.REVIEW,
         ("ProblemUpdate", "add"): Way.REVIEW,
+        ("ClinicalNote", "create"): Way.DIRECT,
     }
 
 
