@@ -4,6 +4,7 @@ It makes keys and files; it starts nothing.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from cryptography.fernet import Fernet
 from joserfc.jwk import ECKey
 
 from canonical.ports import Timings
+from cli.sandbox_neighbour import Neighbour
 from cli.service_client import Profile
 from processes.data_directory import private_directory
 
@@ -44,6 +46,7 @@ class SandboxSite:
     folder: Path
     origin: str
     api_url: str
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def connections_file(self) -> Path:
@@ -110,7 +113,10 @@ class SandboxSite:
             self.token_key_file.touch(mode=0o600)
             self.token_key_file.write_bytes(Fernet.generate_key())
         self.clients_file.write_text(json.dumps(_clients(public), indent=1), encoding="utf-8")
-        self.connections_file.write_text(self._connections(timings), encoding="utf-8")
+        for neighbour in self.neighbours:
+            neighbour.prepare(self.folder, client_id=SERVICE, jwk=public[SERVICE])
+        connections = [self._connection(timings), *map(self._neighbouring(timings), self.neighbours)]
+        self.connections_file.write_text("\n".join(connections), encoding="utf-8")
         self.apps_file.write_text(_apps(public), encoding="utf-8")
         for app in APPS:
             self.profile(app).write(self.folder / f"{app}.json")
@@ -126,7 +132,7 @@ class SandboxSite:
             file.write_text(json.dumps(key.as_dict(private=True)), encoding="ascii")
         return ECKey.import_key(json.loads(file.read_text(encoding="ascii"))).as_dict(private=False)
 
-    def _connections(self, timings: Timings) -> str:
+    def _connection(self, timings: Timings) -> str:
         return f"""[[connection]]
 tenant = "{TENANT}"
 name = "{CONNECTION}"
@@ -141,7 +147,15 @@ key_file = "{self._key_file(SERVICE).name}"
 alg = "ES384"
 scope = "{_SERVICE_SCOPES}"
 
-[connection.timings]
+{_timings(timings)}"""
+
+    def _neighbouring(self, timings: Timings) -> Callable[[Neighbour], str]:
+        key_file = self._key_file(SERVICE).name
+        return lambda it: it.connection(tenant=TENANT, client_id=SERVICE, key_file=key_file) + _timings(timings)
+
+
+def _timings(timings: Timings) -> str:
+    return f"""[connection.timings]
 request = {timings.request.total_seconds()}
 slowest_commit = {timings.slowest_commit.total_seconds()}
 search_lag = {timings.search_lag.total_seconds()}

@@ -28,6 +28,7 @@ class Stack:
         threads: of each worker; None leaves it to the settings.
         flower_port: None runs no Flower.
         sandbox: arguments of `writeback sandbox`, and its address; None runs none.
+        neighbours: more sandboxes, by name.
     """
 
     environment: Mapping[str, str]
@@ -37,6 +38,7 @@ class Stack:
     threads: int | None = None
     flower_port: int | None = None
     sandbox: tuple[Sequence[str], str] | None = None
+    neighbours: Mapping[str, tuple[Sequence[str], str]] = field(default_factory=dict)
     stop_grace: timedelta = STOP_GRACE
     _own: list[str] = field(default_factory=lambda: [sys.executable, "-m", "cli.main"])
 
@@ -66,10 +68,12 @@ class Stack:
         ]
 
     def _sandbox(self) -> list[ChildSpec]:
-        if self.sandbox is None:
-            return []
-        arguments, origin = self.sandbox
-        return [self._child("sandbox", "sandbox", *arguments, ready=answers(f"{origin}/fhir/metadata"))]
+        own = {} if self.sandbox is None else {"sandbox": self.sandbox}
+        others = {f"sandbox-{name}": it for name, it in self.neighbours.items()}
+        return [
+            self._child(name, "sandbox", *arguments, ready=answers(f"{origin}/fhir/metadata"))
+            for name, (arguments, origin) in {**own, **others}.items()
+        ]
 
     def _flower(self) -> list[ChildSpec]:
         return [] if self.flower_port is None else [self._child("flower", "flower", "--port", str(self.flower_port))]

@@ -15,7 +15,7 @@ from cli.demo.judge import Told
 from cli.demo.people import Person
 from cli.demo.queue import Queue
 from cli.errors import CannotDo
-from cli.sandbox_site import APPS, CONNECTION, SandboxSite
+from cli.sandbox_site import APPS, SandboxSite
 from cli.service_client import ServiceClient
 from cli.submit import told as sentence
 from processes.condition import wait_until
@@ -145,7 +145,7 @@ class Apps:
 
     def _record_consent(self, person: Person) -> None:
         terms = {
-            "connection": CONNECTION,
+            "connection": person.connection,
             "patient": {"reference": person.reference},
             "purposes": ["TREAT"],
             "actions": ["*"],

@@ -48,13 +48,17 @@ class Evidence:
         return [(version, before) for version, before in pairs if version.source is None]
 
 
+#: What no version is.
+_NEW = ""
+
+
 @dataclass
 class Chart:
     """One running sandbox; it remembers what was seeded and edited through it."""
 
     origin: str
     admin_token: str
-    _seeded: set[str] = field(default_factory=set)
+    _seeded: dict[str, str | None] = field(default_factory=dict)
     _edits: dict[str, Version] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,7 +68,7 @@ class Chart:
     def seed(self, bundle: Resource) -> int:
         """Put the resources of a Bundle in the empty chart; returns how many."""
         self._ask("POST", "/seed", bundle)
-        self._seeded |= {f"{it['resource']['resourceType']}/{it['resource']['id']}" for it in bundle["entry"]}
+        self._seeded |= {name: _stated_version(it) for name, it in self.current().items()}
         return len(bundle["entry"])
 
     def edit(self, reference: str) -> None:
@@ -94,7 +98,11 @@ class Chart:
     def evidence(self) -> Evidence:
         """Return all that the judge needs."""
         current = self.current()
-        changed = [name for name, it in current.items() if name not in self._seeded or it["meta"]["versionId"] != "1"]
+        changed = [
+            name
+            for name, it in current.items()
+            if self._seeded.get(name, _NEW) != _stated_version(it) or name in self._edits
+        ]
         return Evidence(
             seeded=frozenset(self._seeded),
             edits=dict(self._edits),
@@ -118,6 +126,12 @@ class Chart:
         if not answer.is_success:
             raise CannotDo(f"The sandbox refused {method} /admin{path.partition('?')[0]} ({answer.status_code}).")
         return exact_json.parse(answer.content)
+
+
+def _stated_version(resource: Resource) -> str | None:
+    """Return the version that a resource states of itself; some EHRs state none."""
+    version: str | None = resource.get("meta", {}).get("versionId")
+    return version
 
 
 def _version(given: Mapping[str, Any]) -> Version:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -19,13 +20,15 @@ from canonical.errors import WritebackError
 from cli.balance import balance_of
 from cli.demo.apps import Apps
 from cli.demo.chart import Chart
+from cli.demo.charts import Charts
 from cli.demo.faults import TIMINGS
+from cli.demo.neighbours import neighbours
 from cli.demo.plan import FEWEST
 from cli.demo.queue import Queue
 from cli.demo.report import document, show
 from cli.demo.run import Run, Verdict
 from cli.launch import Running, running
-from cli.sandbox_site import SandboxSite
+from cli.sandbox_site import CONNECTION, SandboxSite
 from cli.stack import Stack
 from cli.terminal import notes, results, say
 from cli.up import addresses, site_in
@@ -86,7 +89,7 @@ def working_directory(given: Path | None) -> Iterator[Path]:
 def product_in(folder: Path, *, flower: bool) -> Iterator[tuple[Running, SandboxSite]]:
     """Start all of the product with a sandbox hospital in `folder`, and stop it at the end."""
     port = free_port()
-    site = site_in(folder / "site", api_port=port)
+    site = replace(site_in(folder / "site", api_port=port), neighbours=neighbours())
     site.prepare(TIMINGS)
     settings = read_settings(data_dir=folder, database_url="", redis_url="")
     stack = Stack(
@@ -98,6 +101,7 @@ def product_in(folder: Path, *, flower: bool) -> Iterator[tuple[Running, Sandbox
         api_port=port,
         flower_port=free_port() if flower else None,
         sandbox=site.sandbox,
+        neighbours={it.name: it.sandbox(site.folder) for it in site.neighbours},
         # Nothing is on its way any more when a demonstration stops.
         stop_grace=timedelta(seconds=10),
     )
@@ -109,12 +113,18 @@ def product_in(folder: Path, *, flower: bool) -> Iterator[tuple[Running, Sandbox
 def _play(product: Running, site: SandboxSite, *, seed: int, actions: int) -> Verdict:
     queue = Queue(broker_url=product.stack.urls.redis_url, key_prefix=f"wb:{ENVIRONMENT}:", site=site)
     with (
-        closing(Chart(site.origin, site.admin_token)) as chart,
+        closing(Charts(charts_of(site))) as charts,
         closing(Apps(site, queue)) as apps,
         Progress(console=notes(), transient=True) as progress,
     ):
-        run = Run(chart=chart, apps=apps, balance=lambda: _balance(product), progress=progress)
+        run = Run(charts=charts, apps=apps, balance=lambda: _balance(product), progress=progress)
         return run.play(seed=seed, actions=actions)
+
+
+def charts_of(site: SandboxSite) -> dict[str, Chart]:
+    """Return the chart of each hospital of the site, by its connection."""
+    others = {it.name: Chart(it.origin, it.admin_token(site.folder)) for it in site.neighbours}
+    return {CONNECTION: Chart(site.origin, site.admin_token), **others}
 
 
 def _balance(product: Running) -> dict[str, Any]:

@@ -32,6 +32,11 @@ _ON_WRITES: tuple[tuple[str, int, Mapping[str, Any]], ...] = (
 _ON_CREATES = (*_ON_WRITES, ("duplicate_delivery", 1, {}))
 
 
+def rules_elsewhere(seed: int) -> list[dict[str, Any]]:
+    """Return the rules of a hospital whose EHR has no guard against a request that the network delivers twice."""
+    return list(_writes("create", _ON_WRITES, seed))
+
+
 def rules(seed: int, *, drop_answer_of: str) -> list[dict[str, Any]]:
     """Return the rules; `drop_answer_of` is the correlation id of the command whose answer is lost in any case."""
     lost = {

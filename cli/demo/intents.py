@@ -108,6 +108,11 @@ class Intent:
         return TAKEN_BACK if self.taken_back else ENDINGS.get(self.kind, IN_CHART)
 
     @property
+    def connection(self) -> str:
+        """The hospital that it goes to."""
+        return str(self.envelope["connection"])
+
+    @property
     def operation(self) -> str:
         action = self.envelope["action"]
         return f"{action['type']}.{action['operation']}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cli.demo.chart import Evidence, Version
 from cli.demo.content import wrong_elements
 from cli.demo.intents import Intent, Kind
+from cli.demo.likeness import is_among, is_reading_of
 
 #: Our business identifiers in a resource: who created it, and who changed it last.
 CREATED_BY = "urn:fhir-writeback:command"
@@ -55,13 +56,15 @@ class Difference:
 class Case:
     """All that is known at the end: what the apps were told, what the EHR holds, whether the service's books close.
 
-    `named_in_flight` are the commands that a revocation said were on their way already.
+    `named_in_flight` are the commands that a revocation said were on their way already. An EHR that keeps no identifier of
+    ours is judged by content: `unmarked` are the LOINC codes of the readings that only we write there.
     """
 
     told: tuple[Told, ...]
     found: Evidence
     named_in_flight: frozenset[str]
     balance_closes: bool
+    unmarked: frozenset[str] = frozenset()
 
     @property
     def by_command(self) -> dict[str, Told]:
@@ -94,10 +97,18 @@ def _creates(case: Case) -> Iterator[str]:
     for told in case.told:
         if not told.intent.creates or told.command is None:
             continue
-        found = [name for name, it in case.found.current.items() if _mark(it, CREATED_BY) == told.command]
+        found = _created_by(case, told)
         wanted = 1 if told.is_charted else 0
         if len(found) != wanted:
             yield f"{told.intent.name}: {len(found)} resources in the chart, not {wanted}."
+
+
+def _created_by(case: Case, told: Told) -> list[str]:
+    """Return the references of what a command created: by our mark, or, where none is kept, by content."""
+    if not case.unmarked:
+        return [name for name, it in case.found.current.items() if _mark(it, CREATED_BY) == told.command]
+    fresh = {name: it for name, it in case.found.current.items() if name not in case.found.seeded}
+    return [name for name, it in fresh.items() if is_reading_of(it, told.intent.envelope)]
 
 
 def _changes(case: Case) -> Iterator[str]:
@@ -124,6 +135,9 @@ def _version_faults(case: Case, told: Told, written: Version, before: Version | 
 
 
 def _contents(case: Case) -> Iterator[str]:
+    if case.unmarked:
+        # What is found by its content cannot differ in it.
+        return
     for version, before in case.found.written:
         told = case.by_command.get(_writer(version, before) or "")
         if told is None or version.resource is None:
@@ -134,6 +148,9 @@ def _contents(case: Case) -> Iterator[str]:
 
 
 def _strangers(case: Case) -> Iterator[str]:
+    if case.unmarked:
+        yield from _strange_readings(case)
+        return
     for version, before in case.found.written:
         if _writer(version, before) not in case.by_command:
             yield f"{version.reference} version {version.version} was written by no command that was accepted."
@@ -141,6 +158,16 @@ def _strangers(case: Case) -> Iterator[str]:
     ours = {it.reference for it, before in case.found.written if before is None}
     for reference in sorted(created - ours):
         yield f"{reference} is in the chart and nobody knows who created it."
+
+
+def _strange_readings(case: Case) -> Iterator[str]:
+    """Tell of readings that no accepted command said; other entries are the EHR's own, such as the panel it files them in."""
+    accepted = [told.intent.envelope for told in case.told if told.is_charted]
+    for name, it in case.found.current.items():
+        if name in case.found.seeded or not is_among(it, case.unmarked):
+            continue
+        if not any(is_reading_of(it, envelope) for envelope in accepted):
+            yield f"{name} is in the chart and no command that was accepted says so."
 
 
 def _gone(case: Case) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.sandbox_site import CONNECTION
+
 Resource = dict[str, Any]
 
 #: Vital signs of a chart that an action may repeat; a body mass index is derived and belongs to no app.
@@ -20,12 +22,13 @@ class Medication:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """One synthetic patient; `vitals` by LOINC code."""
+    """One synthetic patient; `vitals` by LOINC code, `connection` to the hospital that has the chart."""
 
     patient: Resource
     encounter: Resource
     vitals: Mapping[str, Resource]
     medications: tuple[Medication, ...]
+    connection: str = CONNECTION
 
     @property
     def reference(self) -> str:

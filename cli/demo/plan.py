@@ -8,6 +8,7 @@ from typing import Any
 
 from cli.demo import medications as change
 from cli.demo.intents import Intent, Kind
+from cli.demo.neighbours import readings_of, spread
 from cli.demo.people import Medication, Person, Resource, people_of
 from cli.demo.vitals import IMPOSSIBLE, UNUSUAL, Ward
 from cli.sandbox_site import CONNECTION
@@ -43,14 +44,20 @@ def cohort(seed: int, actions: int) -> Resource:
     from sandbox.patients import synthetic_bundle
 
     wanted, people = counts(actions), max(12, actions // 5)
-    while len(medicines(people_of(bundle := synthetic_bundle(seed, people)))) < sum(wanted[it] for it in ON_MEDICINES):
+    needed = sum(wanted[it] for it in ON_MEDICINES)
+    while len(medicines(spread(people_of(bundle := synthetic_bundle(seed, people))))) < needed:
         people += 10
     return bundle
 
 
 def medicines(people: list[Person]) -> list[tuple[Person, Medication]]:
     """Return the medicines that actions may change; the first patient is left alone: that consent will be revoked."""
-    return [(person, it) for person in people[1:] for it in person.medications]
+    return [(person, it) for person in at_home(people) for it in person.medications]
+
+
+def at_home(people: list[Person]) -> list[Person]:
+    """Return the patients of the hospital that takes every kind of action, without the first one."""
+    return [person for person in people[1:] if person.connection == CONNECTION]
 
 
 def counts(actions: int) -> dict[Kind, int]:
@@ -81,7 +88,7 @@ class Planner:
         self._random = Random(self.seed)  # noqa: S311 - a repeatable draw, no secret
         self._ward = Ward(self._random)
         self._medicines = medicines(self.people)
-        self._readings = [(person, it) for person in self.people[1:] for it in person.vitals.values()]
+        self._readings = [(person, it) for person in at_home(self.people) for it in person.vitals.values()]
         self._random.shuffle(self._medicines)
         self._random.shuffle(self._readings)
 
@@ -92,7 +99,7 @@ class Planner:
             intent for kind, make in self._makers().items() for intent in (make(kind) for _ in range(wanted[kind]))
         ]
         confirmed = [self._confirmed(it) for it in first if it.kind is Kind.UNCONFIRMED]
-        roots = [it for it in first if it.kind is Kind.RECORDED]
+        roots = [it for it in first if it.kind is Kind.RECORDED and it.connection == CONNECTION]
         corrected = [self._again(it, Kind.CORRECTED) for it in roots[: wanted[Kind.CORRECTED]]]
         taken_back = roots[len(corrected) : len(corrected) + wanted[Kind.RETRACTED]]
         retracted = [self._again(it, Kind.RETRACTED) for it in taken_back]
@@ -119,11 +126,19 @@ class Planner:
         }
 
     def _somebody(self) -> Person:
+        return self._random.choice(at_home(self.people))
+
+    def _anybody(self) -> Person:
+        """Return a patient of any hospital."""
         return self._random.choice(self.people[1:])
 
     def _recorded(self, kind: Kind, *, sends: int = 1) -> Intent:
-        person = self._somebody()
-        return self._intent(kind, person, self._ward.reading(person), sends=sends)
+        person = self._anybody()
+        codes = readings_of().get(person.connection)
+        code = self._random.choice(sorted(codes)) if codes else None
+        # Elsewhere the EHR wants to know who measured; at home it is the author, as the app leaves it.
+        measured_by = {"performer": person.vitals[code]["performer"]} if code else {}
+        return self._intent(kind, person, self._ward.reading(person, code) | measured_by, sends=sends)
 
     def _unlikely(self, kind: Kind, values: Mapping[str, str]) -> Intent:
         person, code = self._somebody(), self._random.choice(sorted(values))
@@ -154,7 +169,7 @@ class Planner:
 
     def _started(self, kind: Kind) -> Intent:
         # Documenting an order once more leaves the list's other entries free for the changes.
-        person = self._random.choice([it for it in self.people[1:] if it.medications])
+        person = self._random.choice([it for it in at_home(self.people) if it.medications])
         medicine = self._random.choice(person.medications)
         return self._intent(kind, person, change.start(medicine, self._today))
 
@@ -217,7 +232,7 @@ class Planner:
             sends=sends,
             of=of,
             envelope={
-                "connection": CONNECTION,
+                "connection": person.connection,
                 "schemaVersion": "1",
                 "action": action,
                 "patient": person.identity(),

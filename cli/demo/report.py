@@ -7,7 +7,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from cli.balance import table_of
-from cli.demo.judge import Told
+from cli.demo.judge import Case, Told
 from cli.demo.run import Verdict
 from cli.terminal import plain_table
 
@@ -16,7 +16,7 @@ def document(verdict: Verdict) -> dict[str, Any]:
     """Return a run as one JSON object; `closed` is what `--once` exits by."""
     return {
         "seed": verdict.seed,
-        "actions": len(verdict.case.told),
+        "actions": len(verdict.told),
         "closed": verdict.is_good,
         "differences": [{"rule": it.rule, "sentence": it.sentence} for it in verdict.differences],
         "endings": [
@@ -26,14 +26,20 @@ def document(verdict: Verdict) -> dict[str, Any]:
         "faults": verdict.faults,
         "writeRequests": write_requests(verdict),
         "chart": dict(sorted(written(verdict).items())),
+        "hospitals": {name: _hospital(case) for name, case in verdict.cases.items()},
         "balance": verdict.balance,
         "seconds": round(verdict.seconds, 1),
     }
 
 
+def _hospital(case: Case) -> dict[str, int]:
+    """Return how many actions a hospital was given, and how many of them are in its chart."""
+    return {"actions": len(case.told), "charted": sum(told.is_charted for told in case.told)}
+
+
 def endings(verdict: Verdict) -> Counter[tuple[str, str, str]]:
     """Return how many actions ended how: public status (or "refused"), reason or code, kind."""
-    return Counter(_ending(told) for told in verdict.case.told)
+    return Counter(_ending(told) for told in verdict.told)
 
 
 def _ending(told: Told) -> tuple[str, str, str]:
@@ -43,19 +49,23 @@ def _ending(told: Told) -> tuple[str, str, str]:
 
 
 def write_requests(verdict: Verdict) -> int:
-    return sum(it["interaction"] in {"create", "update"} for it in verdict.case.found.requests)
+    return sum(
+        it["interaction"] in {"create", "update"} for case in verdict.cases.values() for it in case.found.requests
+    )
 
 
 def written(verdict: Verdict) -> Counter[str]:
     """Return how many versions of each type the service wrote into the chart."""
-    return Counter(version.reference.partition("/")[0] for version, _ in verdict.case.found.written)
+    return Counter(
+        version.reference.partition("/")[0] for case in verdict.cases.values() for version, _ in case.found.written
+    )
 
 
 def show(verdict: Verdict, console: Console) -> None:
     """Print where everything ended, the balance, and what the EHR holds."""
     console.print(Group(_endings(verdict), Text(), _balance(verdict), Text(), _chart(verdict), Text()))
     if verdict.is_good:
-        console.print("The chart holds exactly what was accepted, and nothing else.", style="bold green")
+        console.print("The charts hold exactly what was accepted, and nothing else.", style="bold green")
         return
     console.print("This is not as it must be:", style="bold red")
     for it in verdict.differences:
@@ -81,11 +91,15 @@ def _balance(verdict: Verdict) -> Any:
 
 
 def _chart(verdict: Verdict) -> Any:
-    table = plain_table("", "", title="What the EHR itself says")
-    held = Counter(name.partition("/")[0] for name in verdict.case.found.current)
+    table = plain_table("", "", title="What the EHRs themselves say")
+    held = Counter(name.partition("/")[0] for case in verdict.cases.values() for name in case.found.current)
     for kind, versions in sorted(written(verdict).items()):
         table.add_row(f"{kind} in the chart", f"{held[kind]}, of which the service wrote {versions} versions")
-    table.add_row("edits by clinicians, untouched", str(len(verdict.case.found.edits)))
+    for name, case in verdict.cases.items():
+        numbers = _hospital(case)
+        table.add_row(f"{name}", f"{numbers['actions']} actions, of which {numbers['charted']} reached the chart")
+    edits = sum(len(case.found.edits) for case in verdict.cases.values())
+    table.add_row("edits by clinicians, untouched", str(edits))
     table.add_row("write requests", str(write_requests(verdict)))
     faults = ", ".join(f"{times} {name}" for name, times in sorted(verdict.faults.items()))
     table.add_row("faults played", faults)

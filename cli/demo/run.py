@@ -1,7 +1,7 @@
 """One run of the demonstration on a running product: seed, consent, act, wait until all is settled, look, judge."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -10,12 +10,13 @@ from typing import Any
 from rich.progress import Progress
 
 from cli.demo.apps import Apps
-from cli.demo.chart import Chart
-from cli.demo.faults import rules
+from cli.demo.charts import Charts
 from cli.demo.intents import SECOND, STAGED, Intent, Kind
-from cli.demo.judge import Case, Difference, judge
+from cli.demo.judge import Case, Difference, Told, judge
+from cli.demo.neighbours import readings_of, spread
 from cli.demo.people import people_of
 from cli.demo.plan import Planner, cohort
+from cli.sandbox_site import CONNECTION
 from processes.condition import wait_until
 
 #: Everything has settled long before; what has not is told as a difference.
@@ -28,11 +29,16 @@ class Verdict:
     """What a run came to."""
 
     seed: int
-    case: Case
+    cases: Mapping[str, Case]
     differences: tuple[Difference, ...]
     faults: dict[str, int]
     balance: dict[str, Any]
     seconds: float
+
+    @property
+    def told(self) -> list[Told]:
+        """What the apps were told about every action, hospital by hospital."""
+        return [told for case in self.cases.values() for told in case.told]
 
     @property
     def is_good(self) -> bool:
@@ -44,11 +50,12 @@ class Run:
     """One run.
 
     Args:
+        charts: of all hospitals.
         balance: asks the service for its balance, as `writeback balance --json` prints it.
         progress: shows the person at the terminal how far it is.
     """
 
-    chart: Chart
+    charts: Charts
     apps: Apps
     balance: Callable[[], dict[str, Any]]
     progress: Progress
@@ -59,28 +66,38 @@ class Run:
         intents = self._prepare(seed, actions)
         self._act(intents, seed)
         self._await_settled()
-        faults, balance = self.chart.played(), self.balance()
-        self._say("reading the EHR's own chart and log, and judging …")
-        case = Case(
-            told=self.apps.told(intents),
-            found=self.chart.evidence(),
-            named_in_flight=self.apps.named_in_flight,
-            balance_closes=bool(balance["closes"]),
-        )
+        faults, balance = self.charts.played(), self.balance()
+        self._say("reading the EHRs' own charts and logs, and judging …")
+        cases = self._cases(self.apps.told(intents), closes=bool(balance["closes"]))
         return Verdict(
             seed=seed,
-            case=case,
-            differences=tuple(judge(case)),
+            cases=cases,
+            differences=tuple(it for case in cases.values() for it in judge(case)),
             faults=faults,
             balance=balance,
             seconds=time.monotonic() - began,
         )
 
+    def _cases(self, told: tuple[Told, ...], *, closes: bool) -> dict[str, Case]:
+        """Return one case for each hospital; the service's books are judged once, with the first."""
+        return {
+            name: Case(
+                told=tuple(it for it in told if it.intent.connection == name),
+                found=found,
+                named_in_flight=self.apps.named_in_flight,
+                balance_closes=closes or name != CONNECTION,
+                unmarked=readings_of().get(name, frozenset()),
+            )
+            for name, found in self.charts.evidence().items()
+        }
+
     def _prepare(self, seed: int, actions: int) -> list[Intent]:
         bundle = cohort(seed, actions)
-        people = people_of(bundle)
+        people = spread(people_of(bundle))
+        seeded = self.charts.seed(bundle, people)
+        hospitals = len(self.charts.by_connection)
         self._say(
-            f"seeding {len(people)} synthetic patients ({self.chart.seed(bundle)} resources), recording consents …"
+            f"seeding {len(people)} synthetic patients of {hospitals} hospitals ({seeded} resources), recording consents …"
         )
         self.apps.record_consents(people)
         return Planner(people, seed).plan(actions)
@@ -90,9 +107,9 @@ class Run:
         waiting = next(it for it in intents if it.kind is Kind.REVOKED)
         for it in intents:
             if it.kind is Kind.MOVED:
-                self.chart.edit(it.envelope["target"]["reference"])
-        self.chart.play(rules(seed, drop_answer_of=lost.name))
-        self._say(f"giving {len(intents)} actions, while the EHR fails at 15 % of the writes …")
+                self.charts.home.edit(it.envelope["target"]["reference"])
+        self.charts.play(seed, drop_answer_of=lost.name)
+        self._say(f"giving {len(intents)} actions, while the EHRs fail at 15 % of the writes …")
         bar = self.progress.add_task("giving", total=len(intents))
         self.apps.revoke_in_flight(lost, waiting)
         self.progress.advance(bar, 2)
