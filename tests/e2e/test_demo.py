@@ -19,6 +19,8 @@ def test_the_demonstration_closes_and_says_so_in_one_json_object() -> None:
     assert said["differences"] == []
     assert said["actions"] == 60
     assert said["seed"] == 31
+    assert len(said["hospitals"]) >= 4
+    assert all(0 < it["charted"] <= it["actions"] for it in said["hospitals"].values())
     assert said["balance"]["closes"] is True
     assert said["faults"]["commit_then_drop"] >= 1
     assert {it["ending"] for it in said["endings"]} == {

@@ -10,6 +10,7 @@ from rich.console import Console
 from cli.demo.judge import judge
 from cli.demo.report import document, show
 from cli.demo.run import Verdict
+from cli.sandbox_site import CONNECTION
 from tests.cli.demo.perfect_run import ACTIONS, perfect_case
 
 COUNTS = {
@@ -22,7 +23,9 @@ def verdict(**changes: Any) -> Verdict:
     case = replace(perfect_case(), **changes)
     balance = {**COUNTS, "closes": case.balance_closes, "days": {}, "unfit": []}
     faults = {"commit_then_drop": 3}
-    return Verdict(seed=7, case=case, differences=tuple(judge(case)), faults=faults, balance=balance, seconds=12.34)
+    return Verdict(
+        seed=7, cases={CONNECTION: case}, differences=tuple(judge(case)), faults=faults, balance=balance, seconds=12.34
+    )
 
 
 def shown(said: Verdict) -> str:
@@ -39,6 +42,8 @@ def test_a_good_run_is_closed_and_counts_every_action() -> None:
     assert said["actions"] == sum(it["count"] for it in said["endings"]) == ACTIONS
     assert said["chart"]["Observation"] > said["chart"]["MedicationStatement"] > 0
     assert said["seconds"] == 12.3
+    assert said["hospitals"][CONNECTION]["actions"] == ACTIONS
+    assert 0 < said["hospitals"][CONNECTION]["charted"] < ACTIONS
 
 
 def test_a_bad_run_is_not_closed_and_names_the_differences() -> None:
