@@ -71,6 +71,7 @@ def open_station(engine: Engine, url: str, server: FhirServer, proxy: TcpProxy) 
         adapter="fhir_r4",
         base_url=proxy.url(server.url),
         timings=TIMINGS,
+        auth=server.auth,
         proof=Proof.ANSWER,
     )
     return Station(ward=ward, server=server, proxy=proxy, ehr=open_ehr(settings))

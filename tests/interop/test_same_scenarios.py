@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from canonical.outcome import Outcome
+from canonical.ports import Surrounding, Trace
 from tests.interop.station import Station
 from tests.tasks.ward import heart_rate
 
@@ -131,6 +134,25 @@ def test_an_outage_parks_and_the_write_goes_on_when_it_ends(station: Station) ->
     assert station.marked(accepted.command_id) == []
     station.proxy.mode = Mode.PASS
     station.ward.query("UPDATE connections SET not_before = '-infinity'")
+    station.run(accepted.lane_id)
+    assert station.ward.state(accepted.command_id) == "verified"
+    assert len(station.marked(accepted.command_id)) == 1
+
+
+def test_conditional_creates_at_the_same_moment_leave_one_entry(station: Station) -> None:
+    """The third belt alone: what no lock of ours prevents here, the server's own guard or our look-up must."""
+    accepted = station.ward.submit()
+    assert accepted.lane_id is not None
+    with station.ward.lanes().hold(accepted.lane_id) as lane:
+        assert lane is not None
+        command = lane.load(accepted.command_id)
+    (operation,) = station.ehr.plan(command, Surrounding())
+    trace = Trace(correlation_id="parallel", request_id="parallel")
+    with ThreadPoolExecutor(6) as pool:
+        settled = list(pool.map(lambda _: station.ehr.send(operation, trace), range(6)))
+    assert len(station.marked(accepted.command_id)) == 1
+    assert {item.outcome for item in settled} <= {Outcome.APPLIED, Outcome.ALREADY_AT_TARGET, Outcome.CONFLICT}
+    assert len({item.reference for item in settled if item.reference}) == 1
     station.run(accepted.lane_id)
     assert station.ward.state(accepted.command_id) == "verified"
     assert len(station.marked(accepted.command_id)) == 1
