@@ -171,7 +171,9 @@ def findings(action: ImmunizationRecord) -> list[Finding]:
     found = []
     given, expires = action.occurrence_date_time, action.expiration_date
     if given is not None and expires is not None and given.interval[0] >= expires.interval[1]:
-        found.append(_finding("expired_vaccine", "high", "/action/expirationDate", "the lot had expired when it was given"))
+        found.append(
+            _finding("expired_vaccine", "high", "/action/expirationDate", "the lot had expired when it was given")
+        )
     if action.operation == "record" and action.primary_source is True and action.lot_number is None:
         detail = "a dose given here without its lot number is not found by a recall"
         found.append(_finding("no_lot_number", "low", "/action/lotNumber", detail))

@@ -37,7 +37,9 @@ def judge(envelope: Envelope, entries: Sequence[Mapping[str, Any]]) -> list[Find
         return []
     if action.operation == "recordNotDone":
         return [_holds("vaccine_given", "the chart says that this vaccine was given that day")]
-    return [_holds("possible_duplicate", "the chart has this vaccine on this day already, or on one that may be the same")]
+    return [
+        _holds("possible_duplicate", "the chart has this vaccine on this day already, or on one that may be the same")
+    ]
 
 
 def _vaccine(envelope: Envelope, action: ImmunizationRecord) -> Any:
@@ -73,7 +75,10 @@ def may_be_same_day(one: ClinicalTime, other: ClinicalTime) -> bool:
     """
     if one.is_instant and other.is_instant:
         first, second = one.interval[0], other.interval[0]
-        days = (first.date() == second.astimezone(first.tzinfo).date(), second.date() == first.astimezone(second.tzinfo).date())
+        days = (
+            first.date() == second.astimezone(first.tzinfo).date(),
+            second.date() == first.astimezone(second.tzinfo).date(),
+        )
         return any(days)
     in_utc = any(time.is_instant and time.interval[0].utcoffset() == timedelta(0) for time in (one, other))
     if in_utc:

@@ -20,7 +20,9 @@ _BETWEEN = re.compile(r"[^0-9A-Za-z-]+")
 
 def answered_positively(items: Any, pointer: str = "/action/item") -> str | None:
     """Return the JSON pointer of the first question about harming oneself whose answer says more than "not at all"."""
-    return next((at for at, item in walk(items, pointer) if _asks(item) and any(map(_says, _list(item, "answer")))), None)
+    return next(
+        (at for at, item in walk(items, pointer) if _asks(item) and any(map(_says, _list(item, "answer")))), None
+    )
 
 
 def walk(items: Any, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -102,7 +102,9 @@ SPEC = ActionSpec(
         FieldGroup(name="time", fields=rules.OCCURRENCE, significance="high"),
         FieldGroup(name="status", fields=("status", "statusReason", "changeReason"), significance="high"),
         FieldGroup(name="reaction", fields=("reaction",), significance="high"),
-        FieldGroup(name="source", fields=("primarySource", "reportOrigin", "performer", "recorded"), significance="medium"),
+        FieldGroup(
+            name="source", fields=("primarySource", "reportOrigin", "performer", "recorded"), significance="medium"
+        ),
         FieldGroup(name="programme", fields=("fundingSource", "programEligibility", "reasonCode"), significance="low"),
         FieldGroup(name="note", fields=("note",), significance="low", policy="append"),
     ),
