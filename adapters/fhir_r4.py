@@ -7,7 +7,8 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection says which one it is (:mod:`adapters.r4.dialects`; without it, the standard).
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task, DocumentReference, QuestionnaireResponse, Immunization, ServiceRequest), US Core vital signs; those of a dialect stand with it.
+Communication, Task, DocumentReference, QuestionnaireResponse, Immunization, ServiceRequest), US Core vital signs; those of a
+dialect stand with it.
 """
 
 from __future__ import annotations

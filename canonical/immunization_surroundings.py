@@ -1,4 +1,4 @@
-"""What the chart's other vaccinations say about a record to come: the same vaccine on the same day already, given or not given."""
+"""What the chart's other vaccinations say about a record to come: the same vaccine given on the same day already."""
 
 from __future__ import annotations
 
