@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from canonical.action import Finding, Surroundings
@@ -75,16 +75,20 @@ def may_be_same_day(one: ClinicalTime, other: ClinicalTime) -> bool:
     """
     if one.is_instant and other.is_instant:
         first, second = one.interval[0], other.interval[0]
-        days = (
-            first.date() == second.astimezone(first.tzinfo).date(),
-            second.date() == first.astimezone(second.tzinfo).date(),
-        )
-        return any(days)
+        return first.date() == _date_where(first, second) or second.date() == _date_where(second, first)
     in_utc = any(time.is_instant and time.interval[0].utcoffset() == timedelta(0) for time in (one, other))
     if in_utc:
         return one.interval[0] < other.interval[1] and other.interval[0] < one.interval[1]
     shared = min(len(one.text[:_DAY]), len(other.text[:_DAY]))
     return one.text[:shared] == other.text[:shared]
+
+
+def _date_where(place: datetime, moment: datetime) -> date:
+    """Return the date of ``moment`` in the zone of ``place``, as far as a calendar goes."""
+    try:
+        return moment.astimezone(place.tzinfo).date()
+    except OverflowError:
+        return moment.date()
 
 
 def _holds(kind: str, detail: str) -> Finding:

@@ -73,3 +73,7 @@ class ReportedScore(DataType):
 
     code: CodeableConcept
     value_quantity: Quantity
+
+
+# An answer names the items that the module defines after it.
+ReportedAnswer.model_rebuild()

@@ -14,7 +14,7 @@ NOT_AT_ALL: Json = {"system": LOINC, "code": "LA6568-5", "display": "Not at all"
 SEVERAL_DAYS: Json = {"system": LOINC, "code": "LA6569-3", "display": "Several days"}
 
 
-def answered(link_id: str, text: str, *values: Json, **over: Any) -> Json:
+def answered(link_id: str, text: str, /, *values: Json, **over: Any) -> Json:
     """Return one question with its answers, each a ``value[x]``."""
     return with_members({"linkId": link_id, "text": text, "answer": list(values)}, over)
 
@@ -31,10 +31,10 @@ def phq_items(coding: Json = NOT_AT_ALL) -> list[Json]:
     return [{"linkId": "/44249-1", "text": "Over the last two weeks", "item": [first, self_harm_json(coding)]}]
 
 
-def score_json(value: str = "4", code: str = "44261-6", **over: Any) -> Json:
+def score_json(value: str = "4", loinc: str = "44261-6", **over: Any) -> Json:
     """Return the PHQ-9's total score."""
     members = {
-        "code": concept(LOINC, code, "PHQ-9 total score"),
+        "code": concept(LOINC, loinc, "PHQ-9 total score"),
         "valueQuantity": quantity(value, "{score}", "{score}"),
     }
     return with_members(members, over)
