@@ -7,7 +7,8 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection says which one it is (:mod:`adapters.r4.dialects`; without it, the standard).
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task, DocumentReference), US Core vital signs; those of a dialect stand with it.
+Communication, Task, DocumentReference, QuestionnaireResponse, Immunization, ServiceRequest), US Core vital signs; those of a
+dialect stand with it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from adapters.r4 import (
     communication,
     condition,
     document_reference,
+    immunization,
     medication_statement,
     observation,
+    questionnaire_response,
+    service_request,
     task,
 )
 from adapters.r4.adapter import R4Adapter, View
@@ -42,6 +46,9 @@ HANDLERS = {
     **communication.HANDLERS,
     **task.HANDLERS,
     **document_reference.HANDLERS,
+    **questionnaire_response.HANDLERS,
+    **immunization.HANDLERS,
+    **service_request.HANDLERS,
 }
 
 VIEWS = {
@@ -54,6 +61,9 @@ VIEWS = {
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
     "Task": View(fields=task.FIELDS, encounter="encounter"),
     "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
+    "QuestionnaireResponse": View(fields=questionnaire_response.FIELDS, encounter="encounter"),
+    "Immunization": View(fields=immunization.FIELDS, encounter="encounter"),
+    "ServiceRequest": View(fields=service_request.FIELDS, encounter="encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

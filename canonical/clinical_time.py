@@ -170,6 +170,12 @@ def _instant(value: ClinicalTime) -> ClinicalTime:
     return value
 
 
+def _date(value: ClinicalTime) -> ClinicalTime:
+    if value.is_instant:
+        raise PydanticCustomError("clinical_date", "a date without a time of day is required here")
+    return value
+
+
 def _utc(value: Any) -> datetime:
     """Accept a system time only with an offset; a naive one has no meaning between machines."""
     if isinstance(value, str):
@@ -186,6 +192,8 @@ def _utc(value: Any) -> datetime:
 
 #: A clinical time with a time of day and an offset.
 ClinicalInstant = Annotated[ClinicalTime, AfterValidator(_instant)]
+#: A FHIR ``date``: year, year-month or day.
+ClinicalDate = Annotated[ClinicalTime, AfterValidator(_date)]
 #: A system time: aware, kept in UTC.
 SystemTime = Annotated[
     datetime,

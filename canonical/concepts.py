@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from canonical.code_systems import ICD_10_CM, RXNORM, SNOMED_CT, UNII
+from canonical.code_systems import CVX, ICD_10_CM, RXNORM, SNOMED_CT, UNII
 from canonical.errors import FieldError
 from canonical.wording import plain
 
@@ -21,6 +21,7 @@ SYNTAX: Mapping[str, tuple[re.Pattern[str], str]] = {
     SNOMED_CT: (re.compile(r"[1-9]\d{5,17}"), "a SNOMED CT code is a number of 6 to 18 digits"),
     ICD_10_CM: (re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?"), "an ICD-10-CM code reads like E11.9"),
     RXNORM: (re.compile(r"[1-9]\d{0,7}"), "an RxNorm code is a number of 1 to 8 digits"),
+    CVX: (re.compile(r"\d{1,3}"), "a CVX code is a number of 1 to 3 digits"),
     UNII: (re.compile(r"[0-9A-Z]{10}"), "a UNII has ten capital letters and digits"),
 }
 

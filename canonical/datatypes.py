@@ -132,6 +132,7 @@ def _strict_int(value: Any) -> Any:
 
 
 Boolean = Annotated[bool, BeforeValidator(_strict_bool)]
+Integer = Annotated[int, BeforeValidator(_strict_int), Field(ge=-(2**31), lt=2**31)]
 PositiveInt = Annotated[int, BeforeValidator(_strict_int), Field(gt=0)]
 UnsignedInt = Annotated[int, BeforeValidator(_strict_int), Field(ge=0)]
 #: A FHIR ``string``/``markdown``: never empty, never only white space.

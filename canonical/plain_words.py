@@ -25,7 +25,7 @@ _DOSES = re.compile(r"dose|strength", re.IGNORECASE)
 #: ``value[x]`` and its like are one field to people, whatever kind of value it has.
 _CHOICE = re.compile(
     r"^(value|effective|onset|abatement|occurrence|asNeeded|dose|rate|bounds|content)"
-    r"(Quantity|CodeableConcept|DateTime|String|Reference|Boolean|Range|Ratio|Period|Duration|Age)$"
+    r"(Quantity|CodeableConcept|DateTime|String|Reference|Boolean|Range|Ratio|Period|Duration|Age|Coding|Integer|Decimal|Date|Time|Uri|Timing)$"
 )
 #: Codes of R4 that are no words. Source: HL7 FHIR R4, value sets of ``Timing.repeat``.
 CODED: Mapping[str, str] = {

@@ -207,6 +207,9 @@ SEEN: dict[str, tuple[str, Json]] = {
     "CareMessage": ("Communication/c3", {"topic": {"text": "Missed doses"}}),
     "ClinicalNote": ("DocumentReference/d3", {"docType": concept(LOINC, "11506-3", "Progress note")}),
     "CareTask": ("Task/t3", {"status": "requested"}),
+    "PatientReportedOutcome": ("QuestionnaireResponse/q3", {"status": "completed"}),
+    "ImmunizationRecord": ("Immunization/i3", {"status": "completed"}),
+    "OrderRequest": ("ServiceRequest/s3", {"status": "draft"}),
 }
 
 

@@ -1,6 +1,7 @@
 """Required bindings and invariants that FHIR R4 puts on one type and the models leave open, as data. They repair nothing.
 
-Source: HL7 FHIR R4 (4.0.1), AllergyIntolerance (ait-1, ait-2) and Condition (con-1 … con-5) with their required value sets.
+Source: HL7 FHIR R4 (4.0.1), AllergyIntolerance (ait-1, ait-2), Condition (con-1 … con-5), QuestionnaireResponse (qrs-1) and
+ServiceRequest (prr-1) with their required value sets.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ CODES: Mapping[str, frozenset[str]] = {
     "AllergyIntolerance.category": _codes("food medication environment biologic"),
     "AllergyIntolerance.criticality": _codes("low high unable-to-assess"),
     "AllergyIntolerance.reaction.severity": _codes("mild moderate severe"),
+    "ServiceRequest.intent": _codes(
+        "proposal plan directive order original-order reflex-order filler-order instance-order option"
+    ),
 }
 #: path of a ``CodeableConcept`` → the system of its required value set and the codes.
 CONCEPTS: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -91,6 +95,13 @@ def _con_4(resource: Mapping[str, Any]) -> bool:
     return not any(name in resource for name in ABATEMENT) or bool(over & codes_of(resource.get("clinicalStatus")))
 
 
+def _qrs_1(element: Mapping[str, Any]) -> bool:
+    """An item has further items below itself or below its answers, not both."""
+    items = _items(element, "item")
+    below = [*items, *(answer for item in items for answer in _items(item, "answer"))]
+    return not any("answer" in item and "item" in item for item in items) and all(map(_qrs_1, below))
+
+
 #: Clinical statuses that an abatement may stand beside.
 ABATED = _codes("inactive remission resolved")
 #: resource type → invariant → whether a resource keeps it.
@@ -106,6 +117,8 @@ INVARIANTS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
         "con-4": _con_4,
         "con-5": lambda it: not _is_error(it, CONDITION_VERIFICATION) or "clinicalStatus" not in it,
     },
+    "QuestionnaireResponse": {"qrs-1": _qrs_1},
+    "ServiceRequest": {"prr-1": lambda it: "orderDetail" not in it or "code" in it},
 }
 
 

@@ -20,7 +20,7 @@ _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
 _ADDED_TO = frozenset({"identifier", "securityLabel", "tag"})
 #: Elements that an EHR may fill when nothing was sent.
-_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "lastModified"})
+_FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "recorded", "lastModified"})
 
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
@@ -58,7 +58,8 @@ def differing(sent: Projection, stored: Projection) -> set[str]:
 
 
 def _same(name: str, sent: Any, stored: Any) -> bool:
-    if name in _ADDED_TO:
+    # Where a type has one identifier, there is nothing to add to.
+    if name in _ADDED_TO and not isinstance(sent, Mapping):
         return all(item in (stored or []) for item in sent or [])
     if name in _FILLED_BY_EHR and sent is None:
         return True

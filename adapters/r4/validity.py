@@ -32,6 +32,9 @@ STATUS: Mapping[str, frozenset[str]] = {
         "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
     ),
     "DocumentReference": _codes("current superseded entered-in-error"),
+    "QuestionnaireResponse": _codes("in-progress completed amended entered-in-error stopped"),
+    "Immunization": _codes("completed entered-in-error not-done"),
+    "ServiceRequest": _codes("draft active on-hold revoked completed entered-in-error unknown"),
     "Device": _codes("active inactive entered-in-error unknown"),
     # These have no ``status`` but two that are concepts: see ``invariants``.
     "AllergyIntolerance": frozenset(),

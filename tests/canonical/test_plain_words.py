@@ -35,6 +35,12 @@ from tests.factories import (
     quantity,
     vital_reading_json,
 )
+from tests.record_factories import (
+    immunization_record_json,
+    order_request_json,
+    patient_reported_outcome_json,
+    score_json,
+)
 
 MOMENT = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
 TEXTS = st.text(st.characters(categories=("L", "N", "P"), exclude_characters="."), min_size=1, max_size=12)
@@ -50,6 +56,7 @@ class Writer:
     def __init__(self, texts: list[str], numbers: list[str], start: int) -> None:
         self.texts, self.numbers, self.count = texts, numbers, start
         self.wrote: list[str] = []
+        self.inside: list[type[BaseModel]] = []
 
     def next_of(self, choices: Sequence[Any]) -> Any:
         self.count += 1
@@ -64,8 +71,16 @@ class Writer:
             named = {"type": model.TYPE, "operation": self.next_of(list(action_specs()[model.TYPE].operations))}
             self.wrote += [words(name) for name in named.values()]
         fields = {name: info for name, info in model.model_fields.items() if name not in named}
-        members = {name: self.value(info.annotation) for name, info in fields.items()}
+        self.inside.append(model)
+        members = {name: self.value(info.annotation) for name, info in fields.items() if self.ends(info.annotation)}
+        self.inside.pop()
         return model.model_construct(**named, **members)
+
+    def ends(self, annotation: Any) -> bool:
+        """Whether a member leads no deeper into a model that holds itself, as a question holds questions."""
+        if annotation in self.inside:
+            return False
+        return all(self.ends(inner) for inner in get_args(annotation))
 
     def text(self) -> str:
         text = f"{self.next_of(self.texts)}\N{EM DASH}{len(self.wrote)}"
@@ -141,6 +156,9 @@ ACCEPTED: dict[str, Json] = {
     "pressure": vital_reading_json("blood-pressure"),
     "start": medication_change_json(dosage=[dosage_json(sequence=1), dosage_json(sequence=2, text="then 2 tablets")]),
     "hold": medication_change_json("hold", expectedResume="2026-04", effectivePeriod={"start": "2025", "end": "2027"}),
+    "answers": patient_reported_outcome_json(score=[score_json("4.50")]),
+    "vaccination": immunization_record_json(doseQuantity=quantity("0.5", "mL", "mL"), reaction=[{"reported": True}]),
+    "proposal": order_request_json(quantityQuantity=quantity("2", "kits"), occurrenceDateTime="2026-04"),
     "message": care_message_json(inResponseTo=[{"reference": "Communication/c1", "display": "her question"}]),
     "task": care_task_json("complete", output=[{"type": {"text": "calls"}, "valueQuantity": quantity("2.0", "calls")}]),
 }

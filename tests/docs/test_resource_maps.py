@@ -14,8 +14,11 @@ from adapters.r4 import (
     communication,
     condition,
     document_reference,
+    immunization,
     medication_statement,
     observation,
+    questionnaire_response,
+    service_request,
     task,
 )
 from adapters.r4.clinical_status import KEPT, Statuses
@@ -27,7 +30,10 @@ from canonical.actions.allergy_update import AllergyUpdate
 from canonical.actions.care_message import CareMessage
 from canonical.actions.care_task import CareTask
 from canonical.actions.clinical_note import ClinicalNote
+from canonical.actions.immunization_record import ImmunizationRecord
 from canonical.actions.medication_change import MedicationChange
+from canonical.actions.order_request import OrderRequest
+from canonical.actions.patient_reported_outcome import PatientReportedOutcome
 from canonical.actions.problem_update import ProblemUpdate
 from canonical.actions.vital_reading import VitalReading
 from canonical.onset import FORMS
@@ -37,8 +43,11 @@ from tests.adapters.r4 import test_allergy_intolerance as allergies
 from tests.adapters.r4 import test_communication as messages
 from tests.adapters.r4 import test_condition as diagnoses
 from tests.adapters.r4 import test_document_reference as notes
+from tests.adapters.r4 import test_immunization as vaccinations
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
+from tests.adapters.r4 import test_questionnaire_response as answers
+from tests.adapters.r4 import test_service_request as proposals
 from tests.adapters.r4 import test_task as tasks
 
 PAGE = (Path(__file__).parents[2] / "docs/resource-maps.md").read_text(encoding="utf-8")
@@ -72,6 +81,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "CareMessage": {**messages.MESSAGE, **messages.RETRACT},
     "CareTask": {**tasks.CREATE, **tasks.SAID["cancel"], **tasks.SAID["complete"]},
     "ClinicalNote": {**notes.FULL, **notes.WITHHELD, **notes.RETRACT, "attachment": notes.PDF},
+    "PatientReportedOutcome": {**answers.FULL, **answers.RETRACT},
+    "ImmunizationRecord": {**vaccinations.FULL, **vaccinations.REPORTED, **vaccinations.NOT_DONE},
+    "OrderRequest": {**proposals.FULL, **proposals.OTHER_TIMES, **proposals.CANCEL},
 }
 MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (VitalReading, observation.FIELDS, {}),
@@ -81,6 +93,9 @@ MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (CareMessage, communication.FIELDS, {}),
     (CareTask, task.FIELDS, {}),
     (ClinicalNote, document_reference.FIELDS, {}),
+    (PatientReportedOutcome, questionnaire_response.FIELDS, {}),
+    (ImmunizationRecord, immunization.FIELDS, {}),
+    (OrderRequest, service_request.FIELDS, {}),
 ]
 IDS = [model.TYPE for model, _, _ in MAPPED]
 #: What becomes a note or stays with us: it has a row and no field of its own.
@@ -155,9 +170,9 @@ def _extension_urls(fields: Sequence[Field], sample: dict[str, Any], frame: dict
     for field in fields:
         resource = copy.deepcopy(frame)
         field.write(resource, sample[field.name])
-        found |= {
-            place.partition("=")[2] for place in places(resource) if re.search(r"extension\([^)]*\)\.url=", place)
-        }
+        urls = {place.partition("=")[2] for place in places(resource) if re.search(r"extension\([^)]*\)\.url=", place)}
+        # The parts of an extension are named without an address.
+        found |= {url for url in urls if ":" in url}
     return found
 
 
@@ -197,11 +212,22 @@ def test_operations_move_both_statuses_as_the_page_says(action: str, statuses: S
         assert verification == _told(move.verification_from, move.verification), name
 
 
-def test_messages_tasks_and_notes_move_their_status_as_the_page_says() -> None:
+def test_whatever_has_one_status_moves_it_as_the_page_says() -> None:
     for operation, (allowed, leads_to) in task.STATUS_MOVES.items():
         assert _row_of("CareTask", operation) == _told(allowed, KEPT if leads_to is None else leads_to), operation
     taken_back = re.findall(r"`([a-z-]+)`", _row_of("CareMessage", "retract"))
     assert taken_back == [*sorted(communication.ENDED), "entered-in-error"]
+    for operation in ("update", "cancel"):
+        after = KEPT if operation == "update" else "revoked"
+        assert _row_of("OrderRequest", operation) == _told(frozenset({service_request.DRAFT}), after), operation
+    assert _row_of("ImmunizationRecord", "correct") == _told(immunization.LIVE, KEPT)
+    assert _row_of("ImmunizationRecord", "retract") == _told(immunization.LIVE, "entered-in-error")
+    taken_back = _told(questionnaire_response.RETRACTABLE, "entered-in-error")
+    assert _row_of("PatientReportedOutcome", "retract").partition(";")[0] == taken_back
+    amended = {status for status, now in questionnaire_response.CORRECTED.items() if now == "amended"}
+    corrected = _row_of("PatientReportedOutcome", "correct").partition(";")
+    assert corrected[0] == _told(frozenset(amended), "amended")
+    assert corrected[2].startswith(f" `{questionnaire_response.PARTIAL}` stays")
     assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
 
 

@@ -1,4 +1,4 @@
-from adapters.r4.marks import add_mark, has_mark, search_by
+from adapters.r4.marks import CHANGED_BY, add_mark, has_mark, search_by
 
 MARK = "urn:fhir-writeback:command|c-1"
 
@@ -20,3 +20,8 @@ def test_mark_is_system_and_value_together() -> None:
 
 def test_search_is_encoded_so_that_it_can_stand_in_a_url_and_in_a_header() -> None:
     assert search_by(MARK) == "identifier=urn%3Afhir-writeback%3Acommand%7Cc-1"
+
+
+def test_what_an_ehr_has_where_one_identifier_stands_is_read_without_failing() -> None:
+    assert not has_mark({"identifier": "c-1", "extension": "x"}, MARK)
+    assert not has_mark({"identifier": None, "extension": ["x", {"url": "urn:x"}, {"url": CHANGED_BY}]}, MARK)

@@ -30,6 +30,13 @@ from tests.factories import (
     vital_reading_json,
 )
 from tests.list_factories import allergy_update_json, problem_update_json, reaction_json
+from tests.record_factories import (
+    immunization_record_json,
+    order_request_json,
+    patient_reported_outcome_json,
+    score_json,
+    self_harm_json,
+)
 
 FULL_DOSAGE = dosage_json(
     sequence=1,
@@ -62,6 +69,20 @@ ACTIONS: dict[str, Json] = {
     "message": care_message_json(category=[{"text": "x"}], about=[{"reference": "Observation/o1"}], sent="2026-03"),
     "task": care_task_json("complete", output=[{"type": {"text": "x"}, "valueQuantity": quantity("2.0", "calls")}]),
     "note": clinical_note_json(observations=[vital_reading_json("heart-rate")], period={"start": "2026"}),
+    "answers": patient_reported_outcome_json(
+        item=[self_harm_json(answer=[{"valueCoding": {"code": "x"}, "item": [self_harm_json()]}])], score=[score_json()]
+    ),
+    "vaccination": immunization_record_json(
+        expirationDate="2027-01-01",
+        doseQuantity=quantity("0.5", "mL", "mL"),
+        performer=[{"actor": {"reference": "Practitioner/n1"}}],
+        protocolApplied=[{"doseNumberPositiveInt": 2, "seriesDosesPositiveInt": 3}],
+        reaction=[{"date": "2026-03-10", "reported": True}],
+    ),
+    "proposal": order_request_json(
+        occurrenceTiming={"repeat": {"frequency": 1, "period": decimal("3.0"), "periodUnit": "mo"}},
+        quantityQuantity=quantity("2", "kits"),
+    ),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
 ODD: list[Any] = [
