@@ -7,7 +7,7 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection says which one it is (:mod:`adapters.r4.dialects`; without it, the standard).
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task, DocumentReference), US Core vital signs; those of a dialect stand with it.
+Communication, Task, DocumentReference, List), US Core vital signs; those of a dialect stand with it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from datetime import timedelta
 from adapters.adapter import Adapter
 from adapters.r4 import (
     allergy_intolerance,
+    care_gap,
     communication,
     condition,
     document_reference,
+    medication_list,
     medication_statement,
     observation,
     task,
@@ -42,6 +44,8 @@ HANDLERS = {
     **communication.HANDLERS,
     **task.HANDLERS,
     **document_reference.HANDLERS,
+    **care_gap.HANDLERS,
+    **medication_list.HANDLERS,
 }
 
 VIEWS = {
@@ -52,8 +56,9 @@ VIEWS = {
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
-    "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "Task": View(fields=(*task.FIELDS, *care_gap.OWN), encounter="encounter"),
     "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
+    "List": View(fields=medication_list.FIELDS, encounter="encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

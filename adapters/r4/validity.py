@@ -32,6 +32,7 @@ STATUS: Mapping[str, frozenset[str]] = {
         "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error"
     ),
     "DocumentReference": _codes("current superseded entered-in-error"),
+    "List": _codes("current retired entered-in-error"),
     "Device": _codes("active inactive entered-in-error unknown"),
     # These have no ``status`` but two that are concepts: see ``invariants``.
     "AllergyIntolerance": frozenset(),

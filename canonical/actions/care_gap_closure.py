@@ -122,9 +122,7 @@ def _evidence_errors(envelope: Envelope, now: datetime) -> list[FieldError]:
         if part.action.type in NO_EVIDENCE
     ]
     detail = "evidence is new: what is in the chart already is named in 'evidenceReference'"
-    return (
-        proves_nothing or part_checks.new_only_errors(parts, detail) or part_checks.errors(envelope, parts, now)
-    )
+    return proves_nothing or part_checks.new_only_errors(parts, detail) or part_checks.errors(envelope, parts, now)
 
 
 def _check(envelope: Envelope, now: datetime) -> list[FieldError]:
