@@ -7,8 +7,8 @@ Open servers differ from it in what a stale version is answered with and how soo
 ``dialect`` of a connection says which one it is (:mod:`adapters.r4.dialects`; without it, the standard).
 
 Source: hl7.org/fhir/R4 (http, Observation, MedicationStatement, MedicationRequest, AllergyIntolerance, Condition,
-Communication, Task, DocumentReference, QuestionnaireResponse, Immunization, ServiceRequest), US Core vital signs; those of a
-dialect stand with it.
+Communication, Task, DocumentReference, QuestionnaireResponse, Immunization, ServiceRequest, List), US Core vital signs;
+those of a dialect stand with it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from datetime import timedelta
 from adapters.adapter import Adapter
 from adapters.r4 import (
     allergy_intolerance,
+    care_gap,
     communication,
     condition,
     document_reference,
     immunization,
+    medication_list,
     medication_statement,
     observation,
     questionnaire_response,
@@ -49,6 +51,8 @@ HANDLERS = {
     **questionnaire_response.HANDLERS,
     **immunization.HANDLERS,
     **service_request.HANDLERS,
+    **care_gap.HANDLERS,
+    **medication_list.HANDLERS,
 }
 
 VIEWS = {
@@ -59,11 +63,12 @@ VIEWS = {
     ),
     "Condition": View(fields=(*condition.FIELDS, *condition.STATUSES.fields), encounter="encounter"),
     "Communication": View(fields=communication.FIELDS, encounter="encounter"),
-    "Task": View(fields=task.FIELDS, encounter="encounter"),
+    "Task": View(fields=(*task.FIELDS, *care_gap.OWN), encounter="encounter"),
     "DocumentReference": View(fields=document_reference.FIELDS, encounter="context.encounter"),
     "QuestionnaireResponse": View(fields=questionnaire_response.FIELDS, encounter="encounter"),
     "Immunization": View(fields=immunization.FIELDS, encounter="encounter"),
     "ServiceRequest": View(fields=service_request.FIELDS, encounter="encounter"),
+    "List": View(fields=medication_list.FIELDS, encounter="encounter"),
 }
 
 _SPECIFICATION = "HL7 FHIR R4 (4.0.1), RESTful API"

@@ -99,6 +99,8 @@ class ActionSpec:
     model wrote waits for a person before it is sent. ``retry_budget``: attempts before a person looks.
     ``parts``: of a compound, the envelopes of the actions that it consists of besides its own entry, in the order in which
     they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
+    ``mentions``: literal references that the own entry will name and nothing changes; before anything is sent each must be
+    in the chart, of this patient, and no error.
     """
 
     model: type[Action]
@@ -116,6 +118,7 @@ class ActionSpec:
     receipt_note: str = ""
     parts: Callable[[Envelope], tuple[Envelope, ...]] = field(default=lambda _envelope: ())
     surroundings: Surroundings | None = None
+    mentions: Callable[[Envelope], tuple[str, ...]] = field(default=lambda _envelope: ())
 
     @property
     def type(self) -> str:
@@ -161,3 +164,9 @@ def spec_for(action: Mapping[str, Any] | Action) -> ActionSpec:
             errors=(FieldError(pointer="/action/type", code="unknown-action", detail=f"one of: {known}"),),
         )
     return spec
+
+
+def with_parts(envelope: Envelope) -> tuple[Action, ...]:
+    """Return the action of ``envelope`` and those that it consists of: what is to be allowed must be allowed for all."""
+    parts = spec_for(envelope.action).parts(envelope)
+    return (envelope.action, *(part.action for part in parts))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from canonical.action import with_parts
 from canonical.envelope import Envelope
 from canonical.errors import FieldError, RefusedError
 
@@ -53,7 +54,7 @@ def check_consent(
         raise _refused("consent-absent", "This consent has not begun.", "not-begun")
     if envelope.purpose_of_use not in terms.purposes:
         raise _refused("consent-absent", "This consent does not cover the purpose of use.", "purpose-not-covered")
-    if not terms.covers_action(envelope.action.type, envelope.action.operation):
+    if not all(terms.covers_action(action.type, action.operation) for action in with_parts(envelope)):
         raise _refused("consent-absent", "This consent does not cover the action.", "action-not-covered")
     if {ALL, app}.isdisjoint(terms.apps):
         raise _refused("consent-absent", "This consent does not cover the app.", "app-not-covered")

@@ -31,7 +31,7 @@ def way_of(envelope: Envelope, capabilities: Capabilities) -> Support:
     own = capabilities.support(action.type, action.operation)
     for part in spec_for(action).parts(envelope):
         support = capabilities.support(part.action.type, part.action.operation)
-        if support.way is Way.REFUSED:
+        if support.way in {Way.REFUSED, Way.FALLBACK}:
             return Support(way=Way.REFUSED, why=f"{part.action.type}.{part.action.operation}: {support.why}")
     return own
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from canonical.action import ActionSpec, spec_for
+from canonical.action import ActionSpec, spec_for, with_parts
 from canonical.envelope import Envelope, Target
 from canonical.errors import FieldError, RefusedError
 from canonical.principal import Principal
@@ -19,17 +19,18 @@ def check_authority(envelope: Envelope, principal: Principal) -> str:
     """Return whether the author is ``authenticated`` (logged in) or ``asserted`` (a backend app says so).
 
     Raises :class:`RefusedError` ``not-permitted`` (scope) or ``author-unverified`` (this action wants a person logged
-    in as its author).
+    in as its author). What may not be sent alone may not be sent as a part of something else either.
     """
-    action = envelope.action
-    if not principal.may(action.type, action.operation):
-        raise RefusedError(
-            "not-permitted",
-            f"The token's scopes do not allow {action.type}.{action.operation}. Nothing was accepted.",
-        )
+    actions = with_parts(envelope)
+    for action in actions:
+        if not principal.may(action.type, action.operation):
+            raise RefusedError(
+                "not-permitted",
+                f"The token's scopes do not allow {action.type}.{action.operation}. Nothing was accepted.",
+            )
     if principal.is_author(envelope.author):
         return AUTHENTICATED
-    if not spec_for(action).asserted_author_allowed:
+    if not all(spec_for(action).asserted_author_allowed for action in actions):
         error = FieldError(pointer="/author", code="author-unverified", detail="not the person who is logged in")
         raise RefusedError(
             "author-unverified", "This action is taken only from the author in person, logged in.", errors=(error,)

@@ -166,6 +166,18 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The entry has several reactions of the name given. Nothing was sent.",
         next="A reviewer looks which reaction was meant.",
     ),
+    "mentioned_gone": Explanation(
+        sentence="It refers to an entry that is not in the chart any more. Nothing was sent.",
+        next="A reviewer looks which entry was meant.",
+    ),
+    "mentioned_in_error": Explanation(
+        sentence="It refers to an entry that the chart has marked as an error. Nothing was sent.",
+        next="A reviewer asks the author what it rests on.",
+    ),
+    "list_incomplete": Explanation(
+        sentence="The chart's medication list has an entry that the review does not mention. Nothing was sent.",
+        next="A reviewer asks the author to look at the whole list again.",
+    ),
     "not_ours_to_change": Explanation(
         sentence="This is a prescriber's order; we may not change it. The prescription and the pharmacy "
         "were not changed.",

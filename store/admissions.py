@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from canonical.action import Finding, spec_for
+from canonical.action import Finding, spec_for, with_parts
 from canonical.admission import Admission, Admitted, KnownCommand, Refusal, author_digest, duplicate_key
 from canonical.consent import ConsentTerms
 from canonical.lifecycle import State
@@ -79,8 +79,13 @@ class Admissions:
         self._refusals.record(refusal)
 
     def _switch_ids(self, admission: Admission) -> tuple[int, ...]:
+        """Return the switches of the action and of every part: one that is off stops the whole."""
+        types = {action.type for action in with_parts(admission.envelope)}
+        return tuple(sorted({found for kind in types for found in self._switch_ids_of(admission, kind)}))
+
+    def _switch_ids_of(self, admission: Admission, action_type: str) -> tuple[int, ...]:
         principal, envelope = admission.principal, admission.envelope
-        governed = (principal.tenant, envelope.connection, principal.app, envelope.action.type)
+        governed = (principal.tenant, envelope.connection, principal.app, action_type)
         known = self._switches.get(governed)
         if known is None:
             tenant, connection, app, action = governed

@@ -5,14 +5,17 @@ All of it only saves work: the claim repeats on locked rows whatever can change 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from canonical.action import spec_for, with_parts
+from canonical.clinical_time import ClinicalTime
 from canonical.command import Command
 from canonical.compound import Plan, first_plan, plan_of_rest
 from canonical.encounter_match import check_encounter
 from canonical.envelope import Envelope
 from canonical.errors import NeedsPersonError, UnsupportedActionError
+from canonical.mentioned import check_mentioned
 from canonical.patient_match import check_patient
 from canonical.ports import Ehr, Fetched, Operation, Resource, Surrounding, Trace
 from tasks.patients import Patients
@@ -69,6 +72,9 @@ class Preparation:
     @staticmethod
     def _check_chart(command: Command, ehr: Ehr, around: Surrounding, planned: list[Operation], trace: Trace) -> None:
         """Ask a person where the chart speaks against writing this at all; once a person has decided, it is theirs."""
+        for reference in command.spec.mentions(command.envelope):
+            entry = ehr.fetch(reference, trace).resource
+            check_mentioned(ehr.project(entry) if entry is not None else None, command.envelope.patient.reference)
         wanted = command.spec.surroundings
         if wanted is not None and command.envelope.action.operation in wanted.operations:
             told = [ehr.project(item) | {"reference": reference_of(item)} for item in around.beside]
@@ -80,18 +86,24 @@ class Preparation:
 
     def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
         envelope = command.envelope
-        when = command.spec.clinical_time(envelope.action)
+        times = [spec_for(action).clinical_time(action) for action in with_parts(envelope)]
         try:
-            check_patient(self._patient(command, ehr, trace), envelope.patient, when)
+            self._check_patient(command, times, ehr, trace)
         except NeedsPersonError:
             if not self._forget_patient(command):
                 raise
             # The chart may have been put right since we remembered it: ask it before asking a person.
-            check_patient(self._patient(command, ehr, trace), envelope.patient, when)
+            self._check_patient(command, times, ehr, trace)
         encounter = envelope.encounter.reference if envelope.encounter else None
         if encounter is not None:
             found = ehr.fetch(encounter, trace).resource
-            check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+            for when in times:
+                check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+
+    def _check_patient(self, command: Command, times: Sequence[ClinicalTime | None], ehr: Ehr, trace: Trace) -> None:
+        patient = self._patient(command, ehr, trace)
+        for when in times:
+            check_patient(patient, command.envelope.patient, when)
 
     def _patient(self, command: Command, ehr: Ehr, trace: Trace) -> Resource | None:
         return self.patients.get(ehr, trace=trace, **self._patient_key(command))

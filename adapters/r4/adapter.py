@@ -104,6 +104,7 @@ class R4Adapter:
         for number, envelope in enumerate(command.spec.parts(command.envelope), 1):
             target = envelope.target.reference if envelope.target else None
             alone = command.evolve(envelope=envelope, target_reference=target, known_versions=())
+            self._check_taken(alone, site)
             current = around.parts[number - 1] if number <= len(around.parts) else None
             (operation,) = self._own(alone, current, site, number=number)
             urn = part_urn(command.id, number)

@@ -1,7 +1,7 @@
 """Required bindings and invariants that FHIR R4 puts on one type and the models leave open, as data. They repair nothing.
 
-Source: HL7 FHIR R4 (4.0.1), AllergyIntolerance (ait-1, ait-2), Condition (con-1 … con-5), QuestionnaireResponse (qrs-1) and
-ServiceRequest (prr-1) with their required value sets.
+Source: HL7 FHIR R4 (4.0.1), AllergyIntolerance (ait-1, ait-2), Condition (con-1 … con-5), QuestionnaireResponse (qrs-1),
+ServiceRequest (prr-1) and List (lst-1, lst-2), with their required value sets.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def _codes(text: str) -> frozenset[str]:
 #: path of an element without positions → its required codes.
 CODES: Mapping[str, frozenset[str]] = {
     "AllergyIntolerance.type": _codes("allergy intolerance"),
+    "List.mode": _codes("working snapshot changes"),
     "AllergyIntolerance.category": _codes("food medication environment biologic"),
     "AllergyIntolerance.criticality": _codes("low high unable-to-assess"),
     "AllergyIntolerance.reaction.severity": _codes("mild moderate severe"),
@@ -119,6 +120,10 @@ INVARIANTS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any]], bool]]] = {
     },
     "QuestionnaireResponse": {"qrs-1": _qrs_1},
     "ServiceRequest": {"prr-1": lambda it: "orderDetail" not in it or "code" in it},
+    "List": {
+        "lst-1": lambda it: "emptyReason" not in it or not _items(it, "entry"),
+        "lst-2": lambda it: it.get("mode") == "changes" or not any("deleted" in item for item in _items(it, "entry")),
+    },
 }
 
 

@@ -35,6 +35,7 @@ STATUS: Mapping[str, frozenset[str]] = {
     "QuestionnaireResponse": _codes("in-progress completed amended entered-in-error stopped"),
     "Immunization": _codes("completed entered-in-error not-done"),
     "ServiceRequest": _codes("draft active on-hold revoked completed entered-in-error unknown"),
+    "List": _codes("current retired entered-in-error"),
     "Device": _codes("active inactive entered-in-error unknown"),
     # These have no ``status`` but two that are concepts: see ``invariants``.
     "AllergyIntolerance": frozenset(),

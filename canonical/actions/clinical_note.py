@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from canonical import attached_readings
-from canonical.action import Action, ActionSpec, FieldGroup, Finding, OperationRule
-from canonical.actions.vital_reading import SPEC as READING
+from canonical import part_checks
+from canonical.action import Action, ActionSpec, FieldGroup, OperationRule
 from canonical.actions.vital_reading import VitalReading
 from canonical.attachment import MOST_OCTETS, Attachment
 from canonical.clinical_context import birth_errors, encounter_errors, future_errors, target_type_errors
@@ -24,6 +23,7 @@ from canonical.code_systems import LOINC
 from canonical.datatypes import CodeableConcept, DataType, Period, Reference, Text
 from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
+from canonical.part_checks import Part
 from canonical.people import STAFF, named_error, named_errors
 
 if TYPE_CHECKING:
@@ -142,8 +142,14 @@ def _check(envelope: Envelope, now: datetime) -> list[FieldError]:
         *named_error("/action/authenticator", action.authenticator, _SIGNERS),
         *future_errors(times, now),
         *birth_errors(envelope, "/action/date", _clinical_time(action)),
-        *attached_readings.errors(envelope, _readings(action), lambda part: READING.check(part, now)),
+        *_reading_errors(envelope, now),
     ]
+
+
+def _reading_errors(envelope: Envelope, now: datetime) -> list[FieldError]:
+    readings = _readings(envelope)
+    detail = "a note brings new readings: correct or retract one by a command of its own"
+    return part_checks.new_only_errors(readings, detail) or part_checks.errors(envelope, readings, now)
 
 
 def _of(envelope: Envelope) -> ClinicalNote:
@@ -151,27 +157,9 @@ def _of(envelope: Envelope) -> ClinicalNote:
     return envelope.action
 
 
-def _readings(action: ClinicalNote) -> tuple[VitalReading, ...]:
-    return action.observations or ()
-
-
-def _confirmations(envelope: Envelope, now: datetime) -> list[FieldError]:
-    judge = READING.confirmations
-    return attached_readings.errors(envelope, _readings(_of(envelope)), lambda part: judge(part, now))
-
-
-def _findings(envelope: Envelope, now: datetime) -> list[Finding]:
-    judge = READING.findings
-    return attached_readings.findings(envelope, _readings(_of(envelope)), lambda part: judge(part, now))
-
-
-def _marks(envelope: Envelope, now: datetime) -> tuple[str, ...]:
-    found = [
-        mark
-        for part in attached_readings.parts(envelope, _readings(_of(envelope)))
-        for mark in READING.marks(part, now)
-    ]
-    return tuple(dict.fromkeys(found))
+def _readings(envelope: Envelope) -> list[Part]:
+    readings = _of(envelope).observations or ()
+    return [Part(at=f"/action/observations/{at}", action=reading) for at, reading in enumerate(readings)]
 
 
 def _business_code(action: ClinicalNote) -> str:
@@ -206,8 +194,8 @@ SPEC = ActionSpec(
     business_code=_business_code,
     clinical_time=_clinical_time,
     check=_check,
-    confirmations=_confirmations,
-    findings=_findings,
-    marks=_marks,
-    parts=lambda envelope: attached_readings.parts(envelope, _readings(_of(envelope))),
+    confirmations=lambda envelope, now: part_checks.confirmations(envelope, _readings(envelope), now),
+    findings=lambda envelope, now: part_checks.findings(envelope, _readings(envelope), now),
+    marks=lambda envelope, now: part_checks.marks(envelope, _readings(envelope), now),
+    parts=lambda envelope: part_checks.envelopes(envelope, _readings(envelope)),
 )

@@ -174,10 +174,16 @@ def _no_overlap(record: Record) -> Iterable[Finding]:
         lanes[attempt["lane_id"]].append(attempt)
     for attempts in lanes.values():
         for one, two in pairwise(sorted(attempts, key=lambda attempt: int(attempt["fence"]))):
-            if one["fence"] == two["fence"]:
+            if one["fence"] == two["fence"] and not _continues(one, two):
                 yield Finding(rule="one holder", what=f"attempts {one['id']} and {two['id']} share a fence")
             if one["kind"] == "send" and (one["settled_at"] is None or one["settled_at"] > two["claimed_at"]):
                 yield Finding(rule="one in flight", what=f"attempt {two['id']} began before {one['id']} was over")
+
+
+def _continues(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Whether ``two`` sends the next operation of the same command, whose claim is the settle of ``one``."""
+    sends = one["kind"] == two["kind"] == "send" and one["command_id"] == two["command_id"]
+    return bool(sends and two["operation_seq"] == one["operation_seq"] + 1)
 
 
 def _at_rest(record: Record) -> Iterable[Finding]:

@@ -100,6 +100,14 @@ def test_a_shared_fence_is_found(run: Run) -> None:
     assert "one holder" in _rules(run)
 
 
+def test_one_operation_sent_twice_under_one_fence_is_found_though_two_of_a_compound_may_share_it(run: Run) -> None:
+    one, two = run[0].attempts
+    two |= {"fence": one["fence"], "command_id": one["command_id"]}
+    assert "one holder" in _rules(run)
+    two["operation_seq"] = one["operation_seq"] + 1
+    assert "one holder" not in _rules(run)
+
+
 def test_what_is_not_at_rest_is_found(run: Run) -> None:
     run[0].leased.append({"id": 1})
     run[0].taken.append({"no": 1})
