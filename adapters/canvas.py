@@ -53,7 +53,7 @@ from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
 from adapters.r4.fields import put
 from adapters.r4.normalisation import told
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused, refused_but, supported
 from adapters.taking_back import marked_in_error, only_taken_back
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
@@ -284,6 +284,9 @@ _ONLY_BACK = "Canvas has no change of such an entry: what it calls an update mar
 _NO_CHANGE = "Canvas takes vital signs from outside once and can neither change them nor take them back."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(("PatientReportedOutcome",), HANDLERS, "Canvas takes answers by its own codes, which nothing maps."),
+    **refused_but(("ImmunizationRecord",), HANDLERS, "What Canvas keeps of a vaccination is not known here."),
+    **refused_but(("OrderRequest",), HANDLERS, "Canvas takes orders by its own commands. It may be sent as a task."),
     **refused("VitalReading", {"correct": _NO_CHANGE, "retract": _NO_CHANGE}),
     **refused("MedicationChange", dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking"), _ONLY_BACK)),
     **refused(
