@@ -216,6 +216,21 @@ _NO_READ = (
 )
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(
+        ("PatientReportedOutcome",),
+        HANDLERS,
+        "Whether a read of athenaOne shows the answers that it takes is not stated: they could never be proven.",
+    ),
+    **refused_but(
+        ("ImmunizationRecord",),
+        HANDLERS,
+        "How athenaOne takes a vaccination is not known here: it is entered in athenaOne by hand.",
+    ),
+    **refused_but(
+        ("OrderRequest",),
+        HANDLERS,
+        "What athenaOne takes is an order for a provider to sign. Nothing is ordered here, and it has no place for a proposal.",
+    ),
     **refused_but(("VitalReading",), HANDLERS, _NO_VITAL),
     **refused_but(("MedicationChange",), HANDLERS, _NO_MEDICATION),
     **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_LIST),

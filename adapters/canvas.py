@@ -290,6 +290,9 @@ _ONLY_BACK = "Canvas has no change of such an entry: what it calls an update mar
 _NO_CHANGE = "Canvas takes vital signs from outside once and can neither change them nor take them back."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(("PatientReportedOutcome",), HANDLERS, "Canvas takes answers by its own codes, which nothing maps."),
+    **refused_but(("ImmunizationRecord",), HANDLERS, "What Canvas keeps of a vaccination is not known here."),
+    **refused_but(("OrderRequest",), HANDLERS, "Canvas takes orders by its own commands. It may be sent as a task."),
     **refused("VitalReading", {"correct": _NO_CHANGE, "retract": _NO_CHANGE}),
     **refused("MedicationChange", dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking"), _ONLY_BACK)),
     **refused(

@@ -143,6 +143,17 @@ _NO_NOTE = "eClinicalWorks takes a note as an HL7 v2 message whose segments are 
 _NO_MESSAGE = "eClinicalWorks documents no message or task that could be written from outside."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(
+        ("PatientReportedOutcome",),
+        HANDLERS,
+        "eClinicalWorks takes answers to forms of its own, to which nothing is mapped here.",
+    ),
+    **refused_but(
+        ("ImmunizationRecord",),
+        HANDLERS,
+        "eClinicalWorks takes a past vaccination by contract, and which elements it keeps is not public.",
+    ),
+    **refused_but(("OrderRequest",), HANDLERS, "eClinicalWorks takes a referral that is ordered, and no proposal."),
     **refused_but(("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate"), HANDLERS, _ONCE),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
     **refused_but(("ClinicalNote",), HANDLERS, _NO_NOTE),

@@ -44,7 +44,7 @@ from adapters.r4.components import LOINC
 from adapters.r4.fields import has_code, put
 from adapters.r4.invariants import CONDITION_VERIFICATION
 from adapters.r4.normalisation import Normalisation, added, codings_added, not_kept, told
-from adapters.r4.support import refused, supported
+from adapters.r4.support import refused, refused_but, supported
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import Capabilities, Interaction, Landing, Limit, Meaning, Proof, Write
 from canonical.code_systems import ICD_10_CM, SNOMED_CT, UCUM
@@ -243,6 +243,9 @@ _TASKS = "Epic takes no task from outside: it only lets a referral's own task be
 _NONE_KNOWN = "Epic takes allergies from outside for reconciliation; that none are known is stated in Epic by hand."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(("PatientReportedOutcome",), HANDLERS, "Epic takes answers only to forms that it assigned itself."),
+    **refused_but(("ImmunizationRecord",), HANDLERS, "Epic takes no vaccination: it is entered there by hand."),
+    **refused_but(("OrderRequest",), HANDLERS, "Epic takes a request from outside for radiotherapy only."),
     **refused("VitalReading", dict.fromkeys(("correct", "retract"), _VITALS)),
     **refused(
         "MedicationChange",

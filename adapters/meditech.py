@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from adapters.accepted import taken
 from adapters.adapter import Adapter
-from adapters.r4 import communication
+from adapters.r4 import communication, questionnaire_response
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.support import refused_but, supported
@@ -43,22 +43,40 @@ def _message(change: Change) -> Resource:
     return communication.send(taken(change, fields))
 
 
+def _answers(change: Change) -> Resource:
+    # Whether an extension is kept is not stated, and a score stands in one.
+    return questionnaire_response.record(taken(change, ("questionnaire", "partial", "authored", "source", "item")))
+
+
 HANDLERS: Mapping[tuple[str, str], Handler] = {
+    ("PatientReportedOutcome", "record"): Handler(
+        resource_type=questionnaire_response.TYPE, build=_answers, creates=True
+    ),
     ("CareMessage", "send"): Handler(resource_type="Communication", build=_message, creates=True),
 }
-VIEWS = {"Communication": View(fields=communication.FIELDS, encounter="encounter")}
+VIEWS = {
+    "Communication": View(fields=communication.FIELDS, encounter="encounter"),
+    "QuestionnaireResponse": View(fields=questionnaire_response.FIELDS, encounter="encounter"),
+}
 WRITES = {
-    ("Communication", Interaction.CREATE): Write(
+    (name, Interaction.CREATE): Write(
         meaning=Meaning.CREATES,
         answer="not stated; the standard's 201 with Location is asked for",
         source=_STATEMENT,
-    ),
+    )
+    for name in VIEWS
 }
 _NO_WRITE = (
     "MEDITECH's public interface has no create or update of it, whatever scopes it grants: send a message instead."
 )
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(
+        ("PatientReportedOutcome",),
+        HANDLERS,
+        "MEDITECH states no version by which a change of answers could be guarded: they are changed in MEDITECH by hand.",
+    ),
+    **refused_but(("ImmunizationRecord", "OrderRequest"), HANDLERS, _NO_WRITE),
     **refused_but(
         ("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate", "CareTask", "ClinicalNote"),
         HANDLERS,

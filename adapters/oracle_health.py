@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters import millennium
+from adapters import millennium, millennium_immunization
 from adapters.adapter import Adapter, Request
 from adapters.r4 import (
     allergy_intolerance,
@@ -60,6 +60,7 @@ _MESSAGE = _DOCS + "clinical/request-and-response/communication.md"
 _ALLERGY_CHANGE = Handler(resource_type="AllergyIntolerance", build=millennium.changed_allergy)
 _PROBLEM_CHANGE = Handler(resource_type="Condition", build=millennium.changed_problem)
 HANDLERS: Mapping[tuple[str, str], Handler] = {
+    **millennium_immunization.HANDLERS,
     ("VitalReading", "record"): Handler(resource_type="Observation", build=millennium.vital, creates=True),
     ("VitalReading", "correct"): Handler(resource_type="Observation", build=millennium.corrected_vital),
     ("MedicationChange", "start"): Handler(resource_type="MedicationRequest", build=millennium.reported, creates=True),
@@ -83,6 +84,7 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     ("CareMessage", "send"): Handler(resource_type="Communication", build=millennium.message, creates=True),
 }
 VIEWS = {
+    **millennium_immunization.VIEWS,
     "Observation": View(fields=observation.FIELDS, encounter="encounter"),
     "MedicationRequest": View(fields=medication_request.FIELDS, encounter="encounter"),
     "AllergyIntolerance": View(
@@ -105,6 +107,7 @@ def _change(source: str, meaning: Meaning) -> Write:
 
 
 WRITES = {
+    **millennium_immunization.WRITES,
     ("Observation", CREATE): _create(_OBSERVATION),
     ("Observation", UPDATE): _change(_OBSERVATION, Meaning.REPLACES),
     ("MedicationRequest", CREATE): _create(_MEDICATION),
@@ -132,6 +135,21 @@ _SENT = "A message that was sent cannot be taken back in Millennium."
 _TASKS = "Millennium's tasks can only be read from outside. It may be sent as a message to a clinician's inbox."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused("ImmunizationRecord", millennium_immunization.WHY_NOT),
+    **refused(
+        "PatientReportedOutcome",
+        dict.fromkeys(
+            ("record", "correct", "retract"),
+            "Millennium lets answers that are in progress be changed from outside, and none be made.",
+        ),
+    ),
+    **refused(
+        "OrderRequest",
+        dict.fromkeys(
+            ("propose", "update", "cancel"),
+            "Millennium's requests can only be read from outside. It may be sent as a message to a clinician's inbox.",
+        ),
+    ),
     **refused("VitalReading", {"retract": _KEPT_VITAL}),
     **refused(
         "MedicationChange",
@@ -208,6 +226,7 @@ def _text_is_elsewhere(_sent: Resource, stored: Resource) -> bool:
 
 _DAY = "converted to a date in GMT"
 NORMALISATIONS = (
+    *millennium_immunization.NORMALISATIONS,
     codings_added("Observation", "code", what="its clinical event code is added", source=_OBSERVATION),
     codings_added(
         "MedicationRequest",
@@ -289,6 +308,7 @@ CAPABILITIES = Capabilities(
         "ProblemUpdate": "retract: update with verificationStatus entered-in-error",
         "ClinicalNote": "none from outside: marked as an error in Millennium by hand",
         "CareMessage": "none: it was read or will be",
+        "ImmunizationRecord": "none from outside: changed or marked as an error in Millennium by hand",
     },
     provenance="POST Provenance with one target is possible; not sent, ours stays in our own record",
     versions='opaque, in ETag: W/"0", a number near the id, W/"10-1"; never counted',

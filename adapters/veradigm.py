@@ -224,6 +224,17 @@ _NO_FIELDS = (
 _NO_READ = "Unity takes tasks, but its FHIR reads show none: what was written could never be proven or found again."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **refused_but(
+        ("PatientReportedOutcome",),
+        HANDLERS,
+        "Unity has no place for answers to a questionnaire but the text of a note.",
+    ),
+    **refused_but(("ImmunizationRecord",), HANDLERS, _NO_FIELDS),
+    **refused_but(
+        ("OrderRequest",),
+        HANDLERS,
+        "What Unity's actions for it make is an order. Nothing is ordered here, and it has no place for a proposal.",
+    ),
     **refused_but(("VitalReading", "MedicationChange"), HANDLERS, _ONCE),
     **refused_but(("AllergyUpdate", "ProblemUpdate", "ClinicalNote"), HANDLERS, _NO_FIELDS),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),

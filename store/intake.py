@@ -12,7 +12,7 @@ from canonical.errors import FieldError, RefusedError
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store.database import rows, transaction
-from store.moves import TAIL, tail_parameters
+from store.moves import SEVERITY, SEVERITY_DEFAULT, TAIL, tail_parameters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,7 +66,7 @@ first AS (
   SELECT cm.tenant, cm.id, 1, 'received', '', 'received', 'received', %(actor)s, %(received_detail)s::jsonb FROM cm),
 extra AS (
   INSERT INTO cases (tenant, command_id, kind, severity)
-  SELECT cm.tenant, cm.id, k, 3 FROM cm, unnest(%(extra_cases)s::text[]) AS k),
+  SELECT cm.tenant, cm.id, k, s FROM cm, unnest(%(extra_cases)s::text[], %(extra_severities)s::smallint[]) AS x (k, s)),
 """
     + TAIL
     + "SELECT id FROM cm"
@@ -171,6 +171,7 @@ def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
         "switch_ids": list(new.switch_ids),
         "after": list(new.after),
         "extra_cases": list(new.extra_cases),
+        "extra_severities": [SEVERITY.get(case, SEVERITY_DEFAULT) for case in new.extra_cases],
         "possible_duplicate_of": duplicate_of,
         "received_detail": _json(new.received_detail),
     }

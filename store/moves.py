@@ -30,12 +30,16 @@ SEVERITY = {
     "cannot_tell": 1,
     "active_allergy": 1,
     "none_known_unclear": 1,
+    "urgent_answer": 1,
+    "urgent_answer_withdrawn": 1,
+    "vaccine_given": 1,
     "deceased": 2,
     "merged_patient": 2,
     "conflict": 2,
     "not_ours_to_change": 2,
     "gone": 2,
     "poison": 2,
+    "expired_vaccine": 2,
     "awaiting_approval": 3,
 }
 SEVERITY_DEFAULT = 3

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 
 from adapters.meditech import ADAPTER, CAPABILITIES
+from canonical import exact_json
 from canonical.capabilities import Interaction
 from canonical.outcome import Outcome, ProbeVerdict
 from canonical.ports import Operation
 from tests.adapters.commands import START, WEIGHT
+from tests.adapters.r4.lists import ACKNOWLEDGED
 from tests.adapters.vendors import (
     body,
     came_to,
@@ -18,6 +20,7 @@ from tests.adapters.vendors import (
     searched,
     site,
 )
+from tests.record_factories import patient_reported_outcome_json, score_json
 
 SITE = site()
 MESSAGE: dict[str, Any] = {
@@ -50,7 +53,8 @@ def test_lists_are_not_written_whatever_the_scopes_say(action: dict[str, Any]) -
 
 def test_everything_falls_back_to_a_message() -> None:
     assert CAPABILITIES.fallbacks == {"message": ("CareMessage", "send")}
-    assert set(CAPABILITIES.writes) == {("Communication", Interaction.CREATE)}
+    written = {"Communication", "QuestionnaireResponse"}
+    assert set(CAPABILITIES.writes) == {(name, Interaction.CREATE) for name in written}
 
 
 def test_create_counts_only_where_its_answer_names_it() -> None:
@@ -72,6 +76,28 @@ def test_twin_and_lost_message_are_found_by_what_they_say() -> None:
     other = {**stored, "payload": [{"contentString": "something else"}]}
     assert ADAPTER.read_probe(operation, searched(other), SITE).verdict is ProbeVerdict.NOT_APPLIED
     assert ADAPTER.differences(operation, other, SITE) == ("payload",)
+
+
+def test_answers_are_taken_once_without_a_score_and_found_by_what_they_say() -> None:
+    action = patient_reported_outcome_json(authored="2026-11-22")
+    operation = one(action)
+    assert ADAPTER.request(operation, SITE).path == "QuestionnaireResponse"
+    assert body(operation)["item"] == exact_json.parse(exact_json.dumps(action["item"]))
+    assert "identifier" not in body(operation)
+    stored = {**body(operation), "id": "q1"}
+    query = ADAPTER.twin_query(operation, SITE)
+    assert query is not None
+    assert query.path == "QuestionnaireResponse?patient=p1"
+    assert ADAPTER.read_twins(operation, searched(stored), SITE) == ("QuestionnaireResponse/q1",)
+    assert ADAPTER.read_twins(operation, searched({**stored, "item": stored["item"][:0]}), SITE) == ()
+    refuses(ADAPTER, {**action, "score": [score_json()]}, SITE, "no place for score")
+
+
+def test_answers_are_not_changed_where_no_version_guards_them() -> None:
+    named = {"reference": "QuestionnaireResponse/q1", "versionId": "1"}
+    target = {**named, "seen": {"status": "completed"}, "acknowledged": ACKNOWLEDGED}
+    for operation in ("correct", "retract"):
+        refuses(ADAPTER, patient_reported_outcome_json(operation), SITE, "by hand", target=target)
 
 
 def test_table_says_what_is_built() -> None:
