@@ -276,7 +276,7 @@ def test_a_change_that_the_ehr_refuses_stops_the_review_there_and_the_view_says_
         ("update", "MedicationStatement", "planned", "MedicationStatement/m4"),
         ("create", "List", "planned", None),
     ]
-    assert [desk.entry(id)["status"] for id in ("m3", "m4")] == ["active", "active"]
+    assert [desk.entry(name)["status"] for name in ("m3", "m4")] == ["active", "active"]
     assert desk.sandbox.fired() == {"refusal": 1}
     assert desk.ward.is_at_rest()
 
@@ -339,7 +339,7 @@ def test_a_list_with_an_entry_that_the_review_does_not_mention_was_not_reviewed(
 
 def test_another_patient_s_entry_is_neither_reviewed_nor_changed(desk: Desk) -> None:
     desk.sandbox.seed([statement("m7", "p2")])
-    named = [{"reference": f"MedicationStatement/{id}"} for id in ("m4", "m7")]
+    named = [{"reference": f"MedicationStatement/{name}"} for name in ("m4", "m7")]
     assert desk.ward.cases(desk.write(review(reviewed=named)).command_id) == ["wrong_patient"]
     changes = [hold(), hold("MedicationStatement/m7")]
     assert desk.ward.cases(desk.write(review(changes=changes)).command_id) == ["wrong_patient"]

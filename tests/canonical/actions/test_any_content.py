@@ -14,6 +14,7 @@ from canonical.action import spec_for
 from canonical.envelope import parse_envelope
 from canonical.errors import RefusedError
 from canonical.idempotency import derived_key, fingerprint
+from tests.compound_factories import GAP, care_gap_closure_json, listed_change_json, medication_reconciliation_json
 from tests.factories import (
     NOW,
     Json,
@@ -62,6 +63,12 @@ ACTIONS: dict[str, Json] = {
     "message": care_message_json(category=[{"text": "x"}], about=[{"reference": "Observation/o1"}], sent="2026-03"),
     "task": care_task_json("complete", output=[{"type": {"text": "x"}, "valueQuantity": quantity("2.0", "calls")}]),
     "note": clinical_note_json(observations=[vital_reading_json("heart-rate")], period={"start": "2026"}),
+    "closure": care_gap_closure_json(
+        gapIdentifier=GAP, evidenceReference=[{"reference": "Observation/o1"}], note=[{"text": "x", "time": "2026"}]
+    ),
+    "review": medication_reconciliation_json(
+        changes=[listed_change_json("hold")], informationSource={"reference": "Patient/p1"}
+    ),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
 ODD: list[Any] = [
