@@ -207,6 +207,8 @@ SEEN: dict[str, tuple[str, Json]] = {
     "CareMessage": ("Communication/c3", {"topic": {"text": "Missed doses"}}),
     "ClinicalNote": ("DocumentReference/d3", {"docType": concept(LOINC, "11506-3", "Progress note")}),
     "CareTask": ("Task/t3", {"status": "requested"}),
+    "CareGapClosure": ("Task/t4", {"status": "completed"}),
+    "MedicationReconciliation": ("List/l3", {"status": "current"}),
 }
 
 

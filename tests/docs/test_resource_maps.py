@@ -11,9 +11,11 @@ import pytest
 from adapters.fhir_r4 import ADAPTER
 from adapters.r4 import (
     allergy_intolerance,
+    care_gap,
     communication,
     condition,
     document_reference,
+    medication_list,
     medication_statement,
     observation,
     task,
@@ -24,19 +26,23 @@ from adapters.site import Site
 from canonical import exact_json
 from canonical.action import Action
 from canonical.actions.allergy_update import AllergyUpdate
+from canonical.actions.care_gap_closure import CareGapClosure
 from canonical.actions.care_message import CareMessage
 from canonical.actions.care_task import CareTask
 from canonical.actions.clinical_note import ClinicalNote
 from canonical.actions.medication_change import MedicationChange
+from canonical.actions.medication_reconciliation import MedicationReconciliation
 from canonical.actions.problem_update import ProblemUpdate
 from canonical.actions.vital_reading import VitalReading
 from canonical.onset import FORMS
 from canonical.ports import Surrounding
 from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
 from tests.adapters.r4 import test_allergy_intolerance as allergies
+from tests.adapters.r4 import test_care_gap as gaps
 from tests.adapters.r4 import test_communication as messages
 from tests.adapters.r4 import test_condition as diagnoses
 from tests.adapters.r4 import test_document_reference as notes
+from tests.adapters.r4 import test_medication_list as reviews
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
 from tests.adapters.r4 import test_task as tasks
@@ -72,6 +78,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "CareMessage": {**messages.MESSAGE, **messages.RETRACT},
     "CareTask": {**tasks.CREATE, **tasks.SAID["cancel"], **tasks.SAID["complete"]},
     "ClinicalNote": {**notes.FULL, **notes.WITHHELD, **notes.RETRACT, "attachment": notes.PDF},
+    "CareGapClosure": {**gaps.RETRACT, **gaps.CLOSE},
+    "MedicationReconciliation": {**reviews.RETRACT, **reviews.RECONCILE},
 }
 MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (VitalReading, observation.FIELDS, {}),
@@ -81,6 +89,8 @@ MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (CareMessage, communication.FIELDS, {}),
     (CareTask, task.FIELDS, {}),
     (ClinicalNote, document_reference.FIELDS, {}),
+    (CareGapClosure, care_gap.FIELDS, {}),
+    (MedicationReconciliation, medication_list.FIELDS, {}),
 ]
 IDS = [model.TYPE for model, _, _ in MAPPED]
 #: What becomes a note or stays with us: it has a row and no field of its own.
@@ -202,7 +212,12 @@ def test_messages_tasks_and_notes_move_their_status_as_the_page_says() -> None:
         assert _row_of("CareTask", operation) == _told(allowed, KEPT if leads_to is None else leads_to), operation
     taken_back = re.findall(r"`([a-z-]+)`", _row_of("CareMessage", "retract"))
     assert taken_back == [*sorted(communication.ENDED), "entered-in-error"]
-    assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
+    for action, retractable in (
+        ("ClinicalNote", document_reference.RETRACTABLE),
+        ("CareGapClosure", care_gap.RETRACTABLE),
+        ("MedicationReconciliation", medication_list.RETRACTABLE),
+    ):
+        assert _row_of(action, "retract") == _told(retractable, "entered-in-error"), action
 
 
 def _told(allowed: frozenset[str | None], leads_to: str | None) -> str:
