@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from canonical.medication_surroundings import judge
@@ -11,7 +13,7 @@ from tests.compound_factories import listed_change_json, medication_reconciliati
 LIST = ("MedicationStatement/m3", "MedicationStatement/m4")
 
 
-def kinds(*entries: dict[str, str], **over: object) -> list[str]:
+def kinds(*entries: dict[str, str], **over: Any) -> list[str]:
     told = judge(parsed(medication_reconciliation_json(**over)), entries)
     assert all(finding.holds for finding in told)
     return [finding.kind for finding in told]

@@ -160,8 +160,8 @@ def test_a_retraction_says_why_and_states_nothing_anew() -> None:
         more = {**care_gap_closure_json(**FULL)}[name]
         pointer = f"/action/{name}"
         assert refusals(care_gap_closure_json("retract", **{name: more})) == {pointer: "not-for-this-operation"}
-    reason = {"statusReason": {"text": "x"}}
-    assert refusals(care_gap_closure_json(**reason)) == {"/action/statusReason": "not-for-this-operation"}
+    reason = {"text": "x"}
+    assert refusals(care_gap_closure_json(statusReason=reason)) == {"/action/statusReason": "not-for-this-operation"}
 
 
 def test_a_closure_is_a_task_and_taken_back_by_its_retraction_alone() -> None:
@@ -181,7 +181,12 @@ def test_who_closed_it_can_be_found() -> None:
 
 def test_two_gaps_closed_at_one_event_are_two_commands() -> None:
     source = {"eventId": "event-1"}
-    gaps = [{}, {"gapIdentifier": GAP}, {"measure": {"text": "weight"}}, {"gapIdentifier": {**GAP, "value": "gap-18"}}]
+    gaps: list[Json] = [
+        {},
+        {"gapIdentifier": GAP},
+        {"measure": {"text": "weight"}},
+        {"gapIdentifier": {**GAP, "value": "gap-18"}},
+    ]
     keys = {derived_key(parsed(care_gap_closure_json(**gap), source=source), "visits") for gap in gaps}
     assert len(keys) == len(gaps)
 
