@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from canonical import exact_json
-from canonical.action import spec_for
+from canonical.action import with_parts
 from canonical.capabilities import Capabilities, Support, Way
 from canonical.code_systems import LOINC
 from canonical.envelope import Envelope, envelope_from
@@ -22,18 +22,22 @@ from canonical.plain_words import as_text, plain_words
 #: Option of a connection: kind of fallback → who gets it, as a literal FHIR reference. A note needs nobody.
 ADDRESSEES = "fallback_to"
 _ADDRESSED = frozenset({"message", "task"})
+_HELD = "The EHR's staff must accept it first, so nothing can be written that refers to it. Send it by itself."
 _WHY = "This was meant as an entry of the chart. The EHR takes no such entry by itself, so please enter it by hand."
 
 
 def way_of(envelope: Envelope, capabilities: Capabilities) -> Support:
-    """Return how an action is taken with all its parts: as its own entry is, unless a part is refused."""
-    action = envelope.action
-    own = capabilities.support(action.type, action.operation)
-    for part in spec_for(action).parts(envelope):
-        support = capabilities.support(part.action.type, part.action.operation)
-        if support.way in {Way.REFUSED, Way.FALLBACK}:
-            return Support(way=Way.REFUSED, why=f"{part.action.type}.{part.action.operation}: {support.why}")
-    return own
+    """Return how an action is taken with all its parts: as its own entry is, unless a part does not get into the chart.
+
+    What the EHR's own staff must accept first has no name yet by which the entry that follows could refer to it.
+    """
+    own, *parts = with_parts(envelope)
+    for part in parts:
+        support = capabilities.support(part.type, part.operation)
+        if support.way is not Way.DIRECT:
+            why = _HELD if support.way is Way.REVIEW else support.why
+            return Support(way=Way.REFUSED, why=f"{part.type}.{part.operation}: {why}")
+    return capabilities.support(own.type, own.operation)
 
 
 def fallback_for(envelope: Envelope, capabilities: Capabilities, options: Mapping[str, Any]) -> str | None:

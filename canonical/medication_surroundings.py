@@ -1,4 +1,4 @@
-"""What the chart's medication list says about a review of it: an entry that the review does not mention. It judges no medicine."""
+"""What the chart's medication list says against a review of it: an entry that it leaves out. It judges no medicine."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from canonical import exact_json
 from canonical.code_systems import LOINC, RXNORM, SNOMED_CT, UCUM
 from canonical.datatypes import (
     Annotation,
@@ -151,4 +152,6 @@ def told(value: Any, *, is_dose: bool) -> str | None:
         return _AMOUNTS[kind](value, is_dose=is_dose)
     if kind in _TOLD:
         return _TOLD[kind](value)
+    if isinstance(value, Mapping):
+        return exact_json.dumps(value)
     return None if isinstance(value, Element) else str(value)

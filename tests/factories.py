@@ -210,6 +210,8 @@ SEEN: dict[str, tuple[str, Json]] = {
     "PatientReportedOutcome": ("QuestionnaireResponse/q3", {"status": "completed"}),
     "ImmunizationRecord": ("Immunization/i3", {"status": "completed"}),
     "OrderRequest": ("ServiceRequest/s3", {"status": "draft"}),
+    "CareGapClosure": ("Task/t4", {"status": "completed"}),
+    "MedicationReconciliation": ("List/l3", {"status": "current"}),
 }
 
 

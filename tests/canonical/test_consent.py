@@ -6,6 +6,7 @@ import pytest
 
 from canonical.consent import ConsentTerms, check_consent
 from canonical.errors import RefusedError
+from tests.compound_factories import care_gap_closure_json
 from tests.factories import NOW, EnvelopeFactory
 
 PATIENT = b"p" * 32
@@ -71,3 +72,25 @@ def test_another_patients_consent_is_not_told_from_none() -> None:
     with pytest.raises(RefusedError) as anothers:
         check(replace(TERMS, patient_key=b"q" * 32))
     assert (str(none.value), none.value.errors) == (str(anothers.value), anothers.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("actions", "covers"),
+    [
+        (("CareGapClosure",), False),
+        (("VitalReading",), False),
+        (("CareGapClosure", "VitalReading.correct"), False),
+        (("CareGapClosure", "VitalReading"), True),
+        (("CareGapClosure.close", "VitalReading.record"), True),
+        (("*",), True),
+    ],
+)
+def test_a_consent_covers_a_compound_only_with_all_its_parts(actions: tuple[str, ...], *, covers: bool) -> None:
+    envelope = EnvelopeFactory.create(action=care_gap_closure_json())
+    terms = replace(TERMS, actions=actions)
+    if covers:
+        assert check_consent(terms, envelope, patient_key=PATIENT, app="visits", now=NOW) is terms
+        return
+    with pytest.raises(RefusedError) as refused:
+        check_consent(terms, envelope, patient_key=PATIENT, app="visits", now=NOW)
+    assert [error.code for error in refused.value.errors] == ["action-not-covered"]

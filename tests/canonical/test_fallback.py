@@ -9,6 +9,7 @@ from canonical.envelope import Envelope, envelope_from
 from canonical.errors import InvalidPayloadError, RefusedError
 from canonical.fallback import addressee, check_supported, fallback_for, instead
 from canonical.plain_words import plain_words
+from tests.compound_factories import care_gap_closure_json, medication_reconciliation_json
 from tests.factories import NOW, envelope_json, medication_change_json, target_json, vital_reading_json
 
 VITAL = ("VitalReading", "record")
@@ -114,3 +115,38 @@ def test_text_that_is_too_long_for_a_message_is_refused_and_never_cut() -> None:
     long = [{"text": "x" * 19_000}, {"text": "y" * 19_000}]
     with pytest.raises(InvalidPayloadError, match="nothing is cut"):
         instead(reading(action=vital_reading_json(note=long), fallback=["message"]), "message", TO, NOW)
+
+
+def compound(**over: Any) -> Envelope:
+    """A closed gap with two kinds of evidence."""
+    evidence = [vital_reading_json(), medication_change_json()]
+    return envelope_from(envelope_json(care_gap_closure_json(evidence=evidence), **over))
+
+
+PARTS = {VITAL: Support(way=Way.DIRECT), ("MedicationChange", "start"): Support(way=Way.DIRECT)}
+CLOSURE = {("CareGapClosure", "close"): Support(way=Way.DIRECT)}
+
+
+@pytest.mark.parametrize("part", list(PARTS))
+@pytest.mark.parametrize("way", [Way.REFUSED, Way.FALLBACK, Way.REVIEW])
+def test_a_compound_is_taken_only_where_every_part_gets_into_the_chart(part: tuple[str, str], way: Way) -> None:
+    able = replace(WORDS_ONLY, supports={**WORDS_ONLY.supports, **CLOSURE, **PARTS})
+    assert check_supported(compound(), able, TO) is None
+    held = replace(able, supports={**able.supports, part: Support(way=way, why="It takes none.")})
+    with pytest.raises(RefusedError) as refused:
+        check_supported(compound(), held, TO)
+    (error,) = refused.value.errors
+    assert ".".join(part) in error.detail
+    assert check_supported(compound(fallback=["message"]), held, TO) == "message"
+
+
+def test_a_compound_said_in_words_tells_every_part_and_what_its_author_saw() -> None:
+    sent = envelope_from(envelope_json(medication_reconciliation_json(), fallback=["message"]))
+    (payload,) = instead(sent, "message", TO, NOW).action.as_json()["payload"]
+    for said in (
+        "Changes 1, action: medication change: start",
+        "MedicationStatement/m3",
+        "at bedtime",
+        "Take 1 tablet",
+    ):
+        assert said in payload["contentString"], said

@@ -9,6 +9,7 @@ from canonical.action import spec_for
 from canonical.errors import RefusedError
 from canonical.judgement import check_authority, check_content, check_target
 from canonical.principal import Principal
+from tests.compound_factories import medication_reconciliation_json
 from tests.factories import (
     ABSENT,
     NOW,
@@ -39,6 +40,15 @@ def test_an_app_without_the_scope_may_not() -> None:
     assert (
         refused(check_authority, EnvelopeFactory.create(), who("writeback/VitalReading.retract"))[0] == "not-permitted"
     )
+
+
+def test_what_an_app_may_not_send_alone_it_may_not_send_as_a_part_either() -> None:
+    envelope = EnvelopeFactory.create(action=medication_reconciliation_json())
+    whole = "writeback/MedicationReconciliation.*"
+    assert refused(check_authority, envelope, who(whole))[0] == "not-permitted"
+    assert refused(check_authority, envelope, who(whole, "writeback/MedicationChange.start"))[0] == "not-permitted"
+    assert refused(check_authority, envelope, who("writeback/MedicationChange.*"))[0] == "not-permitted"
+    assert check_authority(envelope, who(whole, "writeback/MedicationChange.*")) == "asserted"
 
 
 def test_an_author_who_is_logged_in_is_authenticated_and_any_other_asserted() -> None:

@@ -63,6 +63,9 @@ class Writer:
         return choices[self.count % len(choices)]
 
     def element(self, model: type[BaseModel]) -> Any:
+        if model is Action:
+            # Any action may stand there.
+            model = self.next_of([action_specs()[name].model for name in ("VitalReading", "ProblemUpdate")])
         if issubclass(model, Attachment):
             text = self.text()
             return Attachment(content_type="text/plain", data=base64.b64encode(text.encode()).decode())
@@ -102,6 +105,8 @@ class Writer:
         return self.leaf(annotation)
 
     def leaf(self, kind: type) -> Any:
+        if get_origin(kind) is dict:
+            return {"text": self.text()}
         if issubclass(kind, BaseModel):
             return self.element(kind)
         if kind is str:

@@ -11,10 +11,12 @@ import pytest
 from adapters.fhir_r4 import ADAPTER
 from adapters.r4 import (
     allergy_intolerance,
+    care_gap,
     communication,
     condition,
     document_reference,
     immunization,
+    medication_list,
     medication_statement,
     observation,
     questionnaire_response,
@@ -27,11 +29,13 @@ from adapters.site import Site
 from canonical import exact_json
 from canonical.action import Action
 from canonical.actions.allergy_update import AllergyUpdate
+from canonical.actions.care_gap_closure import CareGapClosure
 from canonical.actions.care_message import CareMessage
 from canonical.actions.care_task import CareTask
 from canonical.actions.clinical_note import ClinicalNote
 from canonical.actions.immunization_record import ImmunizationRecord
 from canonical.actions.medication_change import MedicationChange
+from canonical.actions.medication_reconciliation import MedicationReconciliation
 from canonical.actions.order_request import OrderRequest
 from canonical.actions.patient_reported_outcome import PatientReportedOutcome
 from canonical.actions.problem_update import ProblemUpdate
@@ -40,10 +44,12 @@ from canonical.onset import FORMS
 from canonical.ports import Surrounding
 from tests.adapters.commands import METFORMIN, REASON, WEIGHT, command
 from tests.adapters.r4 import test_allergy_intolerance as allergies
+from tests.adapters.r4 import test_care_gap as gaps
 from tests.adapters.r4 import test_communication as messages
 from tests.adapters.r4 import test_condition as diagnoses
 from tests.adapters.r4 import test_document_reference as notes
 from tests.adapters.r4 import test_immunization as vaccinations
+from tests.adapters.r4 import test_medication_list as reviews
 from tests.adapters.r4 import test_medication_statement as medications
 from tests.adapters.r4 import test_observation as readings
 from tests.adapters.r4 import test_questionnaire_response as answers
@@ -84,6 +90,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "PatientReportedOutcome": {**answers.FULL, **answers.RETRACT},
     "ImmunizationRecord": {**vaccinations.FULL, **vaccinations.REPORTED, **vaccinations.NOT_DONE},
     "OrderRequest": {**proposals.FULL, **proposals.OTHER_TIMES, **proposals.CANCEL},
+    "CareGapClosure": {**gaps.RETRACT, **gaps.CLOSE},
+    "MedicationReconciliation": {**reviews.RETRACT, **reviews.RECONCILE},
 }
 MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (VitalReading, observation.FIELDS, {}),
@@ -96,6 +104,8 @@ MAPPED: list[tuple[type[Action], Sequence[Field], dict[str, Any]]] = [
     (PatientReportedOutcome, questionnaire_response.FIELDS, {}),
     (ImmunizationRecord, immunization.FIELDS, {}),
     (OrderRequest, service_request.FIELDS, {}),
+    (CareGapClosure, care_gap.FIELDS, {}),
+    (MedicationReconciliation, medication_list.FIELDS, {}),
 ]
 IDS = [model.TYPE for model, _, _ in MAPPED]
 #: What becomes a note or stays with us: it has a row and no field of its own.
@@ -229,6 +239,12 @@ def test_whatever_has_one_status_moves_it_as_the_page_says() -> None:
     assert corrected[0] == _told(frozenset(amended), "amended")
     assert corrected[2].startswith(f" `{questionnaire_response.PARTIAL}` stays")
     assert _row_of("ClinicalNote", "retract") == _told(document_reference.RETRACTABLE, "entered-in-error")
+    for action, retractable in (
+        ("ClinicalNote", document_reference.RETRACTABLE),
+        ("CareGapClosure", care_gap.RETRACTABLE),
+        ("MedicationReconciliation", medication_list.RETRACTABLE),
+    ):
+        assert _row_of(action, "retract") == _told(retractable, "entered-in-error"), action
 
 
 def _told(allowed: frozenset[str | None], leads_to: str | None) -> str:

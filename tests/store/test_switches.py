@@ -2,7 +2,9 @@ import pytest
 
 from canonical.errors import RefusedError
 from config.wiring import Services
-from tests.reception import give_consent, receive
+from tests.compound_factories import care_gap_closure_json
+from tests.factories import envelope_json
+from tests.reception import give_consent, look, receive
 
 
 def test_a_tenant_sees_its_switches_and_the_services(services: Services) -> None:
@@ -62,3 +64,12 @@ def test_of_an_app_that_has_written_nothing_more_is_said(services: Services) -> 
     receive(services)
     switches = services.doors.switches
     assert switches.turn("north", kind="app", key="visits", on=False, reason="upgrade", by="app:desk") is None
+
+
+def test_a_switch_of_a_part_s_action_governs_the_whole(services: Services) -> None:
+    give_consent(services)
+    scopes = frozenset({"writeback/CareGapClosure.*", "writeback/VitalReading.*"})
+    receipt = receive(services, envelope_json(care_gap_closure_json()), scopes=scopes)
+    governed = """SELECT w.key FROM switches w JOIN commands c ON w.id = ANY (c.switch_ids)
+                   WHERE c.id = %(id)s AND w.kind = 'action' ORDER BY w.key"""
+    assert [row["key"] for row in look(services, governed, id=receipt.id)] == ["CareGapClosure", "VitalReading"]

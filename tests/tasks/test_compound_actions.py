@@ -14,6 +14,7 @@ from adapters import open_ehr
 from canonical.ports import ConnectionSettings, Ehr, Proof, Timings
 from store.command_reads import CommandReads
 from store.intake import Accepted
+from store.watch_list import WatchList
 from tests.compound_factories import (
     GAP,
     care_gap_closure_json,
@@ -276,7 +277,7 @@ def test_a_change_that_the_ehr_refuses_stops_the_review_there_and_the_view_says_
         ("update", "MedicationStatement", "planned", "MedicationStatement/m4"),
         ("create", "List", "planned", None),
     ]
-    assert [desk.entry(id)["status"] for id in ("m3", "m4")] == ["active", "active"]
+    assert [desk.entry(name)["status"] for name in ("m3", "m4")] == ["active", "active"]
     assert desk.sandbox.fired() == {"refusal": 1}
     assert desk.ward.is_at_rest()
 
@@ -339,7 +340,7 @@ def test_a_list_with_an_entry_that_the_review_does_not_mention_was_not_reviewed(
 
 def test_another_patient_s_entry_is_neither_reviewed_nor_changed(desk: Desk) -> None:
     desk.sandbox.seed([statement("m7", "p2")])
-    named = [{"reference": f"MedicationStatement/{id}"} for id in ("m4", "m7")]
+    named = [{"reference": f"MedicationStatement/{name}"} for name in ("m4", "m7")]
     assert desk.ward.cases(desk.write(review(reviewed=named)).command_id) == ["wrong_patient"]
     changes = [hold(), hold("MedicationStatement/m7")]
     assert desk.ward.cases(desk.write(review(changes=changes)).command_id) == ["wrong_patient"]
@@ -352,3 +353,38 @@ def test_numbers_of_a_change_reach_the_chart_as_they_were_written(desk: Desk) ->
     accepted = desk.write(review(changes=[change, hold()]))
     (medication,) = desk.created(accepted.command_id, "MedicationStatement", ".1")["contained"]
     assert str(medication["ingredient"][0]["strength"]["numerator"]["value"]) == "0.50"
+
+
+def test_taking_back_an_entry_that_a_review_changed_takes_back_neither_the_review_nor_its_list(desk: Desk) -> None:
+    started = desk.write(medication_change_json())
+    entry = desk.created(started.command_id, "MedicationStatement")
+    reference = f"MedicationStatement/{entry['id']}"
+    reviewed = desk.write(review(changes=[hold(), hold(reference)]))
+    assert desk.ward.state(reviewed.command_id) == "verified"
+    seen = {"status": "on-hold"}
+    acknowledged = hold()["target"]["acknowledged"]
+    target = {"reference": reference, "versionId": "2", "seen": seen, "acknowledged": acknowledged}
+    back = desk.write(medication_change_json("retract"), target=target)
+    states = [desk.ward.state(item.command_id) for item in (back, started, reviewed)]
+    assert states == ["verified", "compensated", "verified"]
+    assert desk.created(reviewed.command_id, "List")["status"] == "current"
+
+
+def test_a_switch_turned_off_after_the_first_change_parks_the_rest_and_nothing_is_written_twice(desk: Desk) -> None:
+    real, turned = desk.ehr.send, []
+
+    def send(operation: Any, trace: Any) -> Any:
+        settled = real(operation, trace)
+        if not turned:
+            turned.append(desk.ward.query("UPDATE switches SET is_on = false WHERE kind = 'action' RETURNING id"))
+        return settled
+
+    desk.ehr.send = send  # type: ignore[method-assign]
+    accepted = desk.write(review())
+    assert (desk.ward.state(accepted.command_id), len(turned)) == ("parked", 1)
+    assert [state for *_, state, _ in desk.view(accepted.command_id)] == ["verified", "planned", "planned"]
+    desk.ward.query("UPDATE switches SET is_on = true WHERE kind = 'action'")
+    WatchList(desk.ward.engine, actor="test").resume_parked(limit=10)
+    desk.run(accepted)
+    assert desk.ward.state(accepted.command_id) == "verified"
+    assert desk.writes() == [("POST", "MedicationStatement"), ("PUT", "MedicationStatement/m3"), ("POST", "List")]

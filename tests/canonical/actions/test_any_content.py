@@ -14,6 +14,7 @@ from canonical.action import spec_for
 from canonical.envelope import parse_envelope
 from canonical.errors import RefusedError
 from canonical.idempotency import derived_key, fingerprint
+from tests.compound_factories import GAP, care_gap_closure_json, listed_change_json, medication_reconciliation_json
 from tests.factories import (
     NOW,
     Json,
@@ -82,6 +83,12 @@ ACTIONS: dict[str, Json] = {
     "proposal": order_request_json(
         occurrenceTiming={"repeat": {"frequency": 1, "period": decimal("3.0"), "periodUnit": "mo"}},
         quantityQuantity=quantity("2", "kits"),
+    ),
+    "closure": care_gap_closure_json(
+        gapIdentifier=GAP, evidenceReference=[{"reference": "Observation/o1"}], note=[{"text": "x", "time": "2026"}]
+    ),
+    "review": medication_reconciliation_json(
+        changes=[listed_change_json("hold")], informationSource={"reference": "Patient/p1"}
     ),
     "correct": medication_change_json("correct", prescriber=None, note=[{"text": "x", "time": "2026"}]),
 }
