@@ -47,7 +47,7 @@ class Connection:
     ``plays``: the sandbox's personality (default: the adapter's own key), with ``behaviour`` (settings) and ``quirks``;
     ``options`` of the connection; ``native``: path of the address for what is not FHIR; ``seeds``: what the chart holds
     besides; ``says``: action, or (action, operation), → what the example says otherwise there (``ABSENT``: leaves out);
-    ``visits``: actions that are filed in an encounter, ``by_patients``: those of which the patient is the author; ``tokens``: how a token is had where the EHR asks for one.
+    ``visits``: actions that are filed in an encounter, ``by_patients``: operations whose author is the patient; ``tokens``: how a token is had where the EHR asks for one.
     """
 
     plays: str | None = None
@@ -58,7 +58,7 @@ class Connection:
     seeds: tuple[Json, ...] = ()
     says: Mapping[str | tuple[str, str], Json] = field(default_factory=dict)
     visits: frozenset[str] = frozenset()
-    by_patients: frozenset[str] = frozenset()
+    by_patients: frozenset[tuple[str, str]] = frozenset()
     tokens: Callable[[RunningSandbox], Tokens] = field(default=lambda _sandbox: NoTokens())
 
 
@@ -106,6 +106,9 @@ CONNECTIONS: Mapping[str, Connection] = {
         says={
             "MedicationChange": _PLAIN_MEDICATION,
             ("AllergyUpdate", "record"): {"category": ABSENT},
+            # Its author names the substance as the chart shows it.
+            ("AllergyUpdate", "addReaction"): {"code": concept(_ATHENA_ALLERGEN, "18581", "penicillin G")},
+            ("AllergyUpdate", "removeReaction"): {"code": concept(_ATHENA_ALLERGEN, "18581", "penicillin G")},
         },
     ),
     "canvas": Connection(
@@ -114,17 +117,21 @@ CONNECTIONS: Mapping[str, Connection] = {
             "leaves_out": _ATTRIBUTION,
             **_TO,
         },
-        by_patients=frozenset({"CareMessage"}),
-        seeds=({"resourceType": "Medication", "id": "fdb-244899", "code": {"text": "lisinopril"}},),
+        by_patients=frozenset({("CareMessage", "send")}),
         says={
             "MedicationChange": _PLAIN_MEDICATION,
             ("AllergyUpdate", "record"): {"category": ABSENT, "criticality": ABSENT},
             ("CareMessage", "send"): {"topic": ABSENT},
+            ("AllergyUpdate", "retract"): {"code": concept(_FDB, "2-7980", "penicillin G")},
+            ("MedicationChange", "correct"): {"dosage": [{"text": "Take 1 tablet by mouth at bedtime"}]},
             ("CareTask", "create"): {"owner": {"reference": "Practitioner/d1"}},
+            ("CareTask", "update"): {"priority": ABSENT, "description": "Call her daughter about the missed doses"},
         },
     ),
     "eclinicalworks": Connection(
         behaviour={"calls_per_minute": None},
+        # Whether vital signs wait to be taken over is not said: here all that is written does.
+        quirks={"reconciled": ["AllergyIntolerance", "Condition", "MedicationStatement", "Observation"]},
         options={
             **dict.fromkeys(
                 ("writeback_vitals", "writeback_medications", "writeback_allergies", "writeback_problems"), True
@@ -151,12 +158,17 @@ CONNECTIONS: Mapping[str, Connection] = {
             **_TO,
         },
         says={
-            "VitalReading": {"performer": _NURSE},
+            ("VitalReading", "record"): {"performer": _NURSE},
+            ("VitalReading", "correct"): {"performer": _NURSE},
             "MedicationChange": _PLAIN_MEDICATION,
         },
     ),
     "veradigm": Connection(
         native=_UNITY,
+        quirks={
+            "vital_fields": {"WeightKg": ["29463-7", "kg"], "Pulse": ["8867-4", "/min"]},
+            "drugs": {"1001": "29046"},
+        },
         tokens=_Session,
         options={
             **dict.fromkeys(("unity_vitals", "unity_medications"), True),
@@ -168,7 +180,7 @@ CONNECTIONS: Mapping[str, Connection] = {
             },
             "vital_time": "Date",
             "medication_reads": "MedicationStatement",
-            "codes": {"medication": {_LISINOPRIL: "29046"}},
+            "codes": {"medication": {_LISINOPRIL: "1001"}},
             "leaves_out": _ATTRIBUTION,
         },
         says={"MedicationChange": _PLAIN_MEDICATION},

@@ -8,7 +8,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,13 @@ from adapters.ehr import RestEhr
 from canonical.capabilities import Capabilities
 from canonical.outcome import ProbeResult
 from canonical.ports import Operation, Resource, Trace
+from canonical.retry import Backoff
 from store.database import transaction
 from store.healing import stored_operations
 from store.intake import Accepted
 from store.proofs import Proofs
 from store.watch_list import WatchList
+from tasks.turn import LaneTurn
 from tasks.verify import Verifier
 from tests.conformance import examples
 from tests.conformance.connection import Connection, opened, play
@@ -38,6 +41,7 @@ _NOW_DUE = """
 UPDATE commands SET due_at = least(due_at, clock_timestamp()) WHERE lane_id = %(lane)s AND state IN ('ready', 'unknown')
 """
 _OPEN = "UPDATE connections SET not_before = '-infinity', failures = 0, closed_reason = NULL"
+_LATER = Backoff(base=timedelta(minutes=1), cap=timedelta(minutes=5))
 _numbers = itertools.count(1)
 
 
@@ -73,7 +77,7 @@ class Desk:
         at = {"encounter": {"reference": f"Encounter/v-{patient}"}} if action["type"] in self.connection.visits else {}
         who = {"reference": f"Patient/{patient}", "birthDate": "1961-04-02", "family": "Lopez"}
         by = {"reference": "Practitioner/n1", "role": "nurse"}
-        if action["type"] in self.connection.by_patients:
+        if (action["type"], action["operation"]) in self.connection.by_patients:
             by = {"reference": f"Patient/{patient}", "role": "patient"}
         return {"patient": who, "author": by, **at, **more}
 
@@ -101,7 +105,7 @@ class Desk:
             )
         else:
             WatchList(self.ward.engine, actor="test").resume_parked(limit=100)
-            self.ward.run(lane, self.ward.turn(chart=self.ehr))
+            self.ward.run(lane, _patient_turn(self.ward.turn(chart=self.ehr)))
             self.ward.close()
             self.ward.opened.clear()
         return self.ward.state(accepted.command_id)
@@ -162,7 +166,8 @@ class Desk:
     def made(self, patient: str, action: str, operation: str) -> Accepted:
         """Let the target of an operation come to be through the product; return the command that made it."""
         first, *then = examples.before(action, operation)
-        created = self.submit(patient, examples.example(action, first, self.connection))
+        says = examples.TARGET_SAYS.get((action, operation))
+        created = self.submit(patient, examples.example(action, first, self.connection, says))
         assert self.drive(created) == "verified", self.told(created.command_id)
         for name in then:
             changed = self.change(patient, created, action, name)
@@ -188,6 +193,12 @@ class Desk:
         detail = self.ward.query(sql, id=command)[0]["detail"]
         state, reason = self.ward.state(command), self.ward.reason(command)
         return f"{state} ({reason}) {self.ward.events(command)} {self.ward.cases(command)} {attempts} {detail}"
+
+
+def _patient_turn(turn: LaneTurn) -> LaneTurn:
+    """Return a turn that leaves what must be tried again to the next one: the desk says when that is."""
+    journey, probing = replace(turn.journey, backoff=_LATER), replace(turn.probing, backoff=_LATER)
+    return replace(turn, backoff=_LATER, journey=journey, probing=probing)
 
 
 #: What an author has on the screen: names and states, by which every list shows its entries.

@@ -19,6 +19,7 @@ from tests.factories import (
     care_task_json,
     clinical_note_json,
     concept,
+    dosage_json,
     medication_change_json,
     quantity,
     target_json,
@@ -56,7 +57,14 @@ _SAYS: Mapping[Key, Json] = {
     ("AllergyUpdate", "addReaction"): {
         "reaction": [reaction_json(manifestation=[concept(SNOMED_CT, "271807003", "rash")], severity="moderate")]
     },
+    ("MedicationChange", "correct"): {
+        "dosage": [dosage_json(text="Take 1 tablet by mouth at bedtime", timing={"repeat": {"when": ["HS"]}})]
+    },
     ("MedicationChange", "changeDose"): {"statusReason": [{"text": "blood pressure still high"}]},
+}
+#: operation → what the example of its target says otherwise.
+TARGET_SAYS: Mapping[Key, Json] = {
+    ("ClinicalNote", "replace"): {"docStatus": "preliminary", "authenticator": ABSENT},
 }
 
 
@@ -75,15 +83,17 @@ def before(action: str, operation: str) -> tuple[str, ...]:
     return BEFORE.get((action, operation), (creating(action),))
 
 
-def example(action: str, operation: str, connection: Connection) -> Json:
-    """Return the action as an app of this connection sends it; raises ``KeyError`` naming an action without an example."""
+def example(action: str, operation: str, connection: Connection, says: Json | None = None) -> Json:
+    """Return the action as an app of this connection sends it, with what it ``says`` otherwise this time.
+
+    Raises ``KeyError`` naming an action without an example.
+    """
     if action not in MAKERS:
         raise KeyError(f"tests/conformance/examples.py has no example of {action}.{operation}")
     made: Json = {**MAKERS[action](operation), **_SAYS.get((action, operation), {})}
-    stated = {"type", "operation", *made}
-    for says in (connection.says.get(action, {}), connection.says.get((action, operation), {})):
-        # What a connection says otherwise of an action is said where the operation states it at all.
-        made |= {name: value for name, value in says.items() if name in stated or says is not connection.says.get(action)}
+    # What a connection says otherwise of an action is said where the operation states it at all.
+    made |= {name: value for name, value in connection.says.get(action, {}).items() if name in made}
+    made |= {**connection.says.get((action, operation), {}), **(says or {})}
     return {name: value for name, value in made.items() if value is not ABSENT}
 
 
