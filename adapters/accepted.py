@@ -102,6 +102,11 @@ def codes_for(site: Site, kind: str, own: str) -> list[dict[str, str]]:
     return [{"system": key.rpartition("|")[0], "code": key.rpartition("|")[2]} for key in keys]
 
 
+def is_refuted(resource: Resource) -> bool:
+    """Whether a resource says of itself that what it states was found not to be so."""
+    return any(item["code"] == "refuted" for item in codings(resource.get("verificationStatus")))
+
+
 def takes_back(resource: Resource) -> bool:
     """Whether a resource says of itself that it was entered in error."""
     verification = codings(resource.get("verificationStatus"))

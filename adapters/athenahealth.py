@@ -41,7 +41,7 @@ from adapters.athenahealth_forms import (
     vital_sent,
 )
 from adapters.native import COMPARISONS, Native, NativeAdapter, same_code
-from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
+from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, natural_key, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import SNOMED
@@ -302,5 +302,7 @@ ADAPTER: Adapter = AthenaAdapter(
     handlers=HANDLERS,
     views=VIEWS,
     natives=NATIVES,
+    # These are coded in the vendor's own lists: a search by our code would miss them.
+    natural_keys={**natural_key.KEYS, **dict.fromkeys(("AllergyIntolerance", "MedicationStatement"), {})},
     comparisons=COMPARISONS,
 )

@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, quote, urlencode
 from adapters.accepted import code_in, codes_for, own_code
 from adapters.native import Sent
 from adapters.r4.components import SNOMED
-from adapters.r4.invariants import CONDITION_CLINICAL
+from adapters.r4.invariants import ALLERGY_CLINICAL, CONDITION_CLINICAL
 from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
 from canonical import exact_json
 from canonical.errors import UnsupportedActionError
-from canonical.ports import Operation, Resource
+from canonical.ports import Interaction, Operation, Resource
 
 #: LOINC → element of the interface.
 ELEMENTS: Mapping[str, str] = {
@@ -217,6 +217,9 @@ def allergy_sent(operation: Operation, site: Site) -> Resource:
     (allergen,) = exact_json.parse(_fields(operation)["allergies"])
     onset = {"onsetDateTime": _fhir_day(allergen["onsetdate"])} if "onsetdate" in allergen else {}
     criticality = {"criticality": allergen["criticality"]} if "criticality" in allergen else {}
+    # A new allergen is active; of one that is there already, the form says nothing.
+    clinical = {"coding": [{"system": ALLERGY_CLINICAL, "code": "active"}]}
+    active = {"clinicalStatus": clinical} if operation.interaction is Interaction.CREATE else {}
     reactions = [
         {
             "manifestation": [{"coding": [{"system": SNOMED, "code": item["snomedcode"]}]}],
@@ -229,6 +232,7 @@ def allergy_sent(operation: Operation, site: Site) -> Resource:
         "patient": _patient(operation, site),
         "code": {"coding": codes_for(site, "allergy", allergen["allergenid"])},
         "reaction": reactions,
+        **active,
         **onset,
         **criticality,
     }

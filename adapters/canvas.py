@@ -198,7 +198,19 @@ def _names(reference: Any, kind: str) -> bool:
 
 
 def _task(change: Change) -> Resource:
-    return _as_task(task.create(taken(change, _TASK_FIELDS)))
+    return _as_task(task.create(taken(_in_words(change), _TASK_FIELDS)))
+
+
+def _in_words(change: Change) -> Change:
+    """Return a new task with what its code says in front of its description; routine is what a task is without a priority."""
+    content = dict(change.content)
+    if content.get("priority") == "routine":
+        del content["priority"]
+    code = content.get("code")
+    if code is not None and code.get("text") and not code.get("coding"):
+        del content["code"]
+        content["description"] = f"{code['text']}\n{content['description']}"
+    return replace(change, content=content)
 
 
 def _changed_task(change: Change) -> Resource:

@@ -72,6 +72,11 @@ def _same_medication(sent: Resource, stored: Resource) -> bool:
     return any(code_in(here, system) == code for system, code in meant)
 
 
+def _filed_as_confirmed(sent: Resource, stored: Resource) -> bool:
+    said = [item["code"] for item in codings(stored.get("verificationStatus"))]
+    return sent.get("verificationStatus") is None and said == ["confirmed"]
+
+
 def _has_comments(sent: Resource, stored: Resource) -> bool:
     here = [item.get("text") for item in stored.get("note", [])]
     return all(item.get("text") in here for item in sent.get("note", []))
@@ -106,7 +111,9 @@ NORMALISATIONS = (
     ),
     added("MedicationStatement", "effectivePeriod", what="starts when it was written", source=STATEMENT),
     not_kept("MedicationStatement", "context", source=STATEMENT, also=("encounter",)),
-    added("AllergyIntolerance", "verificationStatus", what="confirmed, as it files every one", source=ALLERGY),
+    _change(
+        "AllergyIntolerance", "verificationStatus", "confirmed, as it files every one", ALLERGY, _filed_as_confirmed
+    ),
     added("AllergyIntolerance", "recorder", what="its own user, where none was sent", source=ALLERGY),
     added("Condition", "recorder", what="its own user, where none was sent", source=CONDITION),
     *left_as_it_was("AllergyIntolerance", ALLERGY),

@@ -28,6 +28,7 @@ from adapters.location import parse_location
 from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.normalisation import Normalisation, added, told
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
 from adapters.site import Site
@@ -158,12 +159,29 @@ SUPPORTS = {
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
     **refused_but(("ClinicalNote",), HANDLERS, _NO_NOTE),
 }
+
+
+def _in_its_categories(sent: Resource, stored: Resource) -> bool:
+    return all(item in stored.get("category", []) for item in sent.get("category", []))
+
+
+NORMALISATIONS = (
+    added("Observation", "encounter", what="the appointment at its time", source=_SEGUE),
+    Normalisation(
+        resource_type="Observation",
+        element="category",
+        what="filed under 'Vitals Notes' besides, where no appointment is at its time",
+        source=_SEGUE,
+        same=_in_its_categories,
+    ),
+)
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
+    known_changes=told(NORMALISATIONS),
     limits=(
         Limit(what="requests per practice, token requests among them", most="250 a minute of the clock", source=_LIMIT),
         Limit(what="access token", most="300 s in the vendor's example", source=_GUIDE, confirmed=False),
@@ -248,4 +266,5 @@ ADAPTER: Adapter = ECWAdapter(
     capabilities=CAPABILITIES,
     handlers=HANDLERS,
     views=VIEWS,
+    normalisations=NORMALISATIONS,
 )

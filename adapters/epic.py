@@ -285,9 +285,11 @@ _CODES: Mapping[str, Outcome] = {
     # A failure in the middle of filing does not say how much was filed.
     "59177": Outcome.UNKNOWN,
 }
+#: Statuses by which a request is refused: beside any other (throttled, a failure of the server) a code refuses nothing.
+_REFUSING = (400, 403, 404, 409, 410, 412, 422)
 ERRORS: answers.ErrorTable = {
     **answers.ERRORS,
-    **{(None, None, code): outcome for code, outcome in _CODES.items()},
+    **{(None, status, code): outcome for code, outcome in _CODES.items() for status in _REFUSING},
     # The API was not granted to this client: for the site, not for the author.
     (None, 403, answers.EMPTY): Outcome.REJECTED_SITE_CONFIG,
 }

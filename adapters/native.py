@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adapters.accepted import code_in, codings, takes_back
+from adapters.accepted import code_in, codings, is_refuted, takes_back
 from adapters.adapter import Request
 from adapters.measured import same_amount
 from adapters.r4.adapter import R4Adapter
@@ -122,6 +122,8 @@ class NativeAdapter(R4Adapter):
             return ("resourceType",)
         if takes_back(stored):
             return ("status",)
+        if is_refuted(stored):
+            return ("verificationStatus",)
         names = (name for name in said if name != "resourceType")
         return tuple(sorted(name for name in names if not self._same(name, said, stored, site.base_url)))
 

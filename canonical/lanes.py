@@ -55,6 +55,8 @@ class Claim:
     n: int
     fence: int
     request_id: UUID
+    #: Of a probe: the EHR answered success to what is probed, and the answer named nothing.
+    said_taken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,8 +138,14 @@ _PROBED = {
 }
 
 
-def settle_probe(result: ProbeResult, progress: Progress = ALONE) -> Settle:
-    """Return what is stored of a probe's answer; only "not applied" makes a resend legal."""
+def settle_probe(result: ProbeResult, progress: Progress = ALONE, *, said_taken: bool = False) -> Settle:
+    """Return what is stored of a probe's answer; only "not applied" makes a resend legal.
+
+    Where the EHR answered that it wrote it (``said_taken``), not finding it is no proof that it did not: a person looks.
+    """
+    if said_taken and result.verdict is ProbeVerdict.NOT_APPLIED:
+        detail = "the EHR answered that it wrote it, and it is not to be found"
+        result = replace(result, verdict=ProbeVerdict.CANNOT_TELL, detail=detail)
     trigger, outcome, case = _PROBED[result.verdict]
     if trigger is Trigger.PROBE_FOUND and progress.after:
         trigger = Trigger.OPERATION_FOUND

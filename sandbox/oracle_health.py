@@ -28,6 +28,8 @@ _NOTE_KINDS = {
     "application/xml",
 }
 _NOTE_KINDS |= {"application/xhtml+xml"}
+#: SNOMED CT codes of "no known allergies" and "no known drug allergies".
+_NONE_KNOWN = {"716186003", "409137002"}
 #: Of several categories of an allergy the first of these is kept.
 _PRECEDENCE = ("medication", "food", "environment")
 
@@ -123,12 +125,24 @@ def _category_of_condition(at: Situation, resource: Resource) -> None:
         only("clinicalStatus.coding.code", {"active"}, _BUSINESS)(at, resource)
 
 
+def _has_clinical_status(at: Situation, resource: Resource) -> None:
+    # The standard's con-5 forbids it of what was entered in error.
+    if "entered-in-error" not in elements_at(resource, "verificationStatus.coding.code"):
+        needs("clinicalStatus", _REQUIRED)(at, resource)
+
+
 def _verification_on_create(at: Situation, resource: Resource) -> None:
     refused = {"entered-in-error", "refuted"}
     if at.call.interaction is Interaction.CREATE and refused & set(
         elements_at(resource, "verificationStatus.coding.code")
     ):
         raise _BUSINESS.refusal("Neither entered-in-error nor refuted is created.", "Condition.verificationStatus")
+
+
+def _manifests(at: Situation, resource: Resource) -> None:
+    # That nothing is known has nothing that could manifest itself.
+    if not _NONE_KNOWN & set(elements_at(resource, "code.coding.code")):
+        needs("reaction.manifestation", _REQUIRED)(at, resource)
 
 
 def _refuted_is_no_update(at: Situation, resource: Resource) -> None:
@@ -248,11 +262,14 @@ def _one_category(_: Situation, resource: Resource) -> Resource:
 
 
 def _two_codings(_: Situation, resource: Resource) -> Resource:
-    codings = resource["code"].get("coding", [])[:1]
+    # One that the user chose and one beside it: the client's own where it names two, else the same once more.
+    codings = resource["code"].get("coding", [])
     if not codings:
         return resource
-    chosen = {**codings[0], "userSelected": True}
-    return {**resource, "code": {**resource["code"], "coding": [chosen, {**codings[0], "userSelected": False}]}}
+    chosen = next((it for it in codings if it.get("userSelected") is True), codings[0])
+    beside = next((it for it in codings if it is not chosen), chosen)
+    kept = [{**chosen, "userSelected": True}, {**beside, "userSelected": False}]
+    return {**resource, "code": {**resource["code"], "coding": kept}}
 
 
 def _swapped_stop(at: Situation, resource: Resource) -> Resource:
@@ -345,7 +362,7 @@ PERSONALITY = Personality(
         ),
         "Condition": (
             *_COMMON,
-            needs("clinicalStatus", _REQUIRED),
+            _has_clinical_status,
             _category_of_condition,
             _verification_on_create,
             _notes_are_kept,
@@ -353,7 +370,7 @@ PERSONALITY = Personality(
         "AllergyIntolerance": (
             *_COMMON,
             needs("code", _REQUIRED),
-            needs("reaction.manifestation", _REQUIRED),
+            _manifests,
             only("category", set(_PRECEDENCE), _BUSINESS),
             _refuted_is_no_update,
         ),

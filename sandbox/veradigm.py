@@ -9,13 +9,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
+from pydantic import Field
+
 from sandbox import clients, written_json
 from sandbox.answers import Answer, Refusal
 from sandbox.call import Interaction
 from sandbox.natural_key import patient_of
 from sandbox.personality import Personality, Quirks, Resource, Route, Situation
 from sandbox.validity import check_resource
-from sandbox.veradigm_fields import BUILDERS, LocalTime, fields_of
+from sandbox.veradigm_fields import BUILDERS, LocalTime, fields_of, named
 
 ROOT = "/Unity/UnityService.svc/json/"
 
@@ -29,6 +31,10 @@ class VeradigmQuirks(Quirks):
     users: tuple[str, ...] | None = None
     #: Offset of the site's local time, which parameters are in.
     utc_offset: str = "-05:00"
+    #: Name of a field of a vital sign → its LOINC code and UCUM unit; the names are each site's own.
+    vital_fields: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    #: Drug id (DDI) → RxNorm code of what it is shown as.
+    drugs: dict[str, str] = Field(default_factory=dict)
     #: An allergy needs an encounter (a third-party gateway lists it so).
     allergy_needs_encounter: bool = False
     #: A call before GetUserAuthentication said valid_user=YES is refused.
@@ -154,7 +160,7 @@ def _saved(
     if patient is None or patient.deleted:
         raise MagicError("The patient is not valid.")
     try:
-        fields = fields_of(envelope)
+        fields = named(fields_of(envelope), quirks_of(at).vital_fields, quirks_of(at).drugs)
         resource = build(fields, patient.reference, LocalTime(quirks_of(at).utc_offset))
     except (ValueError, KeyError) as error:
         raise MagicError(f"{action}: {error}") from None

@@ -63,6 +63,25 @@ def fields_of(envelope: dict[str, Any]) -> dict[str, str]:
     return fields
 
 
+def named(fields: dict[str, str], vitals: dict[str, tuple[str, str]], drugs: dict[str, str]) -> dict[str, str]:
+    """The fields with code, value and unit of what a site has names of its own for.
+
+    Raises:
+        ValueError: two vital signs in one call, or a drug id that is not known.
+    """
+    found = [(name.lower(), *meaning) for name, meaning in vitals.items() if name.lower() in fields]
+    if len(found) > 1:
+        raise ValueError("one vital sign at a time")
+    more = {}
+    for name, code, unit in found:
+        more |= {"code": code, "value": fields[name], "unit": unit}
+    if drugs and "ddi" in fields:
+        if fields["ddi"] not in drugs:
+            raise ValueError("the drug id is not known")
+        more["code"] = drugs[fields["ddi"]]
+    return {**fields, **more}
+
+
 def _fields_of_xml(text: str) -> dict[str, str]:
     if "<!DOCTYPE" in text.upper():
         raise ValueError("a document type is not taken")

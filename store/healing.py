@@ -11,6 +11,7 @@ from uuid import uuid4
 from canonical.events import move
 from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
+from canonical.outcome import TAKEN
 from canonical.ports import Interaction, Operation
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
 from store.database import rows
@@ -48,10 +49,11 @@ at AS (
 
 _CLAIM_PROBE = """
 WITH lk AS MATERIALIZED (
-  SELECT l.id AS lane_id, c.id AS command_id, c.tenant, c.attempts, k.lease,
-         (SELECT a.operation_seq FROM attempts a WHERE a.command_id = c.id AND a.kind = 'send'
-           ORDER BY a.n DESC, a.id DESC LIMIT 1) AS seq
+  SELECT l.id AS lane_id, c.id AS command_id, c.tenant, c.attempts, k.lease, sent.seq, sent.said_taken
     FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
+    CROSS JOIN LATERAL (
+      SELECT a.operation_seq AS seq, coalesce(a.outcome = ANY (%(taken)s), false) AS said_taken
+        FROM attempts a WHERE a.command_id = c.id AND a.kind = 'send' ORDER BY a.n DESC, a.id DESC LIMIT 1) sent
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
      AND l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()
      AND pg_backend_pid() = %(pid)s AND c.id = %(command)s AND c.state = 'unknown' AND c.attempts = %(attempts_seen)s
@@ -66,7 +68,7 @@ at AS (
   INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, request_id)
   SELECT lk.tenant, lk.command_id, lk.seq, lk.lane_id, 'probe', lk.attempts, ln.fence, %(request_id)s FROM lk, ln
   RETURNING id, operation_seq, n, fence)
-SELECT id, operation_seq, n, fence FROM at
+SELECT at.id, at.operation_seq, at.n, at.fence, lk.said_taken FROM at, lk
 """
 _RELEASE_PROBE = """
 WITH l AS (
@@ -128,6 +130,7 @@ def claim_probe(
             "fence_seen": fence_seen,
             "pid": pid,
             "request_id": request_id,
+            "taken": [outcome.value for outcome in TAKEN],
         },
     )
     if not found:
@@ -140,6 +143,7 @@ def claim_probe(
         n=found[0]["n"],
         fence=found[0]["fence"],
         request_id=request_id,
+        said_taken=found[0]["said_taken"],
     )
 
 
