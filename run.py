@@ -13,7 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,12 @@ BROWSER_VARIABLE = "WRITEBACK_CHROMIUM"
 LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
 TYPES = (("mypy",),)
 ROOMS = (("lint-imports",),)
+#: Tests that mostly wait, for processes, leases and quarantines: they run beside all others, each half with servers of its own.
+WAITING = ("tests/faults", "tests/e2e", "tests/interop")
+HALVES = (
+    ("pytest", *(f"--ignore={folder}" for folder in WAITING)),
+    ("pytest", "-o", "cache_dir=.pytest_cache/waiting", *WAITING),
+)
 
 
 class SetupFailed(Exception):
@@ -70,11 +77,14 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Every check: lint, types, dependency direction, then pytest with your ARGUMENTS."""
+    """Every check: lint, types, dependency direction, then all tests in two halves, or pytest with your ARGUMENTS."""
     set_up(TEST_LOCK)
     browser = find_browser(os.environ) or install_browser()
-    steps = [*LINT, *TYPES, *ROOMS, ("pytest", *arguments)]
-    return run_steps(steps, {BROWSER_VARIABLE: browser} if browser else {})
+    environment = {BROWSER_VARIABLE: browser} if browser else {}
+    checks = [*LINT, *TYPES, *ROOMS]
+    if arguments:
+        return run_steps([*checks, ("pytest", *arguments)], environment)
+    return run_steps(checks, environment, then_together=HALVES)
 
 
 def lint(_arguments: Sequence[str]) -> int:
@@ -92,20 +102,50 @@ def types(_arguments: Sequence[str]) -> int:
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {"demo": demo, "test": test, "lint": lint, "types": types}
 
 
-def run_steps(steps: Sequence[Sequence[str]], environment: Mapping[str, str] | None = None) -> int:
-    """Run every step, also after one has failed; 0 only if none failed."""
-    failed = []
+def run_steps(
+    steps: Sequence[Sequence[str]],
+    environment: Mapping[str, str] | None = None,
+    *,
+    then_together: Sequence[Sequence[str]] = (),
+) -> int:
+    """Run every step, also after one has failed, and at last some side by side; 0 only if none failed."""
+    told = {**os.environ, **(environment or {})}
+    statuses = []
     for step in steps:
-        name = " ".join(step)
-        _say(name)
-        command = [str(VENV / "bin" / step[0]), *step[1:]]
-        done = subprocess.run(command, check=False, env={**os.environ, **(environment or {})})
-        if done.returncode != 0:
-            failed.append(f"{name} (status {done.returncode})")
+        _say(" ".join(step))
+        statuses.append((step, subprocess.run(_command(step), check=False, env=told).returncode))
+    statuses += run_together(then_together, told)
+    failed = [f"{' '.join(step)} (status {status})" for step, status in statuses if status != 0]
     if failed:
         return _refuse("Failed: " + "; ".join(failed))
     _say("all passed")
     return 0
+
+
+def run_together(steps: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[tuple[Sequence[str], int]]:
+    """Run steps side by side; the first one speaks as it goes, the others' words follow whole when they have ended."""
+    if not steps:
+        return []
+    for step in steps:
+        _say(" ".join(step))
+    with ExitStack() as stack:
+        quiet = [(step, stack.enter_context(tempfile.TemporaryFile())) for step in steps[1:]]
+        others = [
+            (step, words, subprocess.Popen(_command(step), env=environment, stdout=words, stderr=subprocess.STDOUT))
+            for step, words in quiet
+        ]
+        statuses = [(steps[0], subprocess.run(_command(steps[0]), check=False, env=environment).returncode)]
+        for step, words, process in others:
+            statuses.append((step, process.wait()))
+            words.seek(0)
+            _say(f"what was said meanwhile by {' '.join(step)}")
+            shutil.copyfileobj(words, sys.stderr.buffer)
+            _flush()
+    return statuses
+
+
+def _command(step: Sequence[str]) -> list[str]:
+    return [str(VENV / "bin" / step[0]), *step[1:]]
 
 
 # -- the environment

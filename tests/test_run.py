@@ -157,6 +157,33 @@ def test_all_checks_run_and_one_failure_is_enough(
     assert run.main(["types"]) == 1
 
 
+@pytest.mark.parametrize("failing", [None, "--ignore=tests/faults", "cache_dir=.pytest_cache/waiting"])
+def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough(
+    installed: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], failing: str | None
+) -> None:
+    monkeypatch.setattr(run, "find_browser", lambda _: "/usr/bin/chromium")
+    run.set_up(run.TEST_LOCK)
+    # Each half ends only when the other one has begun: one after the other they would never end.
+    meet = f"touch {run.VENV}/$$; until [ $(ls {run.VENV} | grep -c '^[0-9]*$') = 2 ]; do sleep 0.01; done"
+    for name in ("ruff", "mypy", "lint-imports"):
+        (run.VENV / "bin" / name).write_text("#!/bin/sh\n")
+        (run.VENV / "bin" / name).chmod(0o755)
+    program = run.VENV / "bin" / "pytest"
+    program.write_text(f'#!/bin/sh\n{meet}\necho "ran $*"\ncase "$*" in *{failing}*) exit 1;; esac\n')
+    program.chmod(0o755)
+    assert run.main(["test"]) == (0 if failing is None else 1)
+    said = capfd.readouterr()
+    for half in run.HALVES:
+        assert f"ran {' '.join(half[1:])}" in said.out + said.err
+    assert ("Failed: pytest" in said.err) is (failing is not None)
+
+
+def test_the_two_halves_leave_no_test_out_and_run_none_twice() -> None:
+    ignored = {word.removeprefix("--ignore=") for word in run.HALVES[0][1:]}
+    assert ignored == set(run.WAITING) == {word for word in run.HALVES[1] if word.startswith("tests/")}
+    assert all(Path(folder).is_dir() for folder in run.WAITING)
+
+
 # -- the environment and its stamp
 
 
