@@ -122,7 +122,8 @@ def test_vendor_names_appear_only_in_their_own_files() -> None:
 def is_vendor_file(path: Path) -> bool:
     room = path.parts[1] if path.parts[0] == "tests" else path.parts[0]
     return room in VENDOR_ROOMS and any(
-        VENDORS.search(part.replace("test_", "")) or part.replace("test_", "").split("_")[0] == VENDOR_WORD
+        VENDORS.search(part.replace("test_", "").replace("_", " "))
+        or part.replace("test_", "").split("_")[0] == VENDOR_WORD
         for part in (*path.parts[1:-1], path.stem)
     )
 

@@ -7,7 +7,7 @@ from canonical.outcome import Outcome, ProbeVerdict
 from canonical.ports import Operation
 from tests.adapters.r4.lists import ACKNOWLEDGED
 from tests.adapters.vendors import body, came_to, check_trust, planned, refuses, searched, site
-from tests.factories import ABSENT, concept, quantity
+from tests.factories import ABSENT, Json, concept, quantity
 from tests.record_factories import CVX, immunization_record_json
 
 SITE = site()
@@ -42,8 +42,10 @@ def test_what_would_only_be_staged_is_not_sent() -> None:
 
 @pytest.mark.parametrize("when", ["2026", "2026-11", None])
 def test_a_dose_without_its_day_is_not_sent(when: str | None) -> None:
-    reported = {"primarySource": False, "reportOrigin": {"text": "the patient"}}
-    time = {"occurrenceDateTime": when} if when else {"occurrenceDateTime": ABSENT, "occurrenceString": "as a child"}
+    reported: Json = {"primarySource": False, "reportOrigin": {"text": "the patient"}}
+    time: Json = (
+        {"occurrenceDateTime": when} if when else {"occurrenceDateTime": ABSENT, "occurrenceString": "as a child"}
+    )
     refuses(ADAPTER, immunization_record_json(**reported, **time), SITE, "with its day", encounter=VISIT)
 
 

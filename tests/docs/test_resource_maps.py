@@ -232,8 +232,8 @@ def test_whatever_has_one_status_moves_it_as_the_page_says() -> None:
         assert _row_of("OrderRequest", operation) == _told(frozenset({service_request.DRAFT}), after), operation
     assert _row_of("ImmunizationRecord", "correct") == _told(immunization.LIVE, KEPT)
     assert _row_of("ImmunizationRecord", "retract") == _told(immunization.LIVE, "entered-in-error")
-    taken_back = _told(questionnaire_response.RETRACTABLE, "entered-in-error")
-    assert _row_of("PatientReportedOutcome", "retract").partition(";")[0] == taken_back
+    retracted = _told(questionnaire_response.RETRACTABLE, "entered-in-error")
+    assert _row_of("PatientReportedOutcome", "retract").partition(";")[0] == retracted
     amended = {status for status, now in questionnaire_response.CORRECTED.items() if now == "amended"}
     corrected = _row_of("PatientReportedOutcome", "correct").partition(";")
     assert corrected[0] == _told(frozenset(amended), "amended")

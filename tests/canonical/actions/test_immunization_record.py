@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from canonical.action import action_specs
@@ -135,12 +137,13 @@ def test_an_amount_is_a_number_above_nothing_with_a_unit_that_is_not_misread(
 
 def test_no_time_lies_ahead_but_a_lot_expires_later() -> None:
     assert refusals(immunization_record_json(expirationDate="2029-01")) == {}
-    for name, said, pointer in (
+    later: list[tuple[str, Any, str]] = [
         ("occurrenceDateTime", "2027-01-01", "occurrenceDateTime"),
         ("recorded", "2027", "recorded"),
         ("reaction", [{"date": "2027"}], "reaction/0/date"),
         ("note", [{"text": "x", "time": "2027"}], "note/0/time"),
-    ):
+    ]
+    for name, said, pointer in later:
         assert refusals(immunization_record_json(**{name: said})) == {f"/action/{pointer}": "future-time"}
     before = immunization_record_json(**REPORTED, occurrenceDateTime="1950")
     assert refusals(before) == {"/action/occurrenceDateTime": "before-birth"}

@@ -95,7 +95,8 @@ def test_a_proposal_says_what_and_a_cancellation_why() -> None:
 @pytest.mark.parametrize("name", ["code", "orderDetail", "category"])
 def test_a_medicine_is_refused_with_the_action_that_is_meant(name: str, system: str, code: str, instead: str) -> None:
     said = concept(system, code, "x")
-    action = order_request_json(**{name: said if name == "code" else [said]})
+    stated: Json = {name: said if name == "code" else [said]}
+    action = order_request_json(**stated)
     pointer = f"/action/{name}" if name == "code" else f"/action/{name}/0"
     assert refusals(action) == {pointer: "medication-order"}
     (error,) = SPEC.check(parsed(action), NOW)
@@ -126,11 +127,12 @@ def test_a_test_of_a_medicine_is_no_medicine() -> None:
 
 
 def test_when_it_is_to_be_done_is_said_once_and_may_lie_ahead() -> None:
-    for when in (
+    times: list[Json] = [
         {"occurrenceDateTime": "2027"},
         {"occurrencePeriod": {"start": "2026-06", "end": "2026-07"}},
         {"occurrenceTiming": {"repeat": {"frequency": 1, "period": 3, "periodUnit": "mo"}}},
-    ):
+    ]
+    for when in times:
         assert refusals(order_request_json(**when)) == {}
     both = order_request_json(occurrenceDateTime="2027", occurrencePeriod={"start": "2026"})
     assert refusals(both) == {"/action/occurrencePeriod": "one-of"}
