@@ -51,6 +51,7 @@ from adapters.r4 import (
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import put
 from adapters.r4.normalisation import told
 from adapters.r4.support import refused, supported
@@ -284,6 +285,7 @@ _ONLY_BACK = "Canvas has no change of such an entry: what it calls an update mar
 _NO_CHANGE = "Canvas takes vital signs from outside once and can neither change them nor take them back."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **NO_ENTRY,
     **refused("VitalReading", {"correct": _NO_CHANGE, "retract": _NO_CHANGE}),
     **refused("MedicationChange", dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking"), _ONLY_BACK)),
     **refused(

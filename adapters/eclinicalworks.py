@@ -28,6 +28,7 @@ from adapters.location import parse_location
 from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
 from adapters.site import Site
@@ -142,6 +143,7 @@ _ONCE = (
 _NO_MESSAGE = "eClinicalWorks documents no message or task that could be written from outside."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **NO_ENTRY,
     **refused_but(("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate"), HANDLERS, _ONCE),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
 }

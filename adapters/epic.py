@@ -37,6 +37,7 @@ from adapters.r4 import allergy_intolerance, answers, condition, natural_key, ob
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import has_code, put
 from adapters.r4.invariants import CONDITION_VERIFICATION
 from adapters.r4.normalisation import Normalisation, codings_added, not_kept, told
@@ -198,6 +199,7 @@ _TASKS = "Epic takes no task from outside: it only lets a referral's own task be
 _NONE_KNOWN = "Epic takes allergies from outside for reconciliation; that none are known is stated in Epic by hand."
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **NO_ENTRY,
     **refused("VitalReading", dict.fromkeys(("correct", "retract"), _VITALS)),
     **refused(
         "MedicationChange",
