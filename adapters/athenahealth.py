@@ -45,6 +45,7 @@ from adapters.r4 import allergy_intolerance, answers, condition, medication_stat
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import SNOMED
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
 from adapters.readings import numbers_in, stated
@@ -231,6 +232,7 @@ SUPPORTS = {
         HANDLERS,
         "What athenaOne takes is an order for a provider to sign. Nothing is ordered here, and it has no place for a proposal.",
     ),
+    **NO_ENTRY,
     **refused_but(("VitalReading",), HANDLERS, _NO_VITAL),
     **refused_but(("MedicationChange",), HANDLERS, _NO_MEDICATION),
     **refused_but(("AllergyUpdate", "ProblemUpdate"), HANDLERS, _NO_LIST),

@@ -53,6 +53,7 @@ from adapters.r4 import (
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import put
 from adapters.r4.normalisation import told
 from adapters.r4.support import refused, refused_but, supported
@@ -305,6 +306,7 @@ SUPPORTS = {
     **refused_but(("PatientReportedOutcome",), HANDLERS, "Canvas takes answers by its own codes, which nothing maps."),
     **refused_but(("ImmunizationRecord",), HANDLERS, "What Canvas keeps of a vaccination is not known here."),
     **refused_but(("OrderRequest",), HANDLERS, "Canvas takes orders by its own commands. It may be sent as a task."),
+    **NO_ENTRY,
     **refused("VitalReading", {"correct": _NO_CHANGE, "retract": _NO_CHANGE}),
     **refused("MedicationChange", dict.fromkeys(("changeDose", "hold", "resume", "stop", "notTaking"), _ONLY_BACK)),
     **refused(

@@ -28,6 +28,7 @@ from adapters.location import parse_location
 from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.normalisation import Normalisation, added, told
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
@@ -155,6 +156,7 @@ SUPPORTS = {
         "eClinicalWorks takes a past vaccination by contract, and which elements it keeps is not public.",
     ),
     **refused_but(("OrderRequest",), HANDLERS, "eClinicalWorks takes a referral that is ordered, and no proposal."),
+    **NO_ENTRY,
     **refused_but(("VitalReading", "MedicationChange", "AllergyUpdate", "ProblemUpdate"), HANDLERS, _ONCE),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_MESSAGE),
     **refused_but(("ClinicalNote",), HANDLERS, _NO_NOTE),

@@ -41,6 +41,7 @@ from adapters.r4 import allergy_intolerance, answers, condition, document_refere
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import has_code, put
 from adapters.r4.invariants import CONDITION_VERIFICATION
 from adapters.r4.normalisation import Normalisation, added, codings_added, not_kept, told
@@ -246,6 +247,7 @@ SUPPORTS = {
     **refused_but(("PatientReportedOutcome",), HANDLERS, "Epic takes answers only to forms that it assigned itself."),
     **refused_but(("ImmunizationRecord",), HANDLERS, "Epic takes no vaccination: it is entered there by hand."),
     **refused_but(("OrderRequest",), HANDLERS, "Epic takes a request from outside for radiotherapy only."),
+    **NO_ENTRY,
     **refused("VitalReading", dict.fromkeys(("correct", "retract"), _VITALS)),
     **refused(
         "MedicationChange",

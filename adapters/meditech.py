@@ -19,6 +19,7 @@ from adapters.adapter import Adapter
 from adapters.r4 import communication, questionnaire_response
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.support import refused_but, supported
 from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, Proof, Write
 from canonical.ports import Resource
@@ -71,6 +72,7 @@ _NO_WRITE = (
 )
 SUPPORTS = {
     **supported(HANDLERS, WRITES),
+    **NO_ENTRY,
     **refused_but(
         ("PatientReportedOutcome",),
         HANDLERS,

@@ -38,6 +38,7 @@ from adapters.r4 import (
 )
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.normalisation import Normalisation, added, codings_added, told
 from adapters.r4.support import refused, supported
 from adapters.site import Site
@@ -150,6 +151,7 @@ SUPPORTS = {
             "Millennium's requests can only be read from outside. It may be sent as a message to a clinician's inbox.",
         ),
     ),
+    **NO_ENTRY,
     **refused("VitalReading", {"retract": _KEPT_VITAL}),
     **refused(
         "MedicationChange",

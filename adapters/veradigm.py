@@ -34,6 +34,7 @@ from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
 from adapters.r4 import answers, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.support import refused_but, supported
 from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
@@ -235,6 +236,7 @@ SUPPORTS = {
         HANDLERS,
         "What Unity's actions for it make is an order. Nothing is ordered here, and it has no place for a proposal.",
     ),
+    **NO_ENTRY,
     **refused_but(("VitalReading", "MedicationChange"), HANDLERS, _ONCE),
     **refused_but(("AllergyUpdate", "ProblemUpdate", "ClinicalNote"), HANDLERS, _NO_FIELDS),
     **refused_but(("CareMessage", "CareTask"), HANDLERS, _NO_READ),

@@ -106,7 +106,9 @@ def _patient(resource: dict[str, dict[str, str]]) -> str:
 
 def run(desks: Desks, keys: list[str], *, commands: int, seed: int, share: float) -> bool:
     """Print a line for each adapter; return whether every record is there exactly once."""
-    table = Table(*_HEAD, title=f"{commands} creates at each adapter, answers lost after commit: {share:.0%}, seed {seed}")
+    table = Table(
+        *_HEAD, title=f"{commands} creates at each adapter, answers lost after commit: {share:.0%}, seed {seed}"
+    )
     good = True
     for key in keys:
         result = lose(desks.at(adapters()[key]), commands=commands, seed=seed, share=share)

@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from canonical import exact_json
 from canonical.code_systems import LOINC, RXNORM, SNOMED_CT, UCUM
 from canonical.datatypes import (
     Annotation,
@@ -45,6 +44,8 @@ DOSE_UNITS: Mapping[str, str] = {
     **dict.fromkeys(("ug", "\N{MICRO SIGN}g", "\N{GREEK SMALL LETTER MU}g"), "mcg"),
     **dict.fromkeys(("U", "u", "IU", "iu", "[iU]", "[IU]", "[USP'U]"), "units"),
 }
+#: Names of members that state doses, in whatever structure.
+_DOSES = re.compile(r"dose|strength", re.IGNORECASE)
 COMPARATORS: Mapping[str, str] = {"<": "less than", "<=": "at most", ">=": "at least", ">": "more than"}
 
 
@@ -143,6 +144,29 @@ _TOLD: Mapping[type, Callable[[Any], str]] = {
 _AMOUNTS: Mapping[type, Callable[..., str]] = {Quantity: _quantity, Range: _range, Ratio: _ratio}
 
 
+def seen(value: Any, *, is_dose: bool = False) -> str:
+    """Return a JSON value as text: what the chart said, member by member, as an author had it on the screen."""
+    if isinstance(value, Mapping):
+        members = (_member(str(name), item, is_dose=is_dose) for name, item in value.items())
+        return f"({'; '.join(members)})"
+    if isinstance(value, list | tuple):
+        return ", ".join(seen(item, is_dose=is_dose) for item in value)
+    if isinstance(value, bool):
+        return _TOLD[bool](value)
+    if isinstance(value, int | Decimal):
+        return number(Decimal(value) if isinstance(value, int) else value, is_dose=is_dose)
+    return "nothing" if value is None else str(value)
+
+
+def _member(name: str, value: Any, *, is_dose: bool) -> str:
+    within = is_dose or _DOSES.search(name) is not None
+    if within and name in {"unit", "code"} and isinstance(value, str):
+        value = DOSE_UNITS.get(value, value)
+    if within and name == "comparator":
+        value = COMPARATORS.get(value, value)
+    return f"{words(name)}: {seen(value, is_dose=within)}"
+
+
 def told(value: Any, *, is_dose: bool) -> str | None:
     """Return a value as one piece of text, ``None`` for a structure that needs lines of its own."""
     kind = type(value)
@@ -153,5 +177,5 @@ def told(value: Any, *, is_dose: bool) -> str | None:
     if kind in _TOLD:
         return _TOLD[kind](value)
     if isinstance(value, Mapping):
-        return exact_json.dumps(value)
+        return seen(value, is_dose=is_dose)
     return None if isinstance(value, Element) else str(value)

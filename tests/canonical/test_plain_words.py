@@ -19,7 +19,7 @@ from canonical.attachment import Attachment
 from canonical.clinical_time import ClinicalTime
 from canonical.dosage import DayOfWeek, EventTiming, UnitOfTime
 from canonical.exact_json import WrittenDecimal
-from canonical.plain_values import COMPARATORS, DOSE_UNITS, SYSTEMS, number, words
+from canonical.plain_values import COMPARATORS, DOSE_UNITS, SYSTEMS, number, seen, words
 from canonical.plain_words import Line, as_text, plain_words
 from tests.canonical.checked import parsed
 from tests.factories import (
@@ -295,3 +295,14 @@ def test_text_of_several_lines_stays_as_it_is() -> None:
     message = care_message_json(payload=[{"contentString": "first\n  second  "}])
     lines = plain_words(parsed(message).action)
     assert "Payload: first\n  second  " in as_text(lines)
+
+
+def test_what_an_author_saw_is_told_member_by_member_and_its_doses_cannot_be_misread() -> None:
+    strength = {"numerator": quantity("5.0", "ug", "ug"), "denominator": quantity("1", "tablet")}
+    told = seen(
+        {"status": "active", "strength": strength, "isOtc": False, "note": None, "weight": [decimal("72.50"), 3]}
+    )
+    assert told == (
+        "(status: active; strength: (numerator: (value: 5; unit: mcg; system: http://unitsofmeasure.org; code: mcg); "
+        "denominator: (value: 1; unit: tablet)); is otc: no; note: nothing; weight: 72.50, 3)"
+    )

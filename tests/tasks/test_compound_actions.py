@@ -371,7 +371,7 @@ def test_taking_back_an_entry_that_a_review_changed_takes_back_neither_the_revie
 
 
 def test_a_switch_turned_off_after_the_first_change_parks_the_rest_and_nothing_is_written_twice(desk: Desk) -> None:
-    real, turned = desk.ehr.send, []
+    real, turned = desk.ehr.send, list[object]()
 
     def send(operation: Any, trace: Any) -> Any:
         settled = real(operation, trace)
