@@ -1,7 +1,7 @@
 """Creates whose answer is lost after the EHR committed them, at every adapter: each must be there exactly once.
 
-Run: ``.venv/bin/python -m bench.lost_answers`` (1000 at each adapter; another number as argument). Which answers are lost is drawn
-by the simulated EHR from ``--seed``; by default all are. One command at a time, so the time says nothing about throughput.
+Run: ``.venv/bin/python -m bench.lost_answers`` (1000 at each adapter; another number as argument). Which answers are lost
+is drawn by the simulated EHR from ``--seed``; by default all are. One command at a time: it does not measure throughput.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def _patient(resource: dict[str, dict[str, str]]) -> str:
 
 def run(desks: Desks, keys: list[str], *, commands: int, seed: int, share: float) -> bool:
     """Print a line for each adapter; return whether every record is there exactly once."""
-    table = Table(*_HEAD, title=f"{commands} creates at each adapter, answers lost after commit: {share:.0%}, seed {seed}")
+    table = Table(
+        *_HEAD, title=f"{commands} creates at each adapter, answers lost after commit: {share:.0%}, seed {seed}"
+    )
     good = True
     for key in keys:
         result = lose(desks.at(adapters()[key]), commands=commands, seed=seed, share=share)

@@ -54,4 +54,6 @@ class Probing:
             log.error("probe failed", action="probe.failed", command=str(command.id), error=type(error).__name__)
             result = ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail=f"not understood: {type(error).__name__}")
         self.faultpoints.reach("after_probe_answer")
-        return lane.settle(claim, settle_probe(result, progress_of(command, claim.operation_seq), said_taken=claim.said_taken))
+        return lane.settle(
+            claim, settle_probe(result, progress_of(command, claim.operation_seq), said_taken=claim.said_taken)
+        )

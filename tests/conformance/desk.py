@@ -202,7 +202,9 @@ def _patient_turn(turn: LaneTurn) -> LaneTurn:
 
 
 #: What an author has on the screen: names and states, by which every list shows its entries.
-_SEEN = frozenset({"status", "clinicalStatus", "code", "medication", "valueQuantity", "docType", "topic", "description"})
+_SEEN = frozenset(
+    {"status", "clinicalStatus", "code", "medication", "valueQuantity", "docType", "topic", "description"}
+)
 
 
 def _subjects(resource: Mapping[str, Any]) -> set[str]:
