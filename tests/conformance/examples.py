@@ -31,7 +31,7 @@ Key = tuple[str, str]
 
 
 def _vital(operation: str) -> Json:
-    changed = {"valueQuantity": quantity("72.60", "kg", "kg"), "note": [{"text": "read again"}]}
+    changed: Json = {"valueQuantity": quantity("72.60", "kg", "kg"), "note": [{"text": "read again"}]}
     return vital_reading_json(operation=operation, **(changed if operation == "correct" else {}))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -66,14 +67,10 @@ def _same_amount(_desk: Desk, said: Any, shown: Any) -> bool:
     """Whether two quantities are one amount, within half of the last digit that the chart shows."""
     if said["code"] == shown["code"]:
         return bool(said["value"] == shown["value"])
-    digits = -min(int(getattr(shown["value"], "as_tuple", lambda: None)().exponent), 0) if _is_decimal(shown) else 0
+    digits = max(-int(Decimal(shown["value"]).as_tuple().exponent), 0)
     size = _SIZE[shown["code"]]
     difference = abs(Fraction(said["value"]) * _SIZE[said["code"]] - Fraction(shown["value"]) * size)
     return difference <= Fraction(1, 2) * Fraction(1, 10**digits) * size
-
-
-def _is_decimal(quantity: Mapping[str, Any]) -> bool:
-    return hasattr(quantity["value"], "as_tuple")
 
 
 def _same_day(_desk: Desk, said: Any, shown: Any) -> bool:
