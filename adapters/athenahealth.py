@@ -305,6 +305,6 @@ ADAPTER: Adapter = AthenaAdapter(
     views=VIEWS,
     natives=NATIVES,
     # These are coded in the vendor's own lists: a search by our code would miss them.
-    natural_keys={**natural_key.KEYS, **dict.fromkeys(("AllergyIntolerance", "MedicationStatement"), {})},
+    natural_keys={**natural_key.KEYS, "AllergyIntolerance": {}, "MedicationStatement": {}},
     comparisons=COMPARISONS,
 )

@@ -1,7 +1,7 @@
 """Creates whose answer is lost after the EHR committed them, at every adapter: each must be there exactly once.
 
-Run: ``.venv/bin/python -m bench.lost_answers`` (1000 at each adapter; another number as argument). Which answers are lost is drawn
-by the simulated EHR from ``--seed``; by default all are. One command at a time, so the time says nothing about throughput.
+Run: ``.venv/bin/python -m bench.lost_answers`` (1000 at each adapter; another number as argument). Which answers are lost
+is drawn by the simulated EHR from ``--seed``; by default all are. One command at a time: it does not measure throughput.
 """
 
 from __future__ import annotations

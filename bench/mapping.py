@@ -1,6 +1,7 @@
 """Vital signs planned and validated a second on one core, by adapter, beside a bare ``json.dumps`` of the same resource.
 
-Run: ``.venv/bin/python -m bench.mapping`` (2000 at each adapter; another number as argument). Nothing is sent and no chart is read.
+Run: ``.venv/bin/python -m bench.mapping`` (2000 at each adapter; another number as argument). Nothing is sent, no chart
+is read.
 """
 
 from __future__ import annotations

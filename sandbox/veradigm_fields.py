@@ -72,7 +72,7 @@ def named(fields: dict[str, str], vitals: dict[str, tuple[str, str]], drugs: dic
     found = [(name.lower(), *meaning) for name, meaning in vitals.items() if name.lower() in fields]
     if len(found) > 1:
         raise ValueError("one vital sign at a time")
-    more = {}
+    more: dict[str, str] = {}
     for name, code, unit in found:
         more |= {"code": code, "value": fields[name], "unit": unit}
     if drugs and "ddi" in fields:

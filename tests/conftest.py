@@ -44,10 +44,10 @@ def redis_url(valkey_server: ValkeyServer) -> str:
 @pytest.fixture
 def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """SQLAlchemy URL of a database of the test's own, without any table, owned by the user `writeback`."""
-    yield from own_database(postgres_server)
+    yield from _own_database(postgres_server)
 
 
-def own_database(postgres_server: PostgresServer, template: str = "") -> Iterator[str]:
+def _own_database(postgres_server: PostgresServer, template: str = "") -> Iterator[str]:
     postgres_server.start()
     name = f"test_{uuid4().hex}"
     admin = make_url(postgres_server.admin_url).set(drivername="postgresql").render_as_string()
@@ -72,7 +72,7 @@ def template_database(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """SQLAlchemy URL of a migrated database of the test's own."""
-    yield from own_database(postgres_server, f"TEMPLATE {template_database}")
+    yield from _own_database(postgres_server, f"TEMPLATE {template_database}")
 
 
 @pytest.fixture

@@ -6,22 +6,19 @@ The sides are the chart, the events, what the same command under the same key co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from adapters.r4.comparable import comparable
 from canonical.action import action_specs
 from canonical.capabilities import Way
 from canonical.envelope import envelope_from
 from canonical.errors import RefusedError
 from canonical.fallback import check_supported
-from canonical.lifecycle import State
 from canonical.outcome import ProbeVerdict
-from canonical.ports import Operation, Resource
+from canonical.ports import Resource
 from store.intake import Accepted
-from tests.conformance import examples
+from tests.conformance import examples, payload, round_trip
 from tests.conformance.desk import Desk
 from tests.factories import Json
 
@@ -30,16 +27,6 @@ _TOLD_AT_ONCE = ["received", "accepted", "claimed", "answered_applied", "proven"
 #: The answer named nothing that can be read: what was written was looked up.
 _LOOKED_UP = ["received", "accepted", "claimed", "answer_lost", "probe_found", "proven"]
 _PENDING = ["received", "accepted", "claimed", "answered_pending"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sides:
-    """What is to be seen after a command: writes of ours that the EHR got, and how the command ended."""
-
-    state: State
-    events: tuple[list[str], ...]
-    writes: int
-    entries: int
 
 
 def run(desk: Desk, action: str, operation: str) -> Way:
@@ -60,14 +47,18 @@ def _written(desk: Desk, action: str, operation: str, way: Way) -> Way:
     said = examples.example(action, operation, desk.connection)
     accepted = desk.submit(patient, said) if root is None else desk.change(patient, root, action, operation)
     desk.drive(accepted)
+    for sent in desk.operations(accepted.command_id):
+        assert payload.wrong(desk, sent) == []
     if way is Way.REVIEW:
-        _look_at_pending(desk, accepted, patient, before, since)
+        _look_at_pending(desk, accepted, said, patient, before, since)
         return way
     told = desk.told(accepted.command_id)
     assert desk.ward.state(accepted.command_id) == "verified", told
     assert _without_steps(desk.ward.events(accepted.command_id)) in (_TOLD_AT_ONCE, _LOOKED_UP), told
     assert len(desk.writes(since)) == len(desk.operations(accepted.command_id)), told
     _look_at_chart(desk, accepted, patient, before)
+    if root is None:
+        assert round_trip.lost(desk, said, desk.stored(desk.reference(accepted.command_id))) == set()
     if rule.takes_back and root is not None:
         assert desk.ward.state(root.command_id) == "compensated", told
     _look_at_repetition(desk, accepted, patient)
@@ -120,7 +111,9 @@ def _look_at_repetition(desk: Desk, accepted: Accepted, patient: str) -> None:
     assert desk.chart(patient) == before
 
 
-def _look_at_pending(desk: Desk, accepted: Accepted, patient: str, before: list[Resource], since: int) -> None:
+def _look_at_pending(
+    desk: Desk, accepted: Accepted, said: Json, patient: str, before: list[Resource], since: int
+) -> None:
     """It waits for the EHR's staff, is in no chart, is never sent again; once they took it over, it is found to say it."""
     told = desk.told(accepted.command_id)
     assert desk.ward.state(accepted.command_id) == "pending_remote", told
@@ -132,8 +125,10 @@ def _look_at_pending(desk: Desk, accepted: Accepted, patient: str, before: list[
     assert desk.probe(operation).verdict is ProbeVerdict.CANNOT_TELL, "what waits unseen is no proof of anything"
     _look_at_repetition(desk, accepted, patient)
     desk.accept(patient)
-    assert desk.probe(operation).verdict is ProbeVerdict.APPLIED
+    found = desk.probe(operation)
+    assert found.verdict is ProbeVerdict.APPLIED
     assert len(desk.chart(patient)) == len(before) + 1
+    assert round_trip.lost(desk, said, desk.stored(str(found.reference))) == set()
 
 
 def _fallback_of(desk: Desk, said: Json) -> str | None:
@@ -166,6 +161,7 @@ def _told_in_words(desk: Desk, said: Json, kind: str) -> Way:
     assert desk.ward.state(accepted.command_id) == "verified", told
     assert desk.ward.events(accepted.command_id) in (_TOLD_AT_ONCE, _LOOKED_UP), told
     (operation,) = desk.operations(accepted.command_id)
+    assert payload.wrong(desk, operation) == []
     sql = "SELECT sent_as FROM commands WHERE id = %(id)s"
     assert desk.ward.query(sql, id=accepted.command_id) == [{"sent_as": kind}]
     assert len(desk.writes(since)) == 1, told
@@ -187,16 +183,3 @@ def _refused(desk: Desk, said: Json) -> Way:
     assert desk.chart(patient) == []
     assert desk.sandbox.requests(since=since) == []
     return Way.REFUSED
-
-
-def round_trip(desk: Desk, said: Json, stored: Resource) -> set[str]:
-    """Return the fields of an action that the chart does not give back as they were said."""
-    projection = desk.ehr.project(stored)
-    return {
-        name
-        for name, value in said.items()
-        if name in projection and comparable(value, desk.sandbox.url) != projection[name]
-    }
-
-
-__all__ = ["Operation", "round_trip", "run"]

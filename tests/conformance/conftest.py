@@ -6,7 +6,7 @@ import pytest
 from processes.postgres import PostgresServer
 from store.database import open_engine
 from tests.conformance.desk import Desks
-from tests.conftest import own_database
+from tests.conftest import _own_database
 from tests.sandbox_fixture import RunningSandbox, sandbox_server
 from tests.tasks.ward import Ward, open_ward
 
@@ -16,7 +16,7 @@ __all__ = ["conformance_ward", "desks", "sandbox_server"]
 @pytest.fixture(scope="session")
 def conformance_ward(postgres_server: PostgresServer, template_database: str) -> Iterator[Ward]:
     """One ward for the whole suite: every cell has a patient, and so a lane, of its own."""
-    with contextmanager(own_database)(postgres_server, f"TEMPLATE {template_database}") as url:
+    with contextmanager(_own_database)(postgres_server, f"TEMPLATE {template_database}") as url:
         engine = open_engine(url)
         ward = open_ward(engine, url)
         yield ward

@@ -19,7 +19,7 @@ from adapters.site import Site
 from adapters.tokens import NoTokens, Tokens
 from adapters.wire import Wire
 from canonical.ports import Proof, Timings
-from tests.factories import ABSENT, LOINC, RXNORM, SNOMED_CT, Json, concept, dosage_json
+from tests.factories import ABSENT, LOINC, RXNORM, Json, concept, dosage_json
 from tests.sandbox_fixture import RunningSandbox
 
 #: Short, so that a lost answer is looked into at once: the tests end leases and quarantines themselves.
@@ -47,7 +47,8 @@ class Connection:
     ``plays``: the sandbox's personality (default: the adapter's own key), with ``behaviour`` (settings) and ``quirks``;
     ``options`` of the connection; ``native``: path of the address for what is not FHIR; ``seeds``: what the chart holds
     besides; ``says``: action, or (action, operation), → what the example says otherwise there (``ABSENT``: leaves out);
-    ``visits``: actions that are filed in an encounter, ``by_patients``: operations whose author is the patient; ``tokens``: how a token is had where the EHR asks for one.
+    ``visits``: actions that are filed in an encounter; ``by_patients``: operations whose author is the patient;
+    ``tokens``: how a token is had where the EHR asks for one.
     """
 
     plays: str | None = None

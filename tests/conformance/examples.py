@@ -31,7 +31,7 @@ Key = tuple[str, str]
 
 
 def _vital(operation: str) -> Json:
-    changed = {"valueQuantity": quantity("72.60", "kg", "kg"), "note": [{"text": "read again"}]}
+    changed: Json = {"valueQuantity": quantity("72.60", "kg", "kg"), "note": [{"text": "read again"}]}
     return vital_reading_json(operation=operation, **(changed if operation == "correct" else {}))
 
 
@@ -54,6 +54,7 @@ BEFORE: Mapping[Key, tuple[str, ...]] = {
 }
 #: What an example says otherwise than its factory, wherever it is sent.
 _SAYS: Mapping[Key, Json] = {
+    ("AllergyUpdate", "update"): {"criticality": "low"},
     ("AllergyUpdate", "addReaction"): {
         "reaction": [reaction_json(manifestation=[concept(SNOMED_CT, "271807003", "rash")], severity="moderate")]
     },
@@ -64,6 +65,7 @@ _SAYS: Mapping[Key, Json] = {
 }
 #: operation → what the example of its target says otherwise.
 TARGET_SAYS: Mapping[Key, Json] = {
+    ("AllergyUpdate", "update"): {"criticality": "low"},
     ("ClinicalNote", "replace"): {"docStatus": "preliminary", "authenticator": ABSENT},
 }
 

@@ -1,4 +1,4 @@
-"""What goes wrong between us and an EHR, as scenarios that can befall any operation of any adapter, and what must hold after each.
+"""What goes wrong between us and an EHR, as scenarios that can befall any operation of any adapter, and what holds after.
 
 A write is counted where it was committed: versions that a client made, and what waits for the EHR's staff. However a command
 ends, the chart holds it once or not at all, as its state says, and the same command again sends nothing.

@@ -1,4 +1,7 @@
-"""What goes wrong between us and each EHR, at an operation of each kind that it takes; all operations: ``python -m bench.conformance``."""
+"""What goes wrong between us and each EHR, at one operation of each kind that it takes.
+
+All operations are ``python -m bench.conformance``'s.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 
 from adapters import adapters
 from canonical.action import action_specs
-from canonical.capabilities import Way, within_contract
+from canonical.capabilities import Capabilities, Way, within_contract
 from canonical.ports import Resource
 from store.intake import Accepted
 from tests.conformance import examples
@@ -63,9 +63,18 @@ def _another_patient(stored: Resource) -> Iterator[Resource]:
 
 #: status as stored → the next one to it that means something else.
 _NEXT = {
-    **{"final": "preliminary", "amended": "final", "corrected": "preliminary"},
-    **{"active": "stopped", "stopped": "active", "on-hold": "active", "not-taken": "active", "completed": "not-done"},
-    **{"requested": "completed", "cancelled": "completed", "current": "superseded", "superseded": "current"},
+    "active": "stopped",
+    "amended": "final",
+    "cancelled": "completed",
+    "completed": "not-done",
+    "corrected": "preliminary",
+    "current": "superseded",
+    "final": "preliminary",
+    "not-taken": "active",
+    "on-hold": "active",
+    "requested": "completed",
+    "stopped": "active",
+    "superseded": "current",
 }
 _NEXT_CLINICAL = {"active": "resolved", "inactive": "active", "resolved": "active"}
 
@@ -104,13 +113,15 @@ MUTATIONS: dict[str, Mutation] = {
 
 def _entries() -> list[tuple[str, str]]:
     """Return every (adapter, action) of which the EHR takes new entries itself."""
-    found = []
+    found: list[tuple[str, str]] = []
     for key, adapter in sorted(adapters().items()):
         declared = within_contract(adapter.capabilities, connection_of(key).options)
-        for action in action_specs():
-            if declared.support(action, examples.creating(action)).way in {Way.DIRECT, Way.REVIEW}:
-                found.append((key, action))
+        found += [(key, action) for action in action_specs() if _takes_new(declared, action)]
     return found
+
+
+def _takes_new(declared: Capabilities, action: str) -> bool:
+    return declared.support(action, examples.creating(action)).way in {Way.DIRECT, Way.REVIEW}
 
 
 ENTRIES = _entries()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -48,7 +47,7 @@ def toy() -> Adapter:
 
 
 @pytest.fixture
-def desk(desks: Desks) -> Iterator[Desk]:
+def desk(desks: Desks) -> Desk:
     assert KEY not in CONNECTIONS
     return desks.at(toy())
 
