@@ -7,7 +7,7 @@ from adapters.r4.support import refused
 _NO_CLOSURE = (
     "No entry of this EHR is known here that could say that a gap is closed, and by what: send the evidence by itself."
 )
-_NO_REVIEW = "No entry of this EHR is known here that could hold a review of the list: send its changes one by one, by themselves."
+_NO_REVIEW = "No entry of this EHR is known here that could hold a review of the list: send its changes by themselves."
 #: What a table declares of them where it has no way to write that entry.
 NO_ENTRY = {
     **refused("CareGapClosure", dict.fromkeys(("close", "retract"), _NO_CLOSURE)),
