@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from canonical.action import action_specs
+from tests.compound_factories import care_gap_closure_json, listed_change_json, medication_reconciliation_json
 from tests.conformance.connection import Connection
 from tests.factories import (
     ABSENT,
@@ -26,6 +27,13 @@ from tests.factories import (
     vital_reading_json,
 )
 from tests.list_factories import allergy_update_json, problem_update_json, reaction_json
+from tests.record_factories import (
+    SEVERAL_DAYS,
+    immunization_record_json,
+    order_request_json,
+    patient_reported_outcome_json,
+    phq_items,
+)
 
 Key = tuple[str, str]
 
@@ -38,10 +46,15 @@ def _vital(operation: str) -> Json:
 #: action → how an example of one of its operations is made.
 MAKERS: Mapping[str, Callable[[str], Json]] = {
     "AllergyUpdate": allergy_update_json,
+    "CareGapClosure": care_gap_closure_json,
     "CareMessage": care_message_json,
     "CareTask": care_task_json,
     "ClinicalNote": clinical_note_json,
+    "ImmunizationRecord": immunization_record_json,
     "MedicationChange": medication_change_json,
+    "MedicationReconciliation": medication_reconciliation_json,
+    "OrderRequest": order_request_json,
+    "PatientReportedOutcome": patient_reported_outcome_json,
     "ProblemUpdate": problem_update_json,
     "VitalReading": _vital,
 }
@@ -62,6 +75,9 @@ _SAYS: Mapping[Key, Json] = {
         "dosage": [dosage_json(text="Take 1 tablet by mouth at bedtime", timing={"repeat": {"when": ["HS"]}})]
     },
     ("MedicationChange", "changeDose"): {"statusReason": [{"text": "blood pressure still high"}]},
+    # What it changes besides would have to be on the list before.
+    ("MedicationReconciliation", "reconcile"): {"changes": [listed_change_json()], "reviewed": ABSENT},
+    ("PatientReportedOutcome", "correct"): {"item": phq_items(SEVERAL_DAYS)},
 }
 #: operation → what the example of its target says otherwise.
 TARGET_SAYS: Mapping[Key, Json] = {
@@ -97,6 +113,15 @@ def example(action: str, operation: str, connection: Connection, says: Json | No
     made |= {name: value for name, value in connection.says.get(action, {}).items() if name in made}
     made |= {**connection.says.get((action, operation), {}), **(says or {})}
     return {name: value for name, value in made.items() if value is not ABSENT}
+
+
+def about(said: Any, patient: str) -> Any:
+    """Return what is said with the examples' patient as ``patient`` (an id)."""
+    if isinstance(said, dict):
+        return {name: about(item, patient) for name, item in said.items()}
+    if isinstance(said, list):
+        return [about(item, patient) for item in said]
+    return f"Patient/{patient}" if said == "Patient/p1" else said
 
 
 def made_up_target(action: Json) -> dict[str, Any]:
