@@ -4,14 +4,13 @@ Facts: the vendor's own pages (fhir.cerner.com, docs.oracle.com mfrap) and its l
 vendor's forum where they say so. What is not confirmed is a quirk or setting with a neutral default.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Literal, cast
 
 from sandbox import written_json
 from sandbox.answers import Answer, Refusal, operation_outcome
-from sandbox.call import Call, Interaction
-from sandbox.json_patch import Step
+from sandbox.call import Interaction
+from sandbox.oracle_health_patch import as_patched, stop_or_cancel
 from sandbox.personality import Personality, Quirks, Resource, Situation
 from sandbox.references import elements_at, reference_text
 from sandbox.rules import Rule, Told, at_most, exactly, in_encounter, lacks, needs, only
@@ -208,51 +207,6 @@ def _in_progress(at: Situation, _: Resource) -> None:
         raise _BUSINESS.refusal("Only a response in progress is updated.", "QuestionnaireResponse.status")
 
 
-# -- patches
-
-
-#: type → the paths that a patch may touch.
-_PATCHABLE = {
-    "MedicationRequest": r"/status|/statusReason.*",
-    "Appointment": r"/status|/cancelationReason.*|/comment|/slot/.*",
-    "Communication": r"/status|/received|/recipient/.*|/extension/.*",
-    "Encounter": r"/status|/period/.*|/location/.*|/type/.*|/reasonCode/.*",
-    "Patient": r"/(identifier|name|telecom|address|gender|birthDate|active|communication|maritalStatus)(/.*)?",
-    "RelatedPerson": r"/(name|telecom|address|period|active)(/.*)?",
-}
-
-
-def check_patch(call: Call) -> None:
-    """Raises Refusal for a path that is not listed, and for an indexed element whose id was not tested before."""
-    tested: set[str] = set()
-    for step in call.checked_patch():
-        if step.op == "test":
-            tested.add(step.pointer)
-            continue
-        if not re.fullmatch(_PATCHABLE.get(call.type, r"(?!)"), step.pointer):
-            raise _BUSINESS.refusal(f"{step.pointer} cannot be patched.")
-        element = _indexed(step)
-        if element is not None and step.op in {"replace", "remove"} and f"{element}/id" not in tested:
-            raise _BUSINESS.refusal(f"Test {element}/id first.")
-
-
-def _indexed(step: Step) -> str | None:
-    for number, part in enumerate(step.path):
-        if part.isdigit():
-            return "".join(f"/{it}" for it in step.path[: number + 1])
-    return None
-
-
-def _as_patched(at: Situation, _: Resource) -> None:
-    if at.call.interaction is Interaction.PATCH:
-        check_patch(at.call)
-
-
-def _stop_or_cancel(at: Situation, resource: Resource) -> None:
-    if at.call.interaction is Interaction.PATCH:
-        only("status", {"stopped", "cancelled"}, _BUSINESS)(at, resource)
-
-
 # -- what is kept
 
 
@@ -374,7 +328,7 @@ PERSONALITY = Personality(
             only("category", set(_PRECEDENCE), _BUSINESS),
             _refuted_is_no_update,
         ),
-        "MedicationRequest": (*_COMMON, _as_patched, _reported_only, _stop_or_cancel),
+        "MedicationRequest": (*_COMMON, as_patched, _reported_only, stop_or_cancel),
         "DocumentReference": (
             *_COMMON,
             only("status", {"current"}, _BUSINESS),
@@ -386,21 +340,21 @@ PERSONALITY = Personality(
         ),
         "Communication": (
             *_COMMON,
-            _as_patched,
+            as_patched,
             only("status", {"completed"}, _BUSINESS),
             _to_people,
             needs("payload.contentAttachment.data", _REQUIRED),
         ),
         "Appointment": (
             *_COMMON,
-            _as_patched,
+            as_patched,
             _bookable,
             at_most(255, "reasonCode.text", Told(400, "invalid")),
         ),
         "Procedure": (*_COMMON, only("status", {"completed"}, _BUSINESS)),
         "Provenance": (*_COMMON, exactly(1, "target", _BUSINESS)),
         "QuestionnaireResponse": (*_COMMON, _in_progress),
-        **dict.fromkeys(("Patient", "RelatedPerson", "Encounter"), (*_COMMON, _as_patched)),
+        **dict.fromkeys(("Patient", "RelatedPerson", "Encounter"), (*_COMMON, as_patched)),
         "Immunization": _COMMON,
     },
     rewrites={
