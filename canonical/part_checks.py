@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints
 
+from canonical import exact_json
 from canonical.action import Action, Finding, spec_for
 from canonical.clinical_time import SystemTime
 from canonical.datatypes import Element, LiteralReference
@@ -87,6 +88,7 @@ def errors(whole: Envelope, parts: Sequence[Part], now: datetime) -> list[FieldE
     """Return what is wrong with each part, at its place in the whole: as a part, with its target, and in itself."""
     return [
         *_attached_errors(whole, parts),
+        *_twice_errors(parts),
         *_told(whole, parts, _target_errors),
         *_told(whole, parts, lambda part: spec_for(part.action).check(part, now)),
     ]
@@ -110,6 +112,17 @@ def _attached_errors(whole: Envelope, parts: Sequence[Part]) -> list[FieldError]
             wrong.append(_attached(part, "an entry is taken back by a command of its own"))
         elif looks:
             wrong.append(_attached(part, "it depends on what else the chart lists: send it as a command of its own"))
+    return wrong
+
+
+def _twice_errors(parts: Sequence[Part]) -> list[FieldError]:
+    """Refuse a new entry that says just what one before it says: nothing is written twice."""
+    wrong, said = [], set[bytes]()
+    for part in parts:
+        content = exact_json.canonical_bytes(part.action.as_json())
+        if content in said and spec_for(part.action).rule(part.action).creates:
+            wrong.append(FieldError(pointer=part.at, code="same-part-twice", detail="a part before it says the same"))
+        said.add(content)
     return wrong
 
 
