@@ -5,6 +5,7 @@ An adapter that nobody listed gets the standard server and no options: what it a
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,11 +83,13 @@ _PENICILLIN, _LISINOPRIL = f"{RXNORM}|7980", f"{RXNORM}|29046"
 _PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [{"text": dosage_json()["text"]}]}
 _ATTRIBUTION = [
     *("performer", "performerRole", "origin", "informationSource", "informationSourceRole", "dateAsserted"),
-    *("recorder", "recordedDate", "asserter", "author", "sender", "sent", "requester", "category"),
+    *("recorder", "recordedDate", "asserter", "author", "authenticator", "sender", "sent", "requester", "category"),
 ]
-_HEART_RATE: Json = {
-    "code": concept(LOINC, "8867-4", "Heart rate"),
-    "valueQuantity": {"value": 72, "unit": "bpm", "system": "http://unitsofmeasure.org", "code": "/min"},
+#: A note as a document of one page.
+_PDF: Json = {
+    "docType": concept(LOINC, "34109-9", "Note"),
+    "content": ABSENT,
+    "attachment": {"contentType": "application/pdf", "data": base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()},
 }
 
 CONNECTIONS: Mapping[str, Connection] = {
@@ -115,6 +118,7 @@ CONNECTIONS: Mapping[str, Connection] = {
     "canvas": Connection(
         options={
             "codes": {"medication": {_LISINOPRIL: "244899"}, "allergy": {_PENICILLIN: "2-7980"}},
+            "note_reviewer": "Practitioner/d1",
             "leaves_out": _ATTRIBUTION,
             **_TO,
         },
@@ -123,6 +127,7 @@ CONNECTIONS: Mapping[str, Connection] = {
             "MedicationChange": _PLAIN_MEDICATION,
             ("AllergyUpdate", "record"): {"category": ABSENT, "criticality": ABSENT},
             ("CareMessage", "send"): {"topic": ABSENT},
+            ("ClinicalNote", "create"): _PDF,
             ("AllergyUpdate", "retract"): {"code": concept(_FDB, "2-7980", "penicillin G")},
             ("MedicationChange", "correct"): {"dosage": [{"text": "Take 1 tablet by mouth at bedtime"}]},
             ("CareTask", "create"): {"owner": {"reference": "Practitioner/d1"}},
@@ -153,6 +158,7 @@ CONNECTIONS: Mapping[str, Connection] = {
     "fhir_r4": Connection(options={"keeps_security_labels": True}),
     "meditech": Connection(options={"leaves_out": _ATTRIBUTION, **_TO}),
     "oracle_health": Connection(
+        visits=frozenset({"ClinicalNote", "ImmunizationRecord"}),
         options={
             "pairs_blood_pressure": True,
             "leaves_out": [*_ATTRIBUTION, "changeReason"],
