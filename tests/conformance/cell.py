@@ -58,15 +58,16 @@ def _written(desk: Desk, action: str, operation: str, way: Way) -> Way:
     assert len(desk.writes(since)) == len(desk.operations(accepted.command_id)), told
     _look_at_chart(desk, accepted, patient, before)
     if root is None:
-        assert _lost(desk, accepted, desk.reference(accepted.command_id)) == set()
+        _look_at_meaning(desk, accepted, desk.reference(accepted.command_id))
     if rule.takes_back and root is not None:
         assert desk.ward.state(root.command_id) == "compensated", told
     _look_at_repetition(desk, accepted, patient)
     return way
 
 
-def _lost(desk: Desk, accepted: Accepted, reference: str) -> set[str]:
-    return round_trip.lost(desk, desk.said(accepted.command_id), desk.stored(reference))
+def _look_at_meaning(desk: Desk, accepted: Accepted, reference: str) -> None:
+    lost = round_trip.lost(desk, desk.said(accepted.command_id), desk.stored(reference))
+    assert not lost, f"the chart does not give back {', '.join(sorted(lost))}"
 
 
 def _without_steps(events: list[str]) -> list[str]:
@@ -130,7 +131,7 @@ def _look_at_pending(desk: Desk, accepted: Accepted, patient: str, before: list[
     found = desk.probe(operation)
     assert found.verdict is ProbeVerdict.APPLIED
     assert len(desk.chart(patient)) == len(before) + 1
-    assert _lost(desk, accepted, str(found.reference)) == set()
+    _look_at_meaning(desk, accepted, str(found.reference))
 
 
 def _fallback_of(desk: Desk, said: Json) -> str | None:

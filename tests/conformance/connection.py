@@ -20,7 +20,7 @@ from adapters.site import Site
 from adapters.tokens import NoTokens, Tokens
 from adapters.wire import Wire
 from canonical.ports import Proof, Timings
-from tests.factories import ABSENT, LOINC, RXNORM, Json, concept, dosage_json
+from tests.factories import ABSENT, EFFECTIVE, LOINC, RXNORM, Json, concept, dosage_json
 from tests.sandbox_fixture import RunningSandbox
 
 #: Short, so that a lost answer is looked into at once: the tests end leases and quarantines themselves.
@@ -79,8 +79,9 @@ _UNITY = "/Unity/UnityService.svc/json"
 _ATHENA_MEDICATION, _ATHENA_ALLERGEN = "urn:athenahealth:medication", "urn:athenahealth:allergen"
 _FDB = "http://www.fdbhealth.com/"
 _PENICILLIN, _LISINOPRIL = f"{RXNORM}|7980", f"{RXNORM}|29046"
+_SIG: Json = {name: dosage_json()[name] for name in ("text", "route")}
 #: A medication by its code and one text of its dosage, which is what most EHRs keep of it.
-_PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [{"text": dosage_json()["text"]}]}
+_PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [_SIG]}
 _ATTRIBUTION = [
     *("performer", "performerRole", "origin", "informationSource", "informationSourceRole", "dateAsserted"),
     *("recorder", "recordedDate", "asserter", "author", "authenticator", "sender", "sent", "requester", "category"),
@@ -129,7 +130,7 @@ CONNECTIONS: Mapping[str, Connection] = {
             ("CareMessage", "send"): {"topic": ABSENT},
             ("ClinicalNote", "create"): _PDF,
             ("AllergyUpdate", "retract"): {"code": concept(_FDB, "2-7980", "penicillin G")},
-            ("MedicationChange", "correct"): {"dosage": [{"text": "Take 1 tablet by mouth at bedtime"}]},
+            ("MedicationChange", "correct"): {"dosage": [{**_SIG, "text": "Take 1 tablet by mouth at bedtime"}]},
             ("CareTask", "create"): {"owner": {"reference": "Practitioner/d1"}},
             ("CareTask", "update"): {"priority": ABSENT, "description": "Call her daughter about the missed doses"},
         },
@@ -165,6 +166,7 @@ CONNECTIONS: Mapping[str, Connection] = {
             **_TO,
         },
         says={
+            ("ClinicalNote", "create"): {"period": {"end": EFFECTIVE}},
             ("VitalReading", "record"): {"performer": _NURSE},
             ("VitalReading", "correct"): {"performer": _NURSE},
             "MedicationChange": _PLAIN_MEDICATION,
