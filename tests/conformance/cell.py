@@ -50,7 +50,7 @@ def _written(desk: Desk, action: str, operation: str, way: Way) -> Way:
     for sent in desk.operations(accepted.command_id):
         assert payload.wrong(desk, sent) == []
     if way is Way.REVIEW:
-        _look_at_pending(desk, accepted, said, patient, before, since)
+        _look_at_pending(desk, accepted, patient, before, since)
         return way
     told = desk.told(accepted.command_id)
     assert desk.ward.state(accepted.command_id) == "verified", told
@@ -58,11 +58,16 @@ def _written(desk: Desk, action: str, operation: str, way: Way) -> Way:
     assert len(desk.writes(since)) == len(desk.operations(accepted.command_id)), told
     _look_at_chart(desk, accepted, patient, before)
     if root is None:
-        assert round_trip.lost(desk, said, desk.stored(desk.reference(accepted.command_id))) == set()
+        _look_at_meaning(desk, accepted, desk.reference(accepted.command_id))
     if rule.takes_back and root is not None:
         assert desk.ward.state(root.command_id) == "compensated", told
     _look_at_repetition(desk, accepted, patient)
     return way
+
+
+def _look_at_meaning(desk: Desk, accepted: Accepted, reference: str) -> None:
+    lost = round_trip.lost(desk, desk.said(accepted.command_id), desk.stored(reference))
+    assert not lost, f"the chart does not give back {', '.join(sorted(lost))}"
 
 
 def _without_steps(events: list[str]) -> list[str]:
@@ -111,9 +116,7 @@ def _look_at_repetition(desk: Desk, accepted: Accepted, patient: str) -> None:
     assert desk.chart(patient) == before
 
 
-def _look_at_pending(
-    desk: Desk, accepted: Accepted, said: Json, patient: str, before: list[Resource], since: int
-) -> None:
+def _look_at_pending(desk: Desk, accepted: Accepted, patient: str, before: list[Resource], since: int) -> None:
     """It waits for the EHR's staff, is in no chart, is never sent again; once they took it over, it is found to say it."""
     told = desk.told(accepted.command_id)
     assert desk.ward.state(accepted.command_id) == "pending_remote", told
@@ -128,7 +131,7 @@ def _look_at_pending(
     found = desk.probe(operation)
     assert found.verdict is ProbeVerdict.APPLIED
     assert len(desk.chart(patient)) == len(before) + 1
-    assert round_trip.lost(desk, said, desk.stored(str(found.reference))) == set()
+    _look_at_meaning(desk, accepted, str(found.reference))
 
 
 def _fallback_of(desk: Desk, said: Json) -> str | None:

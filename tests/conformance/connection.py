@@ -5,6 +5,7 @@ An adapter that nobody listed gets the standard server and no options: what it a
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from adapters.site import Site
 from adapters.tokens import NoTokens, Tokens
 from adapters.wire import Wire
 from canonical.ports import Proof, Timings
-from tests.factories import ABSENT, LOINC, RXNORM, Json, concept, dosage_json
+from tests.factories import ABSENT, EFFECTIVE, LOINC, RXNORM, Json, concept, dosage_json
 from tests.sandbox_fixture import RunningSandbox
 
 #: Short, so that a lost answer is looked into at once: the tests end leases and quarantines themselves.
@@ -78,15 +79,18 @@ _UNITY = "/Unity/UnityService.svc/json"
 _ATHENA_MEDICATION, _ATHENA_ALLERGEN = "urn:athenahealth:medication", "urn:athenahealth:allergen"
 _FDB = "http://www.fdbhealth.com/"
 _PENICILLIN, _LISINOPRIL = f"{RXNORM}|7980", f"{RXNORM}|29046"
+_SIG: Json = {name: dosage_json()[name] for name in ("text", "route")}
 #: A medication by its code and one text of its dosage, which is what most EHRs keep of it.
-_PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [{"text": dosage_json()["text"]}]}
+_PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [_SIG]}
 _ATTRIBUTION = [
     *("performer", "performerRole", "origin", "informationSource", "informationSourceRole", "dateAsserted"),
-    *("recorder", "recordedDate", "asserter", "author", "sender", "sent", "requester", "category"),
+    *("recorder", "recordedDate", "asserter", "author", "authenticator", "sender", "sent", "requester", "category"),
 ]
-_HEART_RATE: Json = {
-    "code": concept(LOINC, "8867-4", "Heart rate"),
-    "valueQuantity": {"value": 72, "unit": "bpm", "system": "http://unitsofmeasure.org", "code": "/min"},
+#: A note as a document of one page.
+_PDF: Json = {
+    "docType": concept(LOINC, "34109-9", "Note"),
+    "content": ABSENT,
+    "attachment": {"contentType": "application/pdf", "data": base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()},
 }
 
 CONNECTIONS: Mapping[str, Connection] = {
@@ -115,6 +119,7 @@ CONNECTIONS: Mapping[str, Connection] = {
     "canvas": Connection(
         options={
             "codes": {"medication": {_LISINOPRIL: "244899"}, "allergy": {_PENICILLIN: "2-7980"}},
+            "note_reviewer": "Practitioner/d1",
             "leaves_out": _ATTRIBUTION,
             **_TO,
         },
@@ -123,8 +128,9 @@ CONNECTIONS: Mapping[str, Connection] = {
             "MedicationChange": _PLAIN_MEDICATION,
             ("AllergyUpdate", "record"): {"category": ABSENT, "criticality": ABSENT},
             ("CareMessage", "send"): {"topic": ABSENT},
+            ("ClinicalNote", "create"): _PDF,
             ("AllergyUpdate", "retract"): {"code": concept(_FDB, "2-7980", "penicillin G")},
-            ("MedicationChange", "correct"): {"dosage": [{"text": "Take 1 tablet by mouth at bedtime"}]},
+            ("MedicationChange", "correct"): {"dosage": [{**_SIG, "text": "Take 1 tablet by mouth at bedtime"}]},
             ("CareTask", "create"): {"owner": {"reference": "Practitioner/d1"}},
             ("CareTask", "update"): {"priority": ABSENT, "description": "Call her daughter about the missed doses"},
         },
@@ -153,12 +159,14 @@ CONNECTIONS: Mapping[str, Connection] = {
     "fhir_r4": Connection(options={"keeps_security_labels": True}),
     "meditech": Connection(options={"leaves_out": _ATTRIBUTION, **_TO}),
     "oracle_health": Connection(
+        visits=frozenset({"ClinicalNote", "ImmunizationRecord"}),
         options={
             "pairs_blood_pressure": True,
             "leaves_out": [*_ATTRIBUTION, "changeReason"],
             **_TO,
         },
         says={
+            ("ClinicalNote", "create"): {"period": {"end": EFFECTIVE}},
             ("VitalReading", "record"): {"performer": _NURSE},
             ("VitalReading", "correct"): {"performer": _NURSE},
             "MedicationChange": _PLAIN_MEDICATION,

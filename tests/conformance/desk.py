@@ -83,10 +83,15 @@ class Desk:
 
     def submit(self, patient: str, action: Json, **more: Any) -> Accepted:
         """Accept a command; the same again by :meth:`again`."""
+        action = examples.about(action, patient)
         envelope = {"key": f"{patient}-{next(_numbers)}", **self.envelope(patient, action, **more)}
         accepted = self.ward.submit(action, **envelope)
         self.envelopes[accepted.command_id] = (action, envelope)
         return accepted
+
+    def said(self, command: UUID) -> Json:
+        """Return the action of a command as it was submitted."""
+        return self.envelopes[command][0]
 
     def again(self, command: UUID) -> Accepted:
         """Submit a command once more under its key."""
@@ -125,8 +130,9 @@ class Desk:
 
     def reference(self, command: UUID) -> str:
         """Return ``Type/id`` of the command's own entry, as the product knows it."""
-        sql = "SELECT reference FROM operations WHERE command_id = %(id)s ORDER BY is_primary DESC, seq LIMIT 1"
-        return str(self.ward.query(sql, id=command)[0]["reference"])
+        sql = "SELECT reference FROM operations WHERE command_id = %(id)s AND is_primary"
+        (row,) = self.ward.query(sql, id=command)
+        return str(row["reference"])
 
     def stored(self, reference: str) -> Resource:
         """Read an entry as the EHR shows it."""
@@ -203,7 +209,10 @@ def _patient_turn(turn: LaneTurn) -> LaneTurn:
 
 #: What an author has on the screen: names and states, by which every list shows its entries.
 _SEEN = frozenset(
-    {"status", "clinicalStatus", "code", "medication", "valueQuantity", "docType", "topic", "description"}
+    {
+        *("status", "clinicalStatus", "code", "medication", "valueQuantity", "docType", "topic", "description"),
+        *("item", "vaccineCode"),
+    }
 )
 
 

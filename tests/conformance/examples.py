@@ -72,7 +72,7 @@ _SAYS: Mapping[Key, Json] = {
         "reaction": [reaction_json(manifestation=[concept(SNOMED_CT, "271807003", "rash")], severity="moderate")]
     },
     ("MedicationChange", "correct"): {
-        "dosage": [dosage_json(text="Take 1 tablet by mouth at bedtime", timing={"repeat": {"when": ["HS"]}})]
+        "dosage": [{"text": "Take 1 tablet by mouth at bedtime", "route": dosage_json()["route"]}]
     },
     ("MedicationChange", "changeDose"): {"statusReason": [{"text": "blood pressure still high"}]},
     # What it changes besides would have to be on the list before.

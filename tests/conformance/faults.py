@@ -147,7 +147,10 @@ def _otherwise(entry: Resource) -> Resource:
         return {**entry, "valueQuantity": {**entry["valueQuantity"], "value": entry["valueQuantity"]["value"] + 1}}
     if entry["resourceType"].startswith("Medication"):
         return {**entry, "status": "stopped"}
-    name = next(name for name in ("code", "description", "topic", "type") if name in entry)
+    if "item" in entry:
+        first, *others = entry["item"]
+        return {**entry, "item": [{**first, "text": "as a clinician says"}, *others]}
+    name = next(name for name in ("code", "vaccineCode", "description", "topic", "type", "title") if name in entry)
     said = entry[name]
     return {**entry, name: f"{said}, today" if isinstance(said, str) else {**said, "text": "as a clinician says"}}
 
@@ -167,7 +170,7 @@ def _unlocked(case: Case) -> None:
 
 def _unseen(case: Case) -> None:
     """Let reads and searches of the entry's type see the chart as it was an hour ago."""
-    said = case.desk.envelopes[case.accepted.command_id][0]
+    said = case.desk.said(case.accepted.command_id)
     ((kind, _), *_) = case.desk.capabilities.support(said["type"], said["operation"]).needs
     rules = [
         {"id": name, "fault": name, "match": {"type": kind}, "parameters": {"seconds": 3600}}

@@ -19,6 +19,8 @@ from tests.conformance.desk import Desk
 from tests.factories import Json
 
 _NOT_CONTENT = frozenset({"type", "operation"})
+#: field → the element in which it stands, where that has another name.
+_ELEMENTS: Mapping[str, str] = {"attachment": "content", "content": "content", "docStatus": "extension"}
 #: UCUM code → what one of it is, in kilograms or centimetres. Source: international pound, ounce and inch, by definition.
 _SIZE: Mapping[str, Fraction] = {
     "kg": Fraction(1),
@@ -37,13 +39,20 @@ def lost(desk: Desk, said: Json, stored: Resource) -> set[str]:
     changed = {item.element for item in desk.capabilities.known_changes if item.resource_type == stored["resourceType"]}
     found = set()
     for name, value in said.items():
-        if name in _NOT_CONTENT:
+        if name in _NOT_CONTENT or _is_parts(value):
             continue
+        declared = {name, _ELEMENTS.get(name, name)} & changed
         if name not in projection:
-            found |= {name} - kept_out - changed
-        elif not _same(desk, name, value, projection[name]):
+            found |= set() if declared or name in kept_out else {name}
+        elif not _same(desk, name, value, projection[name]) and (name in _MEANINGS or not declared):
             found.add(name)
     return found
+
+
+def _is_parts(value: Any) -> bool:
+    """Whether a field holds actions: they are entries of their own, and not in this one."""
+    items = value if isinstance(value, list) else []
+    return any(isinstance(item, dict) and ({"type", "operation"} <= set(item) or "action" in item) for item in items)
 
 
 def _same(desk: Desk, name: str, said: Any, shown: Any) -> bool:
@@ -90,6 +99,7 @@ def _text(payload: Mapping[str, Any]) -> str:
 
 _MEANINGS: Mapping[str, Callable[[Desk, Any, Any], bool]] = {
     "code": _same_concept,
+    "docType": _same_concept,
     "medication": _same_concept,
     "valueQuantity": _same_amount,
     "effectiveDateTime": _same_day,

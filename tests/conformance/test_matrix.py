@@ -7,10 +7,12 @@ import pytest
 from adapters import adapters
 from canonical.action import action_specs
 from canonical.capabilities import Way
+from canonical.judgement import check_content
 from tests.conformance import cell, examples
 from tests.conformance.connection import connection_of
 from tests.conformance.desk import Desks
 from tests.conformance.page import COMMAND, PATH, matrix, page
+from tests.factories import NOW, EnvelopeFactory
 
 Cell = tuple[str, str, str]
 #: By adapter, so that the sandbox changes what it plays as seldom as can be.
@@ -48,7 +50,14 @@ def test_every_operation_has_an_example_and_every_example_an_operation() -> None
     for action, operation in examples.operations():
         made = examples.example(action, operation, connection_of("fhir_r4"))
         assert (made["type"], made["operation"]) == (action, operation)
-    assert set(examples.MAKERS) <= set(action_specs()), "an example of an action that there is not"
+    assert set(examples.MAKERS) == set(action_specs()), "an example of an action that there is not"
+
+
+@pytest.mark.parametrize("adapter", sorted(adapters()))
+def test_every_example_is_what_the_door_accepts(adapter: str) -> None:
+    for action, operation in examples.operations():
+        envelope = EnvelopeFactory(action=examples.example(action, operation, connection_of(adapter)))
+        check_content(envelope, NOW)
 
 
 def test_an_operation_without_an_example_is_named() -> None:
