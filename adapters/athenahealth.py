@@ -45,6 +45,7 @@ from adapters.r4 import allergy_intolerance, answers, condition, medication_stat
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import SNOMED
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
 from adapters.readings import numbers_in, stated
@@ -232,7 +233,7 @@ KNOWN_CHANGES = (
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

@@ -51,6 +51,7 @@ from adapters.r4 import (
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler, Revision
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import put
 from adapters.r4.normalisation import told
 from adapters.r4.support import refused, supported
@@ -298,7 +299,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"task": ("CareTask", "create")},
     conditional_create=False,
     finds_by_mark=False,

@@ -28,6 +28,7 @@ from adapters.location import parse_location
 from adapters.r4 import allergy_intolerance, answers, condition, medication_statement, observation
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.operation_outcome import json_object
 from adapters.r4.support import refused_but, supported
 from adapters.site import Site
@@ -147,7 +148,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

@@ -37,6 +37,7 @@ from adapters.r4 import allergy_intolerance, answers, condition, natural_key, ob
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
 from adapters.r4.components import LOINC
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.fields import has_code, put
 from adapters.r4.invariants import CONDITION_VERIFICATION
 from adapters.r4.normalisation import Normalisation, codings_added, not_kept, told
@@ -266,7 +267,7 @@ NORMALISATIONS = (
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

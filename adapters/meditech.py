@@ -19,6 +19,7 @@ from adapters.adapter import Adapter
 from adapters.r4 import communication
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.support import refused_but, supported
 from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, Proof, Write
 from canonical.ports import Resource
@@ -66,7 +67,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"message": ("CareMessage", "send")},
     conditional_create=False,
     finds_by_mark=False,

@@ -36,6 +36,7 @@ from adapters.r4 import (
 )
 from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.change import Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.normalisation import Normalisation, added, codings_added, told
 from adapters.r4.support import refused, supported
 from adapters.site import Site
@@ -219,7 +220,7 @@ NORMALISATIONS = (
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"message": ("CareMessage", "send")},
     conditional_create=False,
     finds_by_mark=False,

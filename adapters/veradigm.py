@@ -34,6 +34,7 @@ from adapters.native import COMPARISONS, Native, NativeAdapter, Sent
 from adapters.r4 import answers, medication_statement, observation
 from adapters.r4.adapter import View
 from adapters.r4.change import Change, Handler
+from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.support import refused_but, supported
 from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
@@ -230,7 +231,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,
