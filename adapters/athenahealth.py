@@ -249,7 +249,7 @@ KNOWN_CHANGES = (
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

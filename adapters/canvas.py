@@ -322,7 +322,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"task": ("CareTask", "create")},
     conditional_create=False,
     finds_by_mark=False,

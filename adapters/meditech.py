@@ -88,7 +88,7 @@ SUPPORTS = {
 }
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"message": ("CareMessage", "send")},
     conditional_create=False,
     finds_by_mark=False,

@@ -286,7 +286,7 @@ NORMALISATIONS = (
 )
 CAPABILITIES = Capabilities(
     writes=WRITES,
-    supports=SUPPORTS,
+    supports=SUPPORTS | NO_ENTRY,
     fallbacks={"message": ("CareMessage", "send")},
     conditional_create=False,
     finds_by_mark=False,
