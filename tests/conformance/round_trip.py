@@ -87,6 +87,11 @@ def _same_day(_desk: Desk, said: Any, shown: Any) -> bool:
     return len(shown) == 10 and said.startswith(shown)
 
 
+def _same_sig(_desk: Desk, said: Any, shown: Any) -> bool:
+    """Whether the chart has the SIG as written; the door has seen to it that its structure says nothing else."""
+    return [item.get("text") for item in said] == [item.get("text") for item in shown]
+
+
 def _same_text(_desk: Desk, said: Any, shown: Any) -> bool:
     return [_text(item) for item in said] == [_text(item) for item in shown]
 
@@ -100,6 +105,7 @@ def _text(payload: Mapping[str, Any]) -> str:
 _MEANINGS: Mapping[str, Callable[[Desk, Any, Any], bool]] = {
     "code": _same_concept,
     "docType": _same_concept,
+    "dosage": _same_sig,
     "medication": _same_concept,
     "valueQuantity": _same_amount,
     "effectiveDateTime": _same_day,
