@@ -1,7 +1,12 @@
 """Real servers for the tests: one PostgreSQL and one Valkey a session, an empty database a test; no fakes."""
 
+import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -16,14 +21,48 @@ from store.migrate import upgrade
 
 pytest_plugins = ["tests.browser"]
 
+MEMORY = Path("/dev/shm")
+#: Bytes. The files of a session's databases come to a few hundred megabytes.
+ROOM = 2 * 1024**3
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One durable server, on its socket (`url`) and on TCP, where a proxy can stand before it (`tcp_url`)."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), port=find_free_port())
-    with server:
-        yield server
-    shutil.rmtree(server.cluster.files)
+    """One durable server, on its socket (`url`) and on TCP, where a proxy can stand before it (`tcp_url`).
+
+    Its settings are those of the product. Its files are in memory where there is room: nearly a thousand tests have a
+    database made and removed, and waiting for a disk proves nothing that a killed process could.
+    """
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
+    folder = folder_in_memory(MEMORY) if has_room else nullcontext(tmp_path_factory.mktemp("postgres"))
+    with folder as place:
+        server = PostgresServer(place, port=find_free_port())
+        with server:
+            yield server
+    if server.cluster.files.exists():
+        shutil.rmtree(server.cluster.files)
+
+
+@contextmanager
+def folder_in_memory(memory: Path) -> Iterator[Path]:
+    """A folder that is gone in the end; one whose session was killed is removed here: nobody holds its lock."""
+    prefix = f"writeback-tests-{os.getuid()}"
+    with ExitStack() as held:
+        with _locked(memory / f"{prefix}.lock"):  # two sessions that begin at once
+            for left in memory.glob(f"{prefix}-*"):
+                with suppress(BlockingIOError), _locked(left / "lock", wait=False):
+                    shutil.rmtree(left)
+            folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=memory))
+            held.enter_context(_locked(folder / "lock"))
+        yield folder
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +111,7 @@ def template_database(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def database_url(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """SQLAlchemy URL of a migrated database of the test's own."""
-    yield from _own_database(postgres_server, f"TEMPLATE {template_database}")
+    yield from _own_database(postgres_server, f"TEMPLATE {template_database} STRATEGY FILE_COPY")
 
 
 @pytest.fixture
