@@ -22,7 +22,7 @@ from canonical.capabilities import Way, within_contract
 from canonical.command import Command
 from canonical.ports import Surrounding
 from tests.conformance import examples
-from tests.conformance.connection import connection_of
+from tests.conformance.connection import connection_of, options_of
 from tests.factories import CommandFactory, EnvelopeFactory
 
 READINGS = 2_000
@@ -43,7 +43,7 @@ def site_of(adapter: Adapter) -> Site:
     """Return the connection of the conformance suite, without a server."""
     connection = connection_of(adapter.key)
     native = {"native_url": f"{BASE}{connection.native}"} if connection.native else {}
-    return Site(base_url=f"{BASE}/fhir", options={**connection.options, **native})
+    return Site(base_url=f"{BASE}/fhir", options={**options_of(adapter), **native})
 
 
 def reading(key: str) -> Command:

@@ -177,3 +177,13 @@ def test_a_found_operation_is_followed_by_the_next() -> None:
     assert settle_probe(found, FIRST).move.target is State.READY
     assert settle_probe(found, FIRST).operation_state == "applied"
     assert settle_probe(found, LAST).move.target is State.APPLIED
+
+
+def test_what_the_ehr_said_it_took_is_not_sent_again_because_it_is_not_to_be_found() -> None:
+    nothing = ProbeResult(verdict=ProbeVerdict.NOT_APPLIED)
+    settled = settle_probe(nothing, said_taken=True)
+    assert (settled.move.target, settled.move.trigger) == (State.IN_REVIEW, Trigger.PROBE_CANNOT_TELL)
+    assert settled.case == "cannot_tell"
+    assert settle_probe(nothing).move.target is State.READY
+    found = ProbeResult(verdict=ProbeVerdict.APPLIED, reference="Observation/o1")
+    assert settle_probe(found, said_taken=True).move.target is State.APPLIED

@@ -140,20 +140,16 @@ CONNECTIONS: Mapping[str, Connection] = {
         # Whether vital signs wait to be taken over is not said: here all that is written does.
         quirks={"reconciled": ["AllergyIntolerance", "Condition", "MedicationStatement", "Observation"]},
         options={
-            **dict.fromkeys(
-                ("writeback_vitals", "writeback_medications", "writeback_allergies", "writeback_problems"), True
-            ),
             "leaves_out": [*_ATTRIBUTION, "encounter"],
         },
         says={"MedicationChange": _PLAIN_MEDICATION},
     ),
     "epic": Connection(
         options={
-            **dict.fromkeys(("licensed_vitals", "licensed_allergies", "licensed_problems"), True),
             "units": {"29463-7": "kg", "8867-4": "/min"},
             "leaves_out": _ATTRIBUTION,
         },
-        visits=frozenset({"VitalReading"}),
+        visits=frozenset({"VitalReading", "ClinicalNote"}),
         says={("AllergyUpdate", "record"): {"criticality": ABSENT}},
     ),
     "fhir_r4": Connection(options={"keeps_security_labels": True}),
@@ -180,7 +176,6 @@ CONNECTIONS: Mapping[str, Connection] = {
         },
         tokens=_Session,
         options={
-            **dict.fromkeys(("unity_vitals", "unity_medications"), True),
             "ehr_user": "jmedici",
             "app_name": "writer",
             "vital_fields": {
@@ -202,6 +197,12 @@ def connection_of(key: str) -> Connection:
     return CONNECTIONS.get(key, Connection(plays="fhir_r4"))
 
 
+def options_of(adapter: Adapter) -> dict[str, Any]:
+    """Return the options of the connection: every contract flag that the adapter asks for, and the site's own."""
+    flags = {write.flag for write in adapter.capabilities.writes.values() if write.flag}
+    return {**dict.fromkeys(sorted(flags), True), **connection_of(adapter.key).options}
+
+
 def play(sandbox: RunningSandbox, key: str) -> Connection:
     """Empty the sandbox, let it play the EHR of ``key`` with its staff, and return the connection."""
     connection = connection_of(key)
@@ -216,7 +217,7 @@ def opened(sandbox: RunningSandbox, adapter: Adapter) -> Iterator[RestEhr]:
     """Open the adapter on the sandbox that plays its EHR."""
     connection = connection_of(adapter.key)
     native = f"{sandbox.origin}{connection.native}" if connection.native else None
-    site = Site(base_url=sandbox.url, options={**connection.options, **({"native_url": native} if native else {})})
+    site = Site(base_url=sandbox.url, options={**options_of(adapter), **({"native_url": native} if native else {})})
     ehr = RestEhr(
         adapter=adapter.connected(site),
         site=site,

@@ -27,7 +27,7 @@ from store.watch_list import WatchList
 from tasks.turn import LaneTurn
 from tasks.verify import Verifier
 from tests.conformance import examples
-from tests.conformance.connection import Connection, opened, play
+from tests.conformance.connection import Connection, opened, options_of, play
 from tests.factories import Json
 from tests.sandbox_fixture import RunningSandbox
 from tests.tasks.ward import Ward
@@ -64,7 +64,7 @@ class Desk:
     @property
     def options(self) -> Mapping[str, Any]:
         """The options of the connection."""
-        return self.connection.options
+        return options_of(self.adapter)
 
     def admit(self) -> str:
         """Put a new patient with an open visit into the chart; return the patient's id."""

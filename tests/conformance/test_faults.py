@@ -10,12 +10,12 @@ import pytest
 from adapters import adapters
 from canonical.capabilities import Capabilities, within_contract
 from tests.conformance import faults
-from tests.conformance.connection import connection_of
+from tests.conformance.connection import options_of
 from tests.conformance.desk import Desks
 
 
 def _declared(adapter: str) -> Capabilities:
-    return within_contract(adapters()[adapter].capabilities, connection_of(adapter).options)
+    return within_contract(adapters()[adapter].capabilities, options_of(adapters()[adapter]))
 
 
 CASES = [(key, *case) for key in sorted(adapters()) for case in faults.cases(_declared(key))]

@@ -18,7 +18,7 @@ from canonical.capabilities import Capabilities, Way, within_contract
 from canonical.ports import Operation, Resource
 from store.intake import Accepted
 from tests.conformance import examples
-from tests.conformance.connection import connection_of
+from tests.conformance.connection import options_of
 from tests.conformance.desk import Desk, Desks
 
 Mutation = Callable[[Resource], Iterator[Resource]]
@@ -115,7 +115,7 @@ def _entries() -> list[tuple[str, str]]:
     """Return every (adapter, action) of which the EHR takes new entries itself."""
     found: list[tuple[str, str]] = []
     for key, adapter in sorted(adapters().items()):
-        declared = within_contract(adapter.capabilities, connection_of(key).options)
+        declared = within_contract(adapter.capabilities, options_of(adapter))
         found += [(key, action) for action in action_specs() if _takes_new(declared, action)]
     return found
 
