@@ -148,7 +148,7 @@ CONNECTIONS: Mapping[str, Connection] = {
     "epic": Connection(
         options={
             "units": {"29463-7": "kg", "8867-4": "/min"},
-            "leaves_out": _ATTRIBUTION,
+            "leaves_out": [*_ATTRIBUTION, "title"],
         },
         # What it is told in words is a note, which it files in an encounter too.
         visits=frozenset(action_specs()),
