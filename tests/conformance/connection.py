@@ -19,6 +19,7 @@ from adapters.ehr import RestEhr
 from adapters.site import Site
 from adapters.tokens import NoTokens, Tokens
 from adapters.wire import Wire
+from canonical.action import action_specs
 from canonical.ports import Proof, Timings
 from tests.factories import ABSENT, EFFECTIVE, LOINC, RXNORM, Json, concept, dosage_json
 from tests.sandbox_fixture import RunningSandbox
@@ -147,9 +148,10 @@ CONNECTIONS: Mapping[str, Connection] = {
     "epic": Connection(
         options={
             "units": {"29463-7": "kg", "8867-4": "/min"},
-            "leaves_out": _ATTRIBUTION,
+            "leaves_out": [*_ATTRIBUTION, "title"],
         },
-        visits=frozenset({"VitalReading", "ClinicalNote"}),
+        # What it is told in words is a note, which it files in an encounter too.
+        visits=frozenset(action_specs()),
         says={("AllergyUpdate", "record"): {"criticality": ABSENT}},
     ),
     "fhir_r4": Connection(options={"keeps_security_labels": True}),
