@@ -226,6 +226,25 @@ def test_content_comes_back_changed(millennium: httpx.Client) -> None:
     assert millennium.get(path).json()["content"][0]["attachment"]["contentType"] == "application/rtf"
 
 
+def test_a_problem_keeps_both_codes_of_its_author_and_needs_no_status_as_an_error(millennium: httpx.Client) -> None:
+    codings = [
+        {"system": "http://snomed.info/sct", "code": "44054006", "userSelected": True},
+        {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "E11.9"},
+    ]
+    path, _ = made(millennium, problem(code={"coding": codings}))
+    kept = millennium.get(path).json()["code"]["coding"]
+    assert [(it["code"], it["userSelected"]) for it in kept] == [("44054006", True), ("E11.9", False)]
+    error = {**problem("entered-in-error", clinicalStatus=None), "id": path.partition("/")[2]}
+    assert millennium.put(path, json=error).status_code == 200
+    assert millennium.post("Condition", json=problem(clinicalStatus=None)).status_code == 422
+
+
+def test_nothing_known_needs_no_manifestation(millennium: httpx.Client) -> None:
+    known = {"coding": [{"system": "http://snomed.info/sct", "code": "716186003"}]}
+    made(millennium, allergy(code=known, reaction=None))
+    assert millennium.post("AllergyIntolerance", json=allergy(reaction=None)).status_code == 422
+
+
 def test_a_condition_keeps_its_notes(millennium: httpx.Client) -> None:
     path, _ = made(millennium, problem(note=[{"text": "first"}]))
     body = {**problem(), "id": path.partition("/")[2]}

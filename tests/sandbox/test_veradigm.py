@@ -175,3 +175,16 @@ def test_fhir_is_read_only(unity: Unity, fhir: httpx.Client) -> None:
 
 def test_the_site_says_its_time_zone(unity: Unity) -> None:
     assert unity.act("GetServerInfo")[0]["getserverinfoinfo"][0]["ServerTimeZoneOffset"] == "-05:00"
+
+
+def test_fields_have_the_names_that_the_site_gives_them(unity: Unity, sandbox: RunningSandbox) -> None:
+    sandbox.settings(quirks={"vital_fields": {"Pulse": ["8867-4", "/min"]}, "drugs": {"1001": "29046"}})
+    fields = '<field name="Pulse" value="72"/><field name="Date" value="03/01/2026"/>'
+    unity.act("SaveVitalsData", f"<v>{fields}</v>")
+    (reading,) = sandbox.resources("Observation")
+    assert (reading["code"]["coding"][0]["code"], reading["valueQuantity"]["code"]) == ("8867-4", "/min")
+    drug = '<m><field name="DDI" value="{}"/><field name="historicalflag" value="Y"/></m>'
+    unity.act("SaveRX", drug.format("1001"))
+    (statement,) = sandbox.resources("MedicationStatement")
+    assert statement["medicationCodeableConcept"]["coding"][0]["code"] == "29046"
+    assert "not known" in error(unity.act("SaveRX", drug.format("1002")))

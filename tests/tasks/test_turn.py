@@ -146,6 +146,17 @@ def test_success_that_names_nothing_is_unknown(ward: Ward) -> None:
     assert ward.state(accepted.command_id) == "unknown"
 
 
+def test_success_whose_entry_is_not_to_be_found_is_for_a_person_and_not_sent_again(ward: Ward) -> None:
+    """The search may be behind, or the EHR shows it otherwise than we look for it: it said that it took it."""
+    ward.chart.on_send = lambda _operation: Settlement(outcome=Outcome.APPLIED_UNVERIFIED, status=200)
+    accepted = ward.submit()
+    ward.run(accepted.lane_id)
+    ward.let_time_pass(accepted.lane_id)
+    ward.run(accepted.lane_id)
+    assert (ward.state(accepted.command_id), ward.cases(accepted.command_id)) == ("in_review", ["cannot_tell"])
+    assert [kind for kind, _ in ward.attempts(accepted.command_id)] == ["send", "probe"]
+
+
 def test_an_outage_closes_the_connection_and_costs_no_attempt(ward: Ward) -> None:
     ward.chart.on_send = lambda _operation: Settlement(outcome=Outcome.THROTTLED, retry_after=timedelta(minutes=2))
     accepted, other = ward.submit(), ward.submit()
