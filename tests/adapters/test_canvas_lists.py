@@ -202,3 +202,12 @@ def test_task_is_ended_by_the_whole_task_with_the_comments_that_are_new() -> Non
     assert ADAPTER.differences(operation, stored, SITE) == ()
     assert ADAPTER.differences(operation, {**stored, "note": TASK["note"]}, SITE) == ("note",)
     assert ADAPTER.differences(operation, {**stored, "owner": {"reference": "Practitioner/d3"}}, SITE) == ("owner",)
+
+
+def test_what_a_task_is_called_stands_before_its_description_and_routine_needs_no_priority() -> None:
+    called = {**ASKED, "code": {"text": "For the chart, by hand"}, "priority": "routine"}
+    sent = body(planned(ADAPTER, called, SITE, **DOCTOR)[0])
+    assert sent["description"] == "For the chart, by hand\nCall the patient"
+    assert not {"code", "priority"} & sent.keys()
+    coded = {"coding": [{"system": "urn:example", "code": "1"}], "text": "call"}
+    refuses(ADAPTER, {**ASKED, "code": coded}, SITE, "no place for code", **DOCTOR)
