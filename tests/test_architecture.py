@@ -18,7 +18,7 @@ VENDORS = re.compile(
 )
 #: A vendor whose name is a word of the language too: its files are known by their name alone.
 VENDOR_WORD = "canvas"
-VENDOR_ROOMS = ("adapters", "sandbox")
+VENDOR_ROOMS = ("adapters", "conformance", "sandbox")
 LONGEST_FILE = 400
 MIGRATIONS = Path("store/migrations")
 """Run by Alembic, never imported; a revision is one picture of many tables and has no second noun to split off."""
