@@ -435,3 +435,10 @@ def test_problem_without_a_snomed_code_is_for_a_person_unless_the_connection_map
 
 def test_diagnosis_of_an_encounter_is_no_entry_of_the_problem_list() -> None:
     refuses(ADAPTER, {**PROBLEM, "category": "encounter-diagnosis"}, LISTS, "place|problem list", **PATIENT, **VISIT)
+
+
+def test_entry_that_was_found_not_to_be_so_does_not_say_what_was_sent() -> None:
+    operation = one(WEIGHT)
+    assert ADAPTER.differences(operation, in_chart(), SITE) == ()
+    refuted = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "refuted"}]}
+    assert ADAPTER.differences(operation, in_chart(verificationStatus=refuted), SITE) == ("verificationStatus",)

@@ -540,6 +540,15 @@ def test_task_is_asked_for_by_a_practitioner_with_the_intent_that_is_taken() -> 
     refuses(ADAPTER, {**ASKED, "priority": "urgent"}, SITE, "priority", **DOCTOR)
 
 
+def test_what_a_task_is_called_stands_before_its_description_and_routine_needs_no_priority() -> None:
+    called = {**ASKED, "code": {"text": "For the chart, by hand"}, "priority": "routine"}
+    sent = body(planned(ADAPTER, called, SITE, **DOCTOR)[0])
+    assert sent["description"] == "For the chart, by hand\nCall the patient"
+    assert not {"code", "priority"} & sent.keys()
+    coded = {"coding": [{"system": "urn:example", "code": "1"}], "text": "call"}
+    refuses(ADAPTER, {**ASKED, "code": coded}, SITE, "no place for code", **DOCTOR)
+
+
 def test_task_is_ended_by_the_whole_task_with_the_comments_that_are_new() -> None:
     action = {"type": "CareTask", "operation": "cancel", "statusReason": {"text": "done by phone"}}
     target = {"reference": "Task/t1", "versionId": CHANGED}
