@@ -19,8 +19,6 @@ VENDORS = re.compile(
 #: A vendor whose name is a word of the language too: its files are known by their name alone.
 VENDOR_WORD = "canvas"
 VENDOR_ROOMS = ("adapters", "sandbox")
-#: How a site has each kind of EHR connected, and what each says when it fails: data of the suite that runs at all of them.
-VENDOR_TABLES = frozenset({Path("tests/conformance/connection.py"), Path("tests/conformance/faults.py")})
 LONGEST_FILE = 400
 MIGRATIONS = Path("store/migrations")
 """Run by Alembic, never imported; a revision is one picture of many tables and has no second noun to split off."""
@@ -122,10 +120,8 @@ def test_vendor_names_appear_only_in_their_own_files() -> None:
 
 
 def is_vendor_file(path: Path) -> bool:
-    if path in VENDOR_TABLES:
-        return True
     room = path.parts[1] if path.parts[0] == "tests" else path.parts[0]
-    return room in VENDOR_ROOMS and any(
+    return room in {*VENDOR_ROOMS, "conformance"} and any(
         VENDORS.search(part.replace("test_", "").replace("_", " "))
         or part.replace("test_", "").split("_")[0] == VENDOR_WORD
         for part in (*path.parts[1:-1], path.stem)

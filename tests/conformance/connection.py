@@ -5,23 +5,23 @@ An adapter that nobody listed gets the standard server and no options: what it a
 
 from __future__ import annotations
 
-import base64
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
-
-import httpx
 
 from adapters.adapter import Adapter
 from adapters.ehr import RestEhr
 from adapters.site import Site
 from adapters.tokens import NoTokens, Tokens
-from adapters.wire import Wire
-from canonical.action import action_specs
+from adapters.wire import Answer, Wire
+from canonical import exact_json
 from canonical.ports import Proof, Timings
-from tests.factories import ABSENT, EFFECTIVE, LOINC, RXNORM, Json, concept, dosage_json
+from tests.factories import ABSENT, RXNORM, Json, dosage_json
 from tests.sandbox_fixture import RunningSandbox
 
 #: Short, so that a lost answer is looked into at once: the tests end leases and quarantines themselves.
@@ -38,8 +38,27 @@ STAFF: tuple[Json, ...] = (
     {"resourceType": "Practitioner", "id": "d1"},
     {"resourceType": "CareTeam", "id": "t1"},
 )
-_TO = {"fallback_to": {"message": "Practitioner/d1", "task": "Practitioner/d1"}}
-_NURSE = [{"reference": "Practitioner/n1"}]
+PENICILLIN, LISINOPRIL = f"{RXNORM}|7980", f"{RXNORM}|29046"
+SIG: Json = {name: dosage_json()[name] for name in ("text", "route")}
+#: A medication by its code and one text of its dosage, which is what most EHRs keep of it.
+PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [SIG]}
+#: Fields that say who said it and when: where an EHR has no place for them, they stay in our record.
+ATTRIBUTION = [
+    *("performer", "performerRole", "origin", "informationSource", "informationSourceRole", "dateAsserted"),
+    *("recorder", "recordedDate", "asserter", "author", "authenticator", "sender", "sent", "requester", "category"),
+]
+#: To whom what an EHR takes in no other way is told.
+TO = {"fallback_to": {"message": "Practitioner/d1", "task": "Practitioner/d1"}}
+
+
+def answer(status: int, body: Any) -> Answer:
+    """Return an EHR's answer with JSON in it."""
+    return Answer(status=status, headers={"content-type": "application/json"}, body=exact_json.dumps(body).encode())
+
+
+def issue(code: str, **more: Any) -> Json:
+    """Return an ``OperationOutcome`` that tells one failure."""
+    return {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code, **more}]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +69,8 @@ class Connection:
     ``options`` of the connection; ``native``: path of the address for what is not FHIR; ``seeds``: what the chart holds
     besides; ``says``: action, or (action, operation), → what the example says otherwise there (``ABSENT``: leaves out);
     ``visits``: actions that are filed in an encounter; ``by_patients``: operations whose author is the patient;
-    ``tokens``: how a token is had where the EHR asks for one.
+    ``tokens``: how a token is had where the EHR asks for one; ``failure_inside``: its success status with a failure in it,
+    and ``unknown_code`` a refusal by a code that nobody knows, both in its own words.
     """
 
     plays: str | None = None
@@ -63,140 +83,24 @@ class Connection:
     visits: frozenset[str] = frozenset()
     by_patients: frozenset[tuple[str, str]] = frozenset()
     tokens: Callable[[RunningSandbox], Tokens] = field(default=lambda _sandbox: NoTokens())
+    failure_inside: Answer = field(default_factory=lambda: answer(201, issue("processing")))
+    unknown_code: Answer = field(
+        default_factory=lambda: answer(
+            400, issue("exception", details={"coding": [{"system": "urn:example:vendor", "code": "99999"}]})
+        )
+    )
 
 
-class _Session(NoTokens):
-    """A session of Unity, asked for once."""
-
-    def __init__(self, sandbox: RunningSandbox) -> None:
-        address = f"{sandbox.origin}{_UNITY}/GetToken"
-        self._token = httpx.post(address, json={"Username": "app", "Password": "made-up"}, timeout=10).text
-
-    def bearer(self, seconds: float) -> str:
-        return self._token
-
-
-_UNITY = "/Unity/UnityService.svc/json"
-_ATHENA_MEDICATION, _ATHENA_ALLERGEN = "urn:athenahealth:medication", "urn:athenahealth:allergen"
-_FDB = "http://www.fdbhealth.com/"
-_PENICILLIN, _LISINOPRIL = f"{RXNORM}|7980", f"{RXNORM}|29046"
-_SIG: Json = {name: dosage_json()[name] for name in ("text", "route")}
-#: A medication by its code and one text of its dosage, which is what most EHRs keep of it.
-_PLAIN_MEDICATION: Json = {"form": ABSENT, "strength": ABSENT, "dosage": [_SIG]}
-_ATTRIBUTION = [
-    *("performer", "performerRole", "origin", "informationSource", "informationSourceRole", "dateAsserted"),
-    *("recorder", "recordedDate", "asserter", "author", "authenticator", "sender", "sent", "requester", "category"),
-]
-#: A note as a document of one page.
-_PDF: Json = {
-    "docType": concept(LOINC, "34109-9", "Note"),
-    "content": ABSENT,
-    "attachment": {"contentType": "application/pdf", "data": base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()},
-}
-
-CONNECTIONS: Mapping[str, Connection] = {
-    "athenahealth": Connection(
-        native="/v1/195900",
-        options={
-            "department_id": "1",
-            "patient_id_prefix": "",
-            "encounter_id_prefix": "",
-            "medication_reads": "MedicationStatement",
-            "accepts_update_window": True,
-            "codes": {
-                "medication": {_LISINOPRIL: "238923", f"{_ATHENA_MEDICATION}|238923": "238923"},
-                "allergy": {_PENICILLIN: "18581", f"{_ATHENA_ALLERGEN}|18581": "18581"},
-            },
-            "leaves_out": _ATTRIBUTION,
-        },
-        says={
-            "MedicationChange": _PLAIN_MEDICATION,
-            ("AllergyUpdate", "record"): {"category": ABSENT},
-            # Its author names the substance as the chart shows it.
-            ("AllergyUpdate", "addReaction"): {"code": concept(_ATHENA_ALLERGEN, "18581", "penicillin G")},
-            ("AllergyUpdate", "removeReaction"): {"code": concept(_ATHENA_ALLERGEN, "18581", "penicillin G")},
-        },
-    ),
-    "canvas": Connection(
-        options={
-            "codes": {"medication": {_LISINOPRIL: "244899"}, "allergy": {_PENICILLIN: "2-7980"}},
-            "note_reviewer": "Practitioner/d1",
-            "leaves_out": _ATTRIBUTION,
-            **_TO,
-        },
-        by_patients=frozenset({("CareMessage", "send")}),
-        says={
-            "MedicationChange": _PLAIN_MEDICATION,
-            ("AllergyUpdate", "record"): {"category": ABSENT, "criticality": ABSENT},
-            ("CareMessage", "send"): {"topic": ABSENT},
-            ("ClinicalNote", "create"): _PDF,
-            ("AllergyUpdate", "retract"): {"code": concept(_FDB, "2-7980", "penicillin G")},
-            ("MedicationChange", "correct"): {"dosage": [{**_SIG, "text": "Take 1 tablet by mouth at bedtime"}]},
-            ("CareTask", "create"): {"owner": {"reference": "Practitioner/d1"}},
-            ("CareTask", "update"): {"priority": ABSENT, "description": "Call her daughter about the missed doses"},
-        },
-    ),
-    "eclinicalworks": Connection(
-        behaviour={"calls_per_minute": None},
-        # Whether vital signs wait to be taken over is not said: here all that is written does.
-        quirks={"reconciled": ["AllergyIntolerance", "Condition", "MedicationStatement", "Observation"]},
-        options={
-            "leaves_out": [*_ATTRIBUTION, "encounter"],
-        },
-        says={"MedicationChange": _PLAIN_MEDICATION},
-    ),
-    "epic": Connection(
-        options={
-            "units": {"29463-7": "kg", "8867-4": "/min"},
-            "leaves_out": [*_ATTRIBUTION, "title"],
-        },
-        # What it is told in words is a note, which it files in an encounter too.
-        visits=frozenset(action_specs()),
-        says={("AllergyUpdate", "record"): {"criticality": ABSENT}},
-    ),
-    "fhir_r4": Connection(options={"keeps_security_labels": True}),
-    "meditech": Connection(options={"leaves_out": _ATTRIBUTION, **_TO}),
-    "oracle_health": Connection(
-        visits=frozenset({"ClinicalNote", "ImmunizationRecord"}),
-        options={
-            "pairs_blood_pressure": True,
-            "leaves_out": [*_ATTRIBUTION, "changeReason"],
-            **_TO,
-        },
-        says={
-            ("ClinicalNote", "create"): {"period": {"end": EFFECTIVE}},
-            ("VitalReading", "record"): {"performer": _NURSE},
-            ("VitalReading", "correct"): {"performer": _NURSE},
-            "MedicationChange": _PLAIN_MEDICATION,
-        },
-    ),
-    "veradigm": Connection(
-        native=_UNITY,
-        quirks={
-            "vital_fields": {"WeightKg": ["29463-7", "kg"], "Pulse": ["8867-4", "/min"]},
-            "drugs": {"1001": "29046"},
-        },
-        tokens=_Session,
-        options={
-            "ehr_user": "jmedici",
-            "app_name": "writer",
-            "vital_fields": {
-                "29463-7": {"name": "WeightKg", "unit": "kg"},
-                "8867-4": {"name": "Pulse", "unit": "/min"},
-            },
-            "vital_time": "Date",
-            "medication_reads": "MedicationStatement",
-            "codes": {"medication": {_LISINOPRIL: "1001"}},
-            "leaves_out": _ATTRIBUTION,
-        },
-        says={"MedicationChange": _PLAIN_MEDICATION},
-    ),
-}
+@cache
+def listed() -> Mapping[str, Connection]:
+    """Return the connections of the folder ``connections``, by the adapter's key, which is the file's name."""
+    names = sorted(path.stem for path in (Path(__file__).parent / "connections").glob("*.py"))
+    return {name: importlib.import_module(f"tests.conformance.connections.{name}").CONNECTION for name in names}
 
 
 def connection_of(key: str) -> Connection:
     """Return how the EHR ``key`` is connected; the standard server where nobody listed it."""
-    return CONNECTIONS.get(key, Connection(plays="fhir_r4"))
+    return listed().get(key, Connection(plays="fhir_r4"))
 
 
 def options_of(adapter: Adapter) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.wire import Answer, Wire
-from canonical import exact_json
 from canonical.action import action_specs
 from canonical.capabilities import Capabilities, PreconditionKind, Way
 from canonical.ports import Resource
 from store.intake import Accepted
 from tests.conformance import examples
+from tests.conformance.connection import Connection
 from tests.conformance.desk import Desk
 
 #: Ends where the write is there, where it waits, and where a person looks.
@@ -83,16 +83,13 @@ class _AnsweredOnce:
         self._wire.close()
 
 
-def _answered(answers: Mapping[str, Answer], otherwise: Answer) -> Callable[[Case], None]:
-    """Return that the EHR answers the next write in this way and does nothing; by adapter, where it has a way of its own."""
+def _answered(of: Callable[[Connection], Answer]) -> Callable[[Case], None]:
+    """Return that the EHR answers the next write in this way, in its own words, and does nothing."""
 
     def begins(case: Case) -> None:
-        ehr = case.desk.ehr
-        answer = answers.get(case.desk.adapter.key, otherwise)
-        for name in ("_wire", "_native_wire"):
-            wire = getattr(ehr, name)
-            if wire is not None and (name == "_native_wire") == bool(case.desk.connection.native):
-                setattr(ehr, name, _AnsweredOnce(wire, answer))
+        ehr, connection = case.desk.ehr, case.desk.connection
+        name = "_native_wire" if connection.native else "_wire"
+        setattr(ehr, name, _AnsweredOnce(getattr(ehr, name), of(connection)))
 
     return begins
 
@@ -102,37 +99,6 @@ def _unanswered(case: Case) -> None:
     for name in ("_wire", "_native_wire"):
         wire = getattr(case.desk.ehr, name)
         setattr(case.desk.ehr, name, wire._wire if isinstance(wire, _AnsweredOnce) else wire)
-
-
-def _said(status: int, body: Any) -> Answer:
-    return Answer(status=status, headers={"content-type": "application/json"}, body=exact_json.dumps(body).encode())
-
-
-def _issue(code: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code, **more}]}
-
-
-def _transaction(number: str) -> dict[str, Any]:
-    entry = {"response": {"status": number, "outcome": _issue("processing")}}
-    return {"resourceType": "Bundle", "type": "transaction-response", "entry": [entry]}
-
-
-_FAILURE_INSIDE = _answered(
-    {
-        "athenahealth": _said(200, {"success": False, "errormessage": "The encounter is already frozen (closed)."}),
-        "eclinicalworks": _said(200, _transaction("139")),
-        "veradigm": _said(200, [{"Error": "Magic Error - The entry was not saved."}]),
-    },
-    _said(201, _issue("processing")),
-)
-_UNKNOWN_CODE = _answered(
-    {
-        "athenahealth": _said(400, {"error": "A sentence that nobody has seen before."}),
-        "eclinicalworks": _said(200, _transaction("9999")),
-        "veradigm": _said(200, [{"Error": "Magic Error - 9999"}]),
-    },
-    _said(400, _issue("exception", details={"coding": [{"system": "urn:example:vendor", "code": "99999"}]})),
-)
 
 
 def _edited(case: Case) -> None:
@@ -215,21 +181,21 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="success status with failure inside",
-        begins=_FAILURE_INSIDE,
+        begins=_answered(lambda connection: connection.failure_inside),
         ends=_unanswered,
         leaves=_NOTHING_DONE,
         shows=("answered_refused", "answer_lost", "retry_scheduled"),
     ),
     Scenario(
         name="unknown error code",
-        begins=_UNKNOWN_CODE,
+        begins=_answered(lambda connection: connection.unknown_code),
         ends=_unanswered,
         leaves=_NOTHING_DONE,
         shows=("answered_refused", "answer_lost"),
     ),
     Scenario(
         name="capability missing",
-        begins=_answered({}, Answer(status=403)),
+        begins=_answered(lambda _connection: Answer(status=403)),
         ends=_unanswered,
         leaves={REVIEW: "none"},
         shows=("answered_refused",),

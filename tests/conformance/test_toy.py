@@ -18,7 +18,7 @@ from canonical.action import action_specs
 from canonical.capabilities import Way
 from canonical.ports import Operation
 from tests.conformance import cell, examples, faults
-from tests.conformance.connection import CONNECTIONS
+from tests.conformance.connection import listed
 from tests.conformance.desk import Desk, Desks
 from tests.conformance.page import matrix
 
@@ -48,7 +48,7 @@ def toy() -> Adapter:
 
 @pytest.fixture
 def desk(desks: Desks) -> Desk:
-    assert KEY not in CONNECTIONS
+    assert KEY not in listed()
     return desks.at(toy())
 
 
