@@ -8,6 +8,7 @@ CHANGES = {
     ("POST", "/v1/commands:batch"): "gives commands",
     ("POST", "/v1/commands/{command_id}:cancel"): "takes back a command that was not sent",
     ("POST", "/v1/commands/_search"): "nothing: its query names patients, so it is no address",
+    ("POST", "/v1/commands:preview"): "nothing: it looks ahead, and reads the chart",
     ("PUT", "/v1/consents/{reference}"): "our record of a consent",
     ("POST", "/v1/consents/{reference}:revoke"): "our record of a consent",
     ("POST", "/v1/endpoints"): "where an app is told",
