@@ -272,9 +272,11 @@ class R4Adapter:
         """Say "not applied" only where the chart shows nothing of the kind: a near miss may be ours, changed by the EHR."""
         if found.verdict is not ProbeVerdict.NOT_APPLIED:
             return found
-        keys = natural_key.TELLING & self.said(operation, site).keys()
+        said = self.said(operation, site)
         near = natural_key.entries(answer) or []
-        if keys and any(not keys & set(self.differences(operation, entry, site)) for entry in near):
+        if natural_key.TELLING & said.keys() and any(
+            not natural_key.telling(said, entry) & set(self.differences(operation, entry, site)) for entry in near
+        ):
             return ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail="the chart says something close to it")
         return found
 

@@ -41,6 +41,23 @@ KEYS: Keys = {
 }
 
 
+def telling(said: Resource, entry: Resource) -> set[str]:
+    """Return the elements of ``said`` that can tell it from ``entry``.
+
+    Codes of systems of which neither states the other's may mean the same: they tell nothing apart.
+    """
+    return {name for name in TELLING & said.keys() if _is_comparable(said[name], entry.get(name))}
+
+
+def _is_comparable(one: Any, other: Any) -> bool:
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
+        return True
+    systems, others = (
+        {coding.get("system") for coding in concept.get("coding", []) if coding.get("code")} for concept in (one, other)
+    )
+    return bool(systems & others) or not systems | others
+
+
 def patient_of(resource: Resource) -> str:
     """Return the patient that a resource is about, as ``Type/id``; empty where it names none."""
     found = (resource.get(element) for element in PATIENTS)

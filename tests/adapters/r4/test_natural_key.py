@@ -114,3 +114,16 @@ def test_update_is_proven_by_content_and_disproven_only_by_the_version_it_was_wr
     assert natural_key.read_updated(UPDATE, OTHER, "3", differs).verdict is ProbeVerdict.NOT_APPLIED
     assert natural_key.read_updated(UPDATE, OTHER, "4", differs).verdict is ProbeVerdict.CANNOT_TELL
     assert natural_key.read_updated(UPDATE, OTHER, None, differs).verdict is ProbeVerdict.CANNOT_TELL
+
+
+def coded(*codings: tuple[str, str], time: str = "2026-11-22") -> dict[str, Any]:
+    found = [{"system": system, "code": code} for system, code in codings]
+    return {"resourceType": "Observation", "code": {"coding": found}, "effectiveDateTime": time}
+
+
+def test_codes_of_two_systems_tell_nothing_apart_and_a_time_does() -> None:
+    ours, theirs = coded(("loinc", "1")), coded(("own", "77"))
+    assert natural_key.telling(ours, theirs) == {"effectiveDateTime"}
+    assert natural_key.telling(ours, coded(("own", "77"), ("loinc", "2"))) == {"code", "effectiveDateTime"}
+    assert natural_key.telling(ours, {**theirs, "code": {"text": "pulse"}}) == {"effectiveDateTime"}
+    assert natural_key.telling(ours, {"resourceType": "Observation"}) == {"code", "effectiveDateTime"}
