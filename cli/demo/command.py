@@ -28,6 +28,7 @@ from cli.demo.queue import Queue
 from cli.demo.report import document, show
 from cli.demo.run import Run, Verdict
 from cli.launch import Running, running
+from cli.sandbox_neighbour import Neighbour
 from cli.sandbox_site import CONNECTION, SandboxSite
 from cli.stack import Stack
 from cli.terminal import notes, results, say
@@ -54,7 +55,10 @@ def demo(
     """Show the service at work on a sandbox EHR that fails at 15 % of the writes, and judge what is in the chart."""
     seed = SystemRandom().randrange(1, 100_000) if seed is None else seed
     with_flower = not once if flower is None else flower
-    with working_directory(data_dir) as folder, product_in(folder, flower=with_flower) as (product, site):
+    with (
+        working_directory(data_dir) as folder,
+        product_in(folder, flower=with_flower, beside=neighbours()) as (product, site),
+    ):
         verdict = _play(product, site, seed=seed, actions=actions)
         _tell(verdict, as_json=as_json)
         if not once:
@@ -86,10 +90,12 @@ def working_directory(given: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def product_in(folder: Path, *, flower: bool) -> Iterator[tuple[Running, SandboxSite]]:
-    """Start all of the product with a sandbox hospital in `folder`, and stop it at the end."""
+def product_in(
+    folder: Path, *, flower: bool, beside: tuple[Neighbour, ...] = ()
+) -> Iterator[tuple[Running, SandboxSite]]:
+    """Start all of the product with a sandbox hospital in `folder`, and those `beside` it; stop it at the end."""
     port = free_port()
-    site = replace(site_in(folder / "site", api_port=port), neighbours=neighbours())
+    site = replace(site_in(folder / "site", api_port=port), neighbours=beside)
     site.prepare(TIMINGS)
     settings = read_settings(data_dir=folder, database_url="", redis_url="")
     stack = Stack(
