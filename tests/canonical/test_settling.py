@@ -83,6 +83,10 @@ def test_a_retraction_of_something_not_ours_takes_no_command_back() -> None:
     assert root_taken_back(RETRACTION.evolve(root=RETRACTION.id)) is None
 
 
+def test_what_only_told_people_to_take_something_back_takes_nothing_back() -> None:
+    assert root_taken_back(RETRACTION.evolve(sent_as="message")) is None
+
+
 def spent(times: int) -> Command:
     return COMMAND.evolve(spent=times)
 
