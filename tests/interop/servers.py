@@ -25,7 +25,12 @@ CLINICIAN = "a-clinicians-own"
 
 
 class FhirServer:
-    """A plain R4 server: what a clinician's own client would do to it, without any help of ours."""
+    """A plain R4 server: what a clinician's own client would do to it, without any help of ours.
+
+    ``creates_in_one_step`` says whether its conditional create searches and creates under one lock.
+    """
+
+    creates_in_one_step = False
 
     def __init__(self, url: str, *, token: str | None = None, auth: Mapping[str, str] | None = None) -> None:
         """Reach the server as a clinician's client, with ``token`` if it asks for one; ``auth`` is how we prove ourselves."""
@@ -57,6 +62,7 @@ def sandbox_server(folder: Path) -> Iterator[FhirServer]:
     running = RunningSandbox(folder).start()
     running.settings(update_create=True)
     server = FhirServer(running.url)
+    server.creates_in_one_step = True
     try:
         yield server
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,9 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from adapters import open_ehr
-from canonical.ports import ConnectionSettings, Ehr, Proof, Timings
+from canonical.outcome import Settlement
+from canonical.ports import ConnectionSettings, Ehr, Proof, Surrounding, Timings, Trace
+from store.intake import Accepted
 from tests.faults.proxy import TcpProxy
 from tests.interop.servers import FhirServer
 from tests.tasks.ward import PATIENT, Ward, open_ward
@@ -37,6 +40,17 @@ class Station:
 
     def run(self, lane_id: int | None) -> None:
         self.ward.run(lane_id, self.ward.turn(chart=self.ehr))
+
+    def send_at_once(self, accepted: Accepted, times: int) -> list[Settlement]:
+        """Send the command's one operation ``times`` at the same moment, past every lock, and return what each settled as."""
+        assert accepted.lane_id is not None
+        with self.ward.lanes().hold(accepted.lane_id) as lane:
+            assert lane is not None
+            command = lane.load(accepted.command_id)
+        (operation,) = self.ehr.plan(command, Surrounding())
+        trace = Trace(correlation_id="parallel", request_id="parallel")
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(lambda _: self.ehr.send(operation, trace), range(times)))
 
     def marked(self, command: UUID, type: str = "Observation") -> list[dict[str, Any]]:
         """Return the chart's resources that carry the command's identifier."""
