@@ -78,13 +78,20 @@ class Decided:
     awaits_second: bool = False
 
 
+#: Why a look or a decision is refused.
+REFUSALS = frozenset(
+    {
+        *("not-found", "not-permitted", "claimed-by-another", "stale-view", "already-decided", "reason-required"),
+        *("forged-view", "field-missing", "value-refused", "chart-unreadable", "second-signer", "not-possible"),
+    }
+)
+
+
 class ReviewError(WritebackError):
     """A decision or look was refused; nothing was changed. The message says what happened and what to do."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Carry a stable code: ``not-found``, ``not-permitted``, ``claimed-by-another``, ``stale-view``, ``already-decided``,
-        ``reason-required``, ``forged-view``, ``field-missing``, ``value-refused``, ``chart-unreadable``, ``second-signer``,
-        ``not-possible``."""
+        """Carry one of :data:`REFUSALS`."""
         super().__init__(message)
         self.code = code
 
