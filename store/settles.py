@@ -10,7 +10,7 @@ from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
 from store.database import rows
-from store.moves import TAIL, tail_parameters, take_back_root
+from store.moves import TAIL, case_parameters, tail_parameters, take_back_root
 from store.tables import listed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ cm AS (
          event_seq = c.event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp()),
          spent = c.spent - CASE WHEN %(refund)s THEN 1 ELSE 0 END
     FROM lk WHERE c.id = lk.command_id
-  RETURNING c.id, c.tenant, c.app, c.event_seq, c.lane_id, c.connection_id, c.subject, c.root),
+  RETURNING c.id, c.tenant, c.app, c.event_seq, c.lane_id, c.connection_id, c.action_type, c.subject, c.root),
 pl AS (
   INSERT INTO payloads (tenant, digest, content)
   SELECT cm.tenant, %(answer_digest)s, %(answer)s FROM cm WHERE %(answer_digest)s::bytea IS NOT NULL
@@ -86,12 +86,15 @@ kn AS (
 
 _LATE = """
 WITH c AS MATERIALIZED (
-  SELECT c.id, c.state FROM commands c JOIN attempts a ON a.command_id = c.id WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
+  SELECT c.id, c.state, c.connection_id, c.action_type FROM commands c JOIN attempts a ON a.command_id = c.id
+   WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
 a AS (
   UPDATE attempts SET late_outcome = %(outcome)s, late_status = %(http_status)s, late_at = clock_timestamp()
    WHERE id = %(attempt_id)s RETURNING id, tenant, command_id, n)
-INSERT INTO cases (tenant, command_id, kind, severity)
-SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a, c
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
+SELECT a.tenant, a.command_id, c.connection_id, c.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
+       clock_timestamp() + %(case_due)s::interval, false
+  FROM a, c
  WHERE %(success)s
    AND (c.state NOT IN ('unknown', 'applied', 'verified', 'pending_remote', 'compensated')
         OR EXISTS (SELECT 1 FROM attempts o
@@ -190,5 +193,6 @@ def record_late(session: psycopg.Connection[Any], claim: Claim, settlement: Sett
             "outcome": settlement.outcome.value,
             "http_status": settlement.status,
             "success": settlement.outcome in TAKEN,
+            **case_parameters("late_answer"),
         },
     )

@@ -173,7 +173,7 @@ class LaneTurn:
         trace = Trace(
             correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
         )
-        stored = lane.stored_operations(command.id) if command.attempts else []
+        stored = lane.stored_operations(command.id) if command.attempts and not command.is_replanned else []
         plan = self.preparation.prepare(command, stored, trace)
         self.faultpoints.reach("after_plan")
         return plan
