@@ -54,12 +54,14 @@ def position(cursor: str) -> tuple[int, datetime, int]:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         severity, due, case = text.split(" ")
-        at = datetime.fromisoformat(due)
-        if at.tzinfo is None:
-            raise ValueError
-        return int(severity), at, int(case)
+        at, place = datetime.fromisoformat(due), (int(severity), int(case))
     except (ValueError, binascii.Error):
-        error = FieldError(pointer="/cursor", code="invalid-cursor", detail="not a cursor of this queue")
-        raise RefusedError(
-            "invalid-field", "The cursor is none of ours: open the queue anew.", errors=(error,)
-        ) from None
+        raise _not_ours() from None
+    if at.tzinfo is None:
+        raise _not_ours()
+    return place[0], at, place[1]
+
+
+def _not_ours() -> RefusedError:
+    error = FieldError(pointer="/cursor", code="invalid-cursor", detail="not a cursor of this queue")
+    return RefusedError("invalid-field", "The cursor is none of ours: open the queue anew.", errors=(error,))

@@ -55,7 +55,7 @@ UPDATE cases SET version = version + 1, closed_reason = CASE WHEN %(ends)s THEN 
 """
 
 
-class _Refused(Exception):  # noqa: N818 - never leaves this module: it rolls the transaction back
+class _Refused(Exception):  # never leaves this module: it rolls the transaction back
     def __init__(self, ruled: Ruled) -> None:
         super().__init__()
         self.ruled = ruled
@@ -130,7 +130,7 @@ def _names(ruling: Ruling) -> dict[str, Any]:
         "valid_until": ruling.valid_until,
         "changed": ruling.changed,
         "approves": ruling.approves,
-        "replans": ruling.approves or ruling.envelope is not None,
+        "replans": ruling.replans,
         "asked_until": ruling.asked_until,
         "severity": ruling.severity,
         "ends": ruling.closes or ruling.move is not None,
