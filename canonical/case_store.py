@@ -111,7 +111,8 @@ class Ruling:
     ``stage`` is ``final``, or ``first`` where another person must sign. ``move`` is what it does to the command, ``expected_seq``
     the command's last event that the decision rests on; ``envelope`` the bytes of what is to be sent instead;
     ``approves`` that it is an approval, of the bytes whose digest is ``payload_digest``, until ``valid_until`` (UTC).
-    ``replans``: what leaves is made anew; else what was journaled before is sent again. ``knowing`` names what the reviewer was told of the chart and decided all the same. ``asked_until``: its author was asked;
+    ``replans``: what leaves is made anew; else what was journaled before is sent again.
+    ``knowing`` names what the reviewer was told of the chart and decided all the same. ``asked_until``: its author was asked;
     ``severity`` raises the case by a level; ``closes``: it ends without a move of the command. ``content`` is JSON of picks
     and free words; ``changed`` that the person changed what was proposed.
     """
