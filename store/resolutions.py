@@ -38,7 +38,7 @@ UPDATE commands SET decided_digest = coalesce(%(envelope_digest)s, decided_diges
        decided_attempts = CASE WHEN %(replans)s THEN attempts ELSE decided_attempts END, spent = 0, stumbles = 0,
        approval_digest = CASE WHEN %(approves)s
                               THEN coalesce(%(envelope_digest)s, decided_digest, envelope_digest) ELSE approval_digest END,
-       approval_payload = CASE WHEN %(approves)s THEN %(payload_digest)s ELSE approval_payload END,
+       approval_payload = CASE WHEN %(replans)s THEN %(payload_digest)s ELSE approval_payload END,
        approval_until = CASE WHEN %(approves)s THEN %(valid_until)s::timestamptz ELSE approval_until END
  WHERE id = %(command)s
 """

@@ -15,6 +15,8 @@ from canonical import exact_json
 from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, StoredCase
 from canonical.command import Command
+from canonical.compound import digest_of
+from canonical.envelope import parse_envelope
 from canonical.errors import (
     EhrUnavailableError,
     InvalidPayloadError,
@@ -24,6 +26,7 @@ from canonical.errors import (
     WritebackError,
 )
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
+from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, compare
 from tasks.preparation import Preparation, reference_of
 
@@ -66,21 +69,12 @@ class Look:
     @property
     def payload_digest(self) -> bytes | None:
         """The SHA-256 of everything that would leave, or ``None`` where nothing could be planned."""
-        return payload_digest(self.operations) if self.operations else None
+        return digest_of(self.operations) if self.operations else None
 
     @property
     def is_answered(self) -> bool:
         """Whether the chart already says all that was proposed."""
         return self.current is not None and self.comparison.moot
-
-
-def payload_digest(operations: tuple[Operation, ...]) -> bytes:
-    """Return the SHA-256 of what ``operations`` would put on the wire: bytes, where to, and the version they rest on."""
-    told = [
-        [item.interaction.value, item.reference, item.path, item.if_match, hashlib.sha256(item.body).hexdigest()]
-        for item in operations
-    ]
-    return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +194,30 @@ class ChartReader:
         """Return the look at an EHR that does not answer: what the command says, beside nothing."""
         nothing = compare(base=None, current={}, proposed={}, touched=(), groups=command.spec.field_groups)
         return Look(command=command, read_at=self.clock(), is_readable=False, said={}, proposed={}, comparison=nothing)
+
+    def planned(self, look: Look, envelope: bytes | None) -> bytes | None:
+        """Return the digest of what would leave for ``envelope`` (``None``: the command as it stands) on the chart of ``look``.
+
+        ``None``: nothing can be planned beforehand, as of a command that only another part of the chart holds up. Raises
+        ``ReviewError`` ``not-possible`` where what was decided cannot be written, and as :meth:`Ehr.fetch`.
+        """
+        command, ehr = look.command, self.preparation.ehr_of(look.command)
+        if envelope is not None:
+            command = command.evolve(envelope=parse_envelope(envelope), known_versions=())
+        trace = Trace(correlation_id=command.correlation_id, request_id=str(command.id))
+        try:
+            return digest_of(tuple(ehr.plan(command, self.preparation.look_around(command, ehr, trace))))
+        except (NeedsPersonError, TargetMovedError, UnsupportedActionError, InvalidPayloadError) as error:
+            if envelope is None:
+                return None
+            raise ReviewError(
+                "not-possible", f"What you decided cannot be written to this EHR: {error} Nothing was changed."
+            ) from None
+        except EhrUnavailableError:
+            raise ReviewError(
+                "chart-unreadable",
+                "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
+            ) from None
 
 
 def rebased(command: Command, ehr: Ehr, current: Fetched | None) -> Command:
