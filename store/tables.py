@@ -354,6 +354,14 @@ cases = Table(
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
 )
 
+#: How long a case of each severity may wait; a copy of the policy that is in force, for the statements that open cases.
+case_terms = Table(
+    "case_terms",
+    METADATA,
+    Column("severity", SmallInteger, primary_key=True, autoincrement=False),
+    Column("within", Interval, nullable=False),
+)
+
 #: What a reviewer was shown of the chart, which a decision must name; the content is among the payloads.
 case_views = Table(
     "case_views",
