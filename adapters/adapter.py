@@ -107,6 +107,10 @@ class Adapter(Protocol):
         """Return a resource in canonical words."""
         ...
 
+    def fields(self, resource: Resource) -> Projection:
+        """Return what a resource says by canonical field, as it is written there."""
+        ...
+
     def as_seen(self, seen: Mapping[str, Any], stored: Resource | None, site: Site) -> Projection:
         """Return what an author saw in the form of :meth:`project`; see :meth:`canonical.ports.Ehr.as_seen`."""
         ...

@@ -237,6 +237,9 @@ class RestEhr:
     def project(self, resource: Resource) -> Projection:
         return self._adapter.project(resource, self._site)
 
+    def fields(self, resource: Resource) -> Projection:
+        return self._adapter.fields(resource)
+
     def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
         return self._adapter.as_seen(seen, stored, self._site)
 

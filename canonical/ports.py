@@ -241,6 +241,10 @@ class Ehr(Protocol):
         """Return a vendor resource in canonical words. Pure."""
         ...
 
+    def fields(self, resource: Resource) -> Projection:
+        """Return what a resource says by canonical field as it is written there: for words, never to compare. Pure."""
+        ...
+
     def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
         """Return what an author had on the screen (canonical fields as R4 JSON), in the form of :meth:`project`. Pure.
 

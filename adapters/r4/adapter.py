@@ -17,7 +17,7 @@ from adapters.r4.fields import Field
 from adapters.r4.marks import add_mark, search_by
 from adapters.r4.normalisation import Normalisation, unexplained
 from adapters.r4.operation_outcome import json_object
-from adapters.r4.projection import differing, elements, project
+from adapters.r4.projection import differing, elements, project, written
 from adapters.r4.target import Precondition, check_precondition, require_target
 from adapters.r4.validity import check_valid
 from adapters.site import Site
@@ -319,6 +319,10 @@ class R4Adapter:
         if view is None:
             return elements(resource, base_url=site.base_url)
         return project(resource, view.fields, encounter=view.encounter, base_url=site.base_url)
+
+    def fields(self, resource: Resource) -> Projection:
+        view = self.views.get(str(resource.get("resourceType")))
+        return written(resource, view.fields if view else (), encounter=view.encounter if view else "encounter")
 
     def as_seen(self, seen: Mapping[str, Any], stored: Resource | None, site: Site) -> Projection:
         base = {name: comparable(value, site.base_url) for name, value in seen.items()}

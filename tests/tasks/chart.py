@@ -207,6 +207,9 @@ class Chart:
     def project(self, resource: Resource) -> Projection:
         return resource
 
+    def fields(self, resource: Resource) -> Projection:
+        return resource
+
     def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
         return dict(seen)
 
