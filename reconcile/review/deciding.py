@@ -160,7 +160,9 @@ def resolution_of(
 def _whole(decision: Decision, look: Look) -> Decision:
     """Return the decision with what was typed laid over what was proposed."""
     fields = {
-        name: replace(pick, value=laid_over(look.proposed.get(name), pick.value)) if pick.pick is Pick.ANOTHER else pick
+        name: replace(pick, value=laid_over(look.written.proposed.get(name), pick.value))
+        if pick.pick is Pick.ANOTHER
+        else pick
         for name, pick in decision.fields.items()
     }
     return replace(decision, fields=fields)
