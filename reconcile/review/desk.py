@@ -36,6 +36,7 @@ from reconcile.review.page import field_rows, first_of, proposal_of, question_of
 from reconcile.review.permissions import ADMINISTRATIVE, Permissions
 from reconcile.review.rows import headline, row_of
 from reconcile.review.surroundings import Surroundings
+from tasks.hints import Hints
 
 log = structlog.get_logger()
 
@@ -50,7 +51,11 @@ _TOO_OFTEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class CaseDesk:
-    """Shows and decides cases. ``hint(lane_id)`` says that a lane has work; ``ehr_names`` (tenant) are connection → EHR."""
+    """Shows and decides cases.
+
+    ``zone`` gives the clock of (tenant, connection), ``ehr_names`` of a tenant connection → EHR as its people call it; ``hints``
+    tell workers that something was decided.
+    """
 
     cases: CaseStore
     reader: ChartReader
@@ -58,7 +63,7 @@ class CaseDesk:
     policies: PolicySet
     zone: Callable[[str, str], tzinfo]
     ehr_names: Callable[[str], Mapping[str, str]]
-    hint: Callable[[int], object]
+    hints: Hints
 
     def queue(self, reviewer: Reviewer, query: QueueQuery) -> QueuePage:
         _require(reviewer, Right.SEE_ROWS)
@@ -144,8 +149,11 @@ class CaseDesk:
         log.info(
             "decided", action="case.decided", case=resolution.case.id, verb=resolution.verb, stage=resolution.stage
         )
-        if resolution.move is not None and resolution.move.target is State.READY:
-            self.hint(look.command.lane_id)
+        target = resolution.move.target if resolution.move is not None else None
+        if target is State.READY:
+            self.hints.dispatch(look.command.lane_id)
+        if target is State.APPLIED:
+            self.hints.verify(look.command.id)
         return said_of(resolution)
 
     def _answered(self, case: StoredCase, look: Look) -> bool:
