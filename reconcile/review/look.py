@@ -14,7 +14,7 @@ from typing import Any
 from canonical import exact_json
 from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, StoredCase
-from canonical.chart_words import field_text
+from canonical.chart_words import field_brief, field_text
 from canonical.command import Command
 from canonical.compound import digest_of
 from canonical.envelope import parse_envelope
@@ -28,7 +28,7 @@ from canonical.errors import (
 )
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
-from canonical.three_way import Comparison, compare
+from canonical.three_way import Comparison, FieldState, compare
 from tasks.preparation import Preparation, reference_of
 
 _STOPS: Mapping[type[WritebackError], str] = {
@@ -87,10 +87,17 @@ class Look:
         """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
         return field_text(name, getattr(self.written, which).get(name))
 
+    def in_brief(self, name: str, which: str) -> str:
+        """Return the same in the fewest words."""
+        return field_brief(name, getattr(self.written, which).get(name))
+
     @property
     def is_answered(self) -> bool:
-        """Whether the chart already says all that was proposed."""
-        return self.current is not None and self.comparison.moot
+        """Whether the chart already says what was proposed; who said it and when is no proposal."""
+        open_ = [group for group in self.comparison.groups if group.pending]
+        minor = all(group.state is FieldState.INDEPENDENT and group.significance != "high" for group in open_)
+        there = any(group.state is FieldState.ALREADY_THERE for group in self.comparison.groups)
+        return self.current is not None and (self.comparison.moot or (minor and there))
 
 
 @dataclass(frozen=True, kw_only=True)

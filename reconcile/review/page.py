@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -18,6 +18,7 @@ from canonical.policy import ActionPolicy, Direction
 from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
+from reconcile.review.picks import to_pick
 from reconcile.review.rows import about
 from reconcile.review.typed import editable
 
@@ -50,17 +51,16 @@ def question_of(case: StoredCase, look: Look) -> str:
 
 def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
     """Return the fields that differ, and those that do not, each in the order of the action's groups."""
-    stated = look.command.envelope.action.as_json()
+    stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
     differing = [field for field in look.comparison.fields if field.pending or field.moved]
     rest = [field for field in look.comparison.fields if not field.pending and not field.moved]
     return (
-        tuple(_row(field, look, policy, is_stated=field.name in stated) for field in differing),
-        tuple(_row(field, look, policy, is_stated=False) for field in rest),
+        tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in differing),
+        tuple(_row(field, look, policy, "not changed") for field in rest),
     )
 
 
-def _row(field: FieldDiff, look: Look, policy: ActionPolicy, *, is_stated: bool) -> FieldRow:
-    pending = field.pending and is_stated
+def _row(field: FieldDiff, look: Look, policy: ActionPolicy, fixed: str) -> FieldRow:
     model = type(look.command.envelope.action)
     return FieldRow(
         name=field.name,
@@ -74,15 +74,18 @@ def _row(field: FieldDiff, look: Look, policy: ActionPolicy, *, is_stated: bool)
         proposed=look.in_words(field.name, "proposed") if field.pending else "not changed",
         direction=_DIRECTION[field_direction(policy, field)],
         codes=codes_of([written.get(field.name) for written in (look.written.chart, look.written.proposed)]),
-        editable=editable(model, field.name, look.written.proposed.get(field.name)) if pending else None,
-        fixed="" if pending else _fixed(field),
+        editable=editable(model, field.name, look.written.proposed.get(field.name)) if not fixed else None,
+        fixed=fixed,
     )
 
 
-def _fixed(field: FieldDiff) -> str:
-    if field.pending:
-        return "follows from the rest of the proposal"
-    return "the author does not change this" if field.moved else ""
+def _fixed(field: FieldDiff, stated: Container[str], asked: Container[str]) -> str:
+    """Return why a field cannot be chosen alone, or nothing."""
+    if field.name in asked:
+        return ""
+    if not field.pending:
+        return "the author does not change this"
+    return "goes along with what you decide" if field.name in stated else "follows from the rest of the proposal"
 
 
 def proposal_of(envelope: Envelope, case: StoredCase) -> Proposal:

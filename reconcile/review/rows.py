@@ -81,10 +81,10 @@ def headline(look: Look) -> str:
     field = next(iter(fields), next(iter(comparison.author_fields), None))
     if field is None:
         return _short(f"{about(action)}: {words(action['operation'])}")
-    name = field.name
-    seen = "" if field.base is UNSEEN else f"{look.in_words(name, 'seen')} → "
-    moved = f": the chart says {look.in_words(name, 'chart')}" if field.moved or field.is_unseen else ""
-    return _short(f"{about(action)}, {words(name)} {seen}{look.in_words(name, 'proposed')}{moved}")
+    name, shown = field.name, words(field.name)
+    seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
+    moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
+    return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
 
 
 def _short(text: str) -> str:

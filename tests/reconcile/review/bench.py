@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -53,9 +54,7 @@ ENGINEER = person(
 def dose(milligrams: str, text: str | None = None) -> dict[str, Any]:
     """Return the directions of one tablet of so many milligrams, once a day."""
     amount = {"value": int(milligrams), "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
-    return dosage_json(
-        text=text or f"Take {milligrams} mg by mouth once daily", doseAndRate=[{"doseQuantity": amount}]
-    )
+    return dosage_json(text=text or f"Take {milligrams} mg by mouth once daily", doseAndRate=[{"doseQuantity": amount}])
 
 
 @dataclass
@@ -138,7 +137,7 @@ class ReviewBench:
         reviewer: Reviewer,
         page: CasePage,
         verb: Verb,
-        picks: dict[str, FieldPick | Pick] | None = None,
+        picks: Mapping[str, FieldPick | Pick] | None = None,
         **more: str,
     ) -> Decided:
         fields = {
