@@ -15,6 +15,8 @@ from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
 _FRAME: Mapping[str, str] = {"status": "status", "modifierExtension": "modifierExtension"}
+#: The fields that every entry can have.
+FRAME = frozenset({*_FRAME, SUBJECT, "encounter", "securityLabel"})
 #: Elements an EHR keeps for itself: versions, its own text, its ids.
 _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
