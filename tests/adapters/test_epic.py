@@ -273,7 +273,7 @@ def test_what_waits_to_be_reconciled_is_not_in_the_chart(action: dict[str, Any])
         (400, issue("59108"), Outcome.REJECTED_PAYLOAD),
         (422, issue("59012"), Outcome.REJECTED_PAYLOAD),
         (400, issue("59177"), Outcome.UNKNOWN),
-        (404, issue("4107"), Outcome.GONE),
+        (404, issue("4107"), Outcome.MERGED),
         (400, issue("99999"), Outcome.REJECTED_PAYLOAD),
         (502, issue("59102"), Outcome.UNKNOWN),
         (429, issue("59102"), Outcome.THROTTLED),
