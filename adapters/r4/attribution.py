@@ -182,10 +182,14 @@ def system_of(resource: Resource | None, site: Site) -> str | None:
     What follows ``#`` names a request, not a system.
     """
     stated = _meta(resource or {}).get("source")
-    uri = stated.partition("#")[0] if isinstance(stated, str) else ""
+    return system_words(stated.partition("#")[0], site) if isinstance(stated, str) else None
+
+
+def system_words(name: str | None, site: Site) -> str | None:
+    """Return the connection's words for a system, else its name as it stands."""
     words = site.options.get(SYSTEMS)
-    named = words.get(uri) if isinstance(words, Mapping) else None
-    return str(named or uri) or None
+    named = words.get(name) if isinstance(words, Mapping) else None
+    return str(named or name or "") or None
 
 
 def marks_in(resource: Resource | None, site: Site) -> frozenset[tuple[str, str]]:

@@ -41,7 +41,7 @@ def _said(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Pro
 def written(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
     """Return what :func:`project` does with nothing brought into another form: displays, and elements that have no field too."""
     stated = _said(resource, fields, encounter=encounter)
-    return {name: item for name, item in (resource | stated).items() if item is not None}
+    return {name: item for name, item in (resource | stated).items() if item not in (None, [], {})}
 
 
 def _at(resource: Resource, path: str) -> Any:
