@@ -344,26 +344,24 @@ class R4Adapter:
             return base
         now = self.project(stored, site)
         moved = [name for name, value in base.items() if value is not None and name in now and value != now[name]]
-        return base | {name: now[name] for name in moved if self.is_known_change(name, seen[name], stored, site)}
+        return base | {name: now[name] for name in moved if self._is_only_form(name, seen[name], stored, site)}
 
-    def is_known_change(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
-        """Whether field ``name`` of ``stored`` is what this EHR is known to make of ``value``."""
-        sent = self._with_field(name, value, stored)
-        return sent is not None and not unexplained({name}, sent, stored, self.normalisations)
-
-    def _with_field(self, name: str, value: Any, stored: Resource) -> Resource | None:
-        """Return a resource that says ``value`` in the one field, ``None`` where that cannot be said."""
+    def _is_only_form(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
         view = self.views.get(str(stored.get("resourceType")))
         field_ = next((item for item in view.fields if item.name == name), None) if view else None
         if field_ is None:
-            return None
-        resource: Resource = {"resourceType": stored["resourceType"]}
+            return False
+        sent: Resource = {"resourceType": stored["resourceType"]}
         try:
-            field_.write(resource, value)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            field_.write(sent, value)
+            return self.is_known_change(name, sent, stored, site)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             # What an app says its author saw is checked by no schema: if it is no such value, it is no known change of it.
-            return None
-        return resource
+            return False
+
+    def is_known_change(self, name: str, sent: Resource, stored: Resource, site: Site) -> bool:
+        """Whether ``stored`` is in field ``name``, which alone ``sent`` states, what this EHR is known to make of it."""
+        return not unexplained({name}, sent, stored, self.normalisations)
 
     def history_query(self, reference: str, site: Site) -> Request | None:
         return attribution.history_request(reference) if self.capabilities.attribution.history else None
