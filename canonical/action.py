@@ -37,7 +37,7 @@ class OperationRule:
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
     its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
     (``target.acknowledged``). ``own_entry``: it refers to its target and writes an entry of its own, which is what later
-    commands mean when they name this one.
+    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question.
     """
 
     creates: bool = False
@@ -45,6 +45,7 @@ class OperationRule:
     takes_back: bool = False
     high_risk: bool = False
     own_entry: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
 from adapters.r4.patients import SUBJECT, patient_element
+from canonical import exact_json
 from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
@@ -74,13 +75,4 @@ def _same(name: str, sent: Any, stored: Any) -> bool:
         return all(item in (stored or []) for item in sent or [])
     if name in _FILLED_BY_EHR and sent is None:
         return True
-    return _equal(sent, stored)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Compare as JSON does: in Python ``True == 1``, in a chart it is not."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(item, other[name]) for name, item in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+    return exact_json.equal(sent, stored)

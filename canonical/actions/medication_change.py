@@ -193,16 +193,18 @@ def _business_code(action: MedicationChange) -> str:
 
 
 _UPDATE = OperationRule(needs_seen=True, high_risk=True)
+#: Whoever stops a medicine must not wait unseen.
+_STOP = OperationRule(needs_seen=True, high_risk=True, urgent=True)
 
 SPEC = ActionSpec(
     model=MedicationChange,
     operations={
         "start": OperationRule(creates=True),
         "changeDose": _UPDATE,
-        "hold": _UPDATE,
+        "hold": _STOP,
         "resume": _UPDATE,
-        "stop": _UPDATE,
-        "notTaking": _UPDATE,
+        "stop": _STOP,
+        "notTaking": _STOP,
         "correct": _UPDATE,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
