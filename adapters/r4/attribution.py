@@ -23,7 +23,7 @@ from canonical.ports import Resource
 #: Options of a connection: the URIs of ``meta.source`` in words, and under which references or identifiers
 #: (``system|value``) the EHR names this service as an agent.
 SYSTEMS, ACTS_AS = "systems", "acts_as"
-#: What stands for a name where there is none. Source: canvas-medical/documentation, ``collections/_api/provenance.md``.
+#: What EHRs write in place of a name; the first is in the documented example of one of them.
 _NO_NAME = frozenset({"", "not available", "unavailable", "unknown", "unspecified", "n/a", "none"})
 #: Agents that are no persons.
 _SYSTEMS = ("Device/", "Organization/")

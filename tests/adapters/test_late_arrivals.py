@@ -117,5 +117,6 @@ def test_a_later_entry_of_ours_is_not_overwritten_by_an_earlier_one(
 
 
 def test_the_lists_are_not_empty() -> None:
-    assert {key for key, _, _ in CHANGES} >= {"fhir_r4", "canvas", "oracle_health"}
-    assert {key for key, _, _ in _timed()} >= {"fhir_r4", "oracle_health"}
+    for found, least in ((CHANGES, 4), (_timed(), 2)):
+        assert "fhir_r4" in {key for key, _, _ in found}
+        assert len({key for key, _, _ in found}) >= least
