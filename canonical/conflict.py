@@ -1,0 +1,123 @@
+"""What can stand between a command and the chart, as data: what each kind asks, and which decisions answer it. No comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from canonical.review_desk import Verb
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+class Conflict(StrEnum):
+    """The kinds of conflict."""
+
+    #: The target is not as its author saw it.
+    MOVED = "moved"
+    #: The target is not in the chart any more.
+    GONE = "gone"
+    #: The patient's record was merged into another, or closed.
+    MERGED_PATIENT = "merged_patient"
+    #: Somebody has the entry or its encounter open; the lock ends.
+    LOCKED = "locked"
+    #: The target is another patient's.
+    WRONG_PATIENT = "wrong_patient"
+    #: A status would go back: what is final would be preliminary again, an error would hold again.
+    STATUS_BACKWARDS = "status_backwards"
+    #: A newer command on the same entry is in the chart already: this one is older than it.
+    NEWER_APPLIED = "newer_applied"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConflictKind:
+    """One kind. ``cases``: the kinds of case that mean it; ``question`` is what a person decides; ``verbs`` how.
+
+    ``compares``: author, chart and proposal are shown side by side. ``ends_by_itself``: nobody is asked before its time is over.
+    """
+
+    kind: Conflict
+    cases: frozenset[str]
+    question: str
+    verbs: frozenset[Verb]
+    compares: bool = False
+    ends_by_itself: bool = False
+
+
+#: What can always be done about a command that has not left.
+_ALWAYS = frozenset({Verb.REJECT, Verb.WITHDRAW, Verb.ESCALATE, Verb.ASK_AUTHOR})
+
+CONFLICTS: dict[Conflict, ConflictKind] = {
+    one.kind: one
+    for one in (
+        ConflictKind(
+            kind=Conflict.MOVED,
+            cases=frozenset({"conflict"}),
+            question="Decide, field by field, which value stays.",
+            verbs=_ALWAYS | {Verb.RESOLVE},
+            compares=True,
+        ),
+        ConflictKind(
+            kind=Conflict.GONE,
+            cases=frozenset({"gone"}),
+            question="Decide whether this is still to be said, and of which entry.",
+            verbs=_ALWAYS,
+        ),
+        ConflictKind(
+            kind=Conflict.MERGED_PATIENT,
+            cases=frozenset({"merged_patient"}),
+            question="Find the record that is in use; its author sends it again for that one.",
+            verbs=_ALWAYS,
+        ),
+        ConflictKind(
+            kind=Conflict.LOCKED,
+            cases=frozenset({"locked"}),
+            question="Decide whether this waits any longer for whoever has the entry open.",
+            verbs=_ALWAYS | {Verb.RESEND},
+            ends_by_itself=True,
+        ),
+        ConflictKind(
+            kind=Conflict.WRONG_PATIENT,
+            cases=frozenset({"wrong_patient", "identity_mismatch"}),
+            question="Decide who was meant. It is not written for anybody else.",
+            verbs=_ALWAYS,
+        ),
+        ConflictKind(
+            kind=Conflict.STATUS_BACKWARDS,
+            cases=frozenset({"status_backwards", "status_ended"}),
+            question="The entry is further than this says. Decide whether anything of it is still to be written.",
+            verbs=_ALWAYS,
+            compares=True,
+        ),
+        ConflictKind(
+            kind=Conflict.NEWER_APPLIED,
+            cases=frozenset({"newer_applied"}),
+            question="A newer change is in the chart. Decide whether this older one still adds something.",
+            verbs=_ALWAYS | {Verb.RESOLVE},
+            compares=True,
+        ),
+    )
+}
+_BY_CASE = {case: kind for kind, row in CONFLICTS.items() for case in row.cases}
+
+
+def conflict_of(case_kind: str) -> ConflictKind | None:
+    """Return the conflict that a kind of case means, ``None`` where it is a question of another sort."""
+    kind = _BY_CASE.get(case_kind)
+    return CONFLICTS[kind] if kind else None
+
+
+def overtaken_by(seen_at: datetime | None, applied: Iterable[tuple[UUID, datetime | None]]) -> UUID | None:
+    """Return the command in the chart whose author looked at the entry after this one's did (both UTC), the latest of them.
+
+    ``applied`` are the commands of the subject that are in the chart, each with when its author looked; who did not say when
+    overtakes nobody and is not overtaken.
+    """
+    if seen_at is None:
+        return None
+    newer = [(looked, command) for command, looked in applied if looked is not None and looked > seen_at]
+    return max(newer)[1] if newer else None
