@@ -14,8 +14,8 @@ from config.policy_files import read_policies
 _HEAD = """# Policies
 
 Rendered from the files in `config/policies/` and the actions' own specifications; a test keeps this page equal to them. To change
-it, change a file and run `python -m config.policy_page > docs/policies.md`. Why it is so: `docs/adr/0013-policies-are-data.md`; how
-an installation lays its own over these: `docs/configuration.md`.
+it, change a file and run `python -m config.policy_page > docs/policies.md`. Why it is so: `docs/adr/0013-policies-are-data.md`;
+how an installation lays its own over these: `docs/configuration.md`.
 
 | rule | what may happen to a field group when the chart is not as its author saw it |
 |---|---|
@@ -26,8 +26,8 @@ an installation lays its own over these: `docs/configuration.md`.
 
 Under every rule: what author and chart both changed, in one group, goes to a person; so does a value that its author never saw.
 *Whole entry*: whatever moved in the entry, in any group, counts. *Final say*: `author`, once the rule lets it through; `chart`,
-`reviewer`: never without a person; `not ours`: no machine of ours writes it. *A person first*: somebody approves before anything is
-sent, overlapping or not.
+`reviewer`: never without a person; `not ours`: no machine of ours writes it. *A person first*: somebody approves before anything
+is sent, overlapping or not.
 """
 
 

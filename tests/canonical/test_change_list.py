@@ -47,6 +47,15 @@ def test_a_json_patch_makes_of_the_chart_exactly_what_was_decided(before: Json, 
     assert is_written_alike(applied, after)
 
 
+ITEMS = st.lists(VALUES, max_size=4)
+
+
+@given(ITEMS, ITEMS)
+def test_a_list_that_was_cut_or_grew_comes_to_exactly_what_was_decided(before: list[Any], after: list[Any]) -> None:
+    changes = json_patch({"dosage": before}, {"dosage": after})
+    assert is_written_alike(jsonpatch.apply_patch({"dosage": before}, changes), {"dosage": after})
+
+
 @given(projections())
 def test_nothing_is_changed_where_nothing_differs(said: Json) -> None:
     assert json_patch(said, said) == []

@@ -223,6 +223,15 @@ def test_a_target_that_was_named_by_a_command_is_named_by_what_the_reviewer_saw(
     assert made["target"]["reference"] == READING
 
 
+def test_where_the_ehr_states_no_version_none_is_stated() -> None:
+    picks = dict.fromkeys((*REST, "dosage", "effectivePeriod"), PROPOSAL)
+    original = parsed(CHANGE)
+    assert original["target"]["versionId"]
+    made = revised(original, compared(original, DOSE), picks, look(DOSE, version=None))
+    assert made is not None
+    assert "versionId" not in made["target"]
+
+
 def test_a_new_entry_is_corrected_without_a_target() -> None:
     original = parsed(vital_reading_json())
     groups = action_specs()["VitalReading"].field_groups

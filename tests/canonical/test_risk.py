@@ -106,3 +106,10 @@ def test_an_author_has_the_licence_of_their_role_and_a_patient_none() -> None:
         for role in ("physician", "nurse", "patient")
     }
     assert said == {"physician": Licence.PRESCRIBER, "nurse": Licence.NURSE, "patient": None}
+
+
+@pytest.mark.parametrize("authenticated", [True, False])
+def test_where_an_app_s_word_is_not_enough_the_author_must_have_logged_in(*, authenticated: bool) -> None:
+    facts = Facts(licence=Licence.PRESCRIBER, authenticated=authenticated)
+    needed = person_needed(policies().action("MedicationChange"), "changeDose", facts)
+    assert needed == (() if authenticated else ("author-not-licensed",))

@@ -18,7 +18,7 @@ from canonical.reviewer import Licence, Reviewer, Right
 from canonical.risk import Facts
 from canonical.ruling import Ruling, Verdict, groups_of, judge, judge_alone, who_may
 from canonical.ruling_words import REASONS
-from canonical.three_way import UNSEEN, Comparison, FieldState, compare
+from canonical.three_way import UNSEEN, Comparison, FieldDiff, FieldState, GroupDiff, compare
 from tests.canonical.policies import policies, policy_of, shipped, with_groups
 
 ACTION = "CareTask"
@@ -220,6 +220,37 @@ def test_a_reviewer_without_licence_or_right_is_told_who_decides() -> None:
 
 def test_a_field_in_no_group_is_one_of_its_own() -> None:
     assert groups_of(ACTION, ("owner", "requester", "status", "x")) == ("who", "status", "x")
+
+
+def lying(base: Any, current: Any) -> Comparison:
+    """A comparison that calls an overlap none, as no comparison of ours should."""
+    field = FieldDiff(
+        name="owner",
+        group="who",
+        state=FieldState.INDEPENDENT,
+        changed_by="author",
+        base=base,
+        current=current,
+        proposed="b",
+        pending=True,
+        moved=False,
+    )
+    return Comparison(
+        groups=(GroupDiff(name="who", significance="low", state=FieldState.INDEPENDENT, fields=(field,)),)
+    )
+
+
+@pytest.mark.parametrize("base", ["a", None, UNSEEN], ids=str)
+@pytest.mark.parametrize("rule", list(Rule))
+def test_what_would_be_lost_unseen_goes_to_a_person_also_where_nothing_else_noticed(base: Any, rule: Rule) -> None:
+    verdict = ruled(open_policy(rule), lying(base, "c"))
+    assert verdict.ruling is Ruling.REVIEW
+    assert "unseen-value" in verdict.reasons
+
+
+@pytest.mark.parametrize(("base", "current"), [("a", "a"), (None, None), (UNSEEN, None)], ids=str)
+def test_what_was_seen_or_is_not_there_is_not_lost_unseen(base: Any, current: Any) -> None:
+    assert ruled(open_policy(Rule.MERGE), lying(base, current)).ruling is Ruling.SEND
 
 
 VALUES = st.sampled_from([None, "a", "b", ["x"], ["x", "y"], ["y", "x"]])
