@@ -179,10 +179,11 @@ class R4Adapter:
         before = change.current or {}
         precondition = self._precondition(command, handler, change, current or Fetched(resource=None))
         resource = self.shape(handler.build(change), change)
-        self._check_status(before, resource, change.site)
         mark = change.site.changed_by(command.id, number)
         version, rebased = precondition.version, precondition.rebased
-        return self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
+        changed = self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
+        self._check_status(before, resource, change.site)
+        return changed
 
     def _check_status(self, before: Resource, after: Resource, site: Site) -> None:
         """Whatever a mapping or a late command says: what is final is not made preliminary, nor an error true again."""
