@@ -26,12 +26,21 @@ _FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "recorded"
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
     """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
+    return _comparable(_said(resource, fields, encounter=encounter), base_url)
+
+
+def _said(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
     said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
     said[SUBJECT] = resource.get(patient_element(str(resource.get("resourceType"))))
     said["encounter"] = _at(resource, encounter)
     said["securityLabel"] = resource.get("meta", {}).get("security")
-    said |= {field.name: field.read(resource) for field in fields}
-    return _comparable(said, base_url)
+    return said | {field.name: field.read(resource) for field in fields}
+
+
+def written(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
+    """Return what :func:`project` does with nothing brought into another form: displays, and elements that have no field too."""
+    stated = _said(resource, fields, encounter=encounter)
+    return {name: item for name, item in (resource | stated).items() if item is not None}
 
 
 def _at(resource: Resource, path: str) -> Any:
