@@ -1,4 +1,7 @@
-"""What can stand between a command and the chart, as data: what each kind asks, and which decisions answer it. No comparison."""
+"""What can stand between a command and the chart, as data, and which decisions answer it. No comparison, and no words.
+
+What is asked of a person, and how soon, is with the kinds of case (``canonical/case_kinds.py``).
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,13 @@ class Conflict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ConflictKind:
-    """One kind. ``cases``: the kinds of case that mean it; ``question`` is what a person decides; ``verbs`` how.
+    """One kind. ``cases``: the kinds of case that mean it; ``verbs``: how a person may answer them.
 
     ``compares``: author, chart and proposal are shown side by side. ``ends_by_itself``: nobody is asked before its time is over.
     """
 
     kind: Conflict
     cases: frozenset[str]
-    question: str
     verbs: frozenset[Verb]
     compares: bool = False
     ends_by_itself: bool = False
@@ -57,46 +59,39 @@ CONFLICTS: dict[Conflict, ConflictKind] = {
         ConflictKind(
             kind=Conflict.MOVED,
             cases=frozenset({"conflict"}),
-            question="Decide, field by field, which value stays.",
             verbs=_ALWAYS | {Verb.RESOLVE},
             compares=True,
         ),
         ConflictKind(
             kind=Conflict.GONE,
             cases=frozenset({"gone"}),
-            question="Decide whether this is still to be said, and of which entry.",
             verbs=_ALWAYS,
         ),
         ConflictKind(
             kind=Conflict.MERGED_PATIENT,
             cases=frozenset({"merged_patient"}),
-            question="Find the record that is in use; its author sends it again for that one.",
             verbs=_ALWAYS,
         ),
         ConflictKind(
             kind=Conflict.LOCKED,
             cases=frozenset({"locked"}),
-            question="Decide whether this waits any longer for whoever has the entry open.",
             verbs=_ALWAYS | {Verb.RESEND},
             ends_by_itself=True,
         ),
         ConflictKind(
             kind=Conflict.WRONG_PATIENT,
             cases=frozenset({"wrong_patient", "identity_mismatch"}),
-            question="Decide who was meant. It is not written for anybody else.",
             verbs=_ALWAYS,
         ),
         ConflictKind(
             kind=Conflict.STATUS_BACKWARDS,
             cases=frozenset({"status_backwards", "status_ended"}),
-            question="The entry is further than this says. Decide whether anything of it is still to be written.",
             verbs=_ALWAYS,
             compares=True,
         ),
         ConflictKind(
             kind=Conflict.NEWER_APPLIED,
             cases=frozenset({"newer_applied"}),
-            question="A newer change is in the chart. Decide whether this older one still adds something.",
             verbs=_ALWAYS | {Verb.RESOLVE},
             compares=True,
         ),
