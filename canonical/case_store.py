@@ -11,6 +11,7 @@ from uuid import UUID
 
 from canonical.case_views import QueueQuery
 from canonical.command import Command
+from canonical.command_views import TimelineEvent
 from canonical.events import Move
 from canonical.lifecycle import State
 from canonical.ports import Operation
@@ -51,6 +52,7 @@ class StoredCase:
     operation: str
     state: State
     state_reason: str
+    author_assurance: str
     waiting: int
     envelope: bytes
     headline: str | None
@@ -185,6 +187,10 @@ class CaseStore(Protocol):
 
     def operations(self, command: UUID) -> tuple[Operation, ...]:
         """Return the operations of a command as journaled, bytes included; none before its first claim."""
+        ...
+
+    def timeline(self, command: UUID) -> tuple[TimelineEvent, ...]:
+        """Return what happened to a command, oldest first."""
         ...
 
     def written_before(self, command: Command) -> Operation | None:

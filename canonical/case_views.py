@@ -45,6 +45,7 @@ class CaseRow:
     level: int = 0
     claimed_by: str | None = None
     asked: bool = False
+    not_in_bulk: str = "decided one by one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,10 @@ class QueuePage:
     open: int = 0
     counted_to: int = 1000
     overdue: int = 0
+    kinds: tuple[tuple[str, str], ...] = ()
+    connections: tuple[str, ...] = ()
+    action_types: tuple[str, ...] = ()
+    bulk_reasons: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

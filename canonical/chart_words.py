@@ -24,6 +24,16 @@ def field_text(name: str, value: Any) -> str:
     return _text(value, is_dose=_DOSE.search(name) is not None)
 
 
+def field_brief(name: str, value: Any) -> str:
+    """Return what ``value`` says in the fewest words that still tell it from another: of directions the dose alone."""
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(one, Mapping):
+        doses = [_text(item, is_dose=True) for rate in one.get("doseAndRate") or [] for item in _amounts(rate)]
+        if doses:
+            return ", ".join(doses)
+    return field_text(name, value)
+
+
 def codes_of(value: Any) -> str:
     """Return the codes behind the words, system and code, or nothing."""
     return ", ".join(dict.fromkeys(_codes(value)))

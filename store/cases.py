@@ -14,10 +14,12 @@ from canonical import exact_json
 from canonical.case_store import Resolution, Resolved, StoredCase, StoredDecision, StoredPage, StoredView, WaitingRow
 from canonical.case_views import QueueQuery
 from canonical.command import Command
+from canonical.command_views import TimelineEvent
 from canonical.lifecycle import OPEN
 from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.resolutions import resolve
@@ -141,6 +143,10 @@ class Cases:
     def operations(self, command: UUID) -> tuple[Operation, ...]:
         with transaction(self._engine) as connection:
             return tuple(stored_operations(connection, command))
+
+    def timeline(self, command: UUID) -> tuple[TimelineEvent, ...]:
+        with transaction(self._engine) as connection:
+            return tuple(TimelineEvent(**row) for row in rows(connection, EVENTS, {"id": command}))
 
     def written_before(self, command: Command) -> Operation | None:
         names = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import Choice
-from canonical.chart_words import field_text
 from canonical.lifecycle import TRANSITIONS, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
@@ -94,14 +93,14 @@ def text_required(verb: Verb, *, maybe_there: bool) -> bool:
 
 
 def _will_say(look: Look) -> str:
-    said = [f"{words(field.name)} {field_text(field.name, field.proposed)}" for field in look.comparison.author_fields]
+    said = [f"{words(field.name)} {look.in_words(field.name, 'proposed')}" for field in look.comparison.author_fields]
     return f"The chart will say: {'; '.join(said)}." if said else "The chart will say what it says now."
 
 
 def _stays(look: Look) -> str:
     if look.current is None:
         return "Nothing is written."
-    said = [f"{words(field.name)} {field_text(field.name, field.current)}" for field in look.comparison.author_fields]
+    said = [f"{words(field.name)} {look.in_words(field.name, 'chart')}" for field in look.comparison.author_fields]
     return f"The chart stays as it is: {'; '.join(said)}." if said else "The chart stays as it is."
 
 
@@ -109,7 +108,7 @@ def _field_by_field(look: Look) -> str:
     return f"You choose for every field what stays. If all of the proposal is kept: {_will_say(look)} The rest is not touched."
 
 
-_RESULTS = {
+_RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.APPROVE: _will_say,
     Verb.RESOLVE: _field_by_field,
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",

@@ -24,6 +24,7 @@ from canonical.ruling import Verdict
 from reconcile.review.choices import NEEDS_CHART, TRIGGERS, offered, text_required
 from reconcile.review.look import Look
 from reconcile.review.permissions import CLINICAL, Permissions
+from reconcile.review.picks import with_followers
 from reconcile.review.typed import laid_over
 
 #: Decisions of these choose what the chart will say: where policy wants two people, the second one signs them.
@@ -125,7 +126,7 @@ def resolution_of(
     ``ReviewError`` (``field-missing``, ``value-refused``, ``not-possible``) where the picks make no command that can be sent.
     """
     case, look, verdict = situation.case, situation.look, situation.verdict
-    chosen = _whole(_first_decision(situation) if decision.verb is Verb.SIGN else decision, look)
+    chosen = _whole(_first_decision(situation) if decision.verb is Verb.SIGN else decision, look, policies)
     envelope = _envelope(reviewer, chosen, look)
     verb = Verb.REJECT if chosen.verb is Verb.RESOLVE and envelope is None else chosen.verb
     is_first = decision.verb in _SIGNED_TWICE and verb in _SIGNED_TWICE and verdict.second_signature
@@ -157,12 +158,16 @@ def resolution_of(
     )
 
 
-def _whole(decision: Decision, look: Look) -> Decision:
-    """Return the decision with what was typed laid over what was proposed."""
+def _whole(decision: Decision, look: Look, policies: PolicySet) -> Decision:
+    """Return the decision with what was typed laid over what was proposed, and with what goes along with it."""
     fields = {
-        name: replace(pick, value=laid_over(look.proposed.get(name), pick.value)) if pick.pick is Pick.ANOTHER else pick
+        name: replace(pick, value=laid_over(look.written.proposed.get(name), pick.value))
+        if pick.pick is Pick.ANOTHER
+        else pick
         for name, pick in decision.fields.items()
     }
+    if fields:
+        fields = with_followers(fields, look, policies.action(look.command.envelope.action.type))
     return replace(decision, fields=fields)
 
 
@@ -178,7 +183,7 @@ def _step(verb: Verb, chosen: Decision, case: StoredCase) -> Move | None:
 
 def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:
     """Return the bytes of what is to be sent instead, or ``None``: as it stands, or not at all."""
-    if chosen.verb is not Verb.RESOLVE and not _changes(chosen) and not _moved(look):
+    if chosen.verb is not Verb.RESOLVE and not (chosen.verb is Verb.APPROVE and (_changes(chosen) or _moved(look))):
         return None
     original = exact_json.parse(exact_json.dumps(look.command.envelope.as_json()))
     sight = Sight(

@@ -14,6 +14,7 @@ from typing import Any
 from canonical import exact_json
 from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, StoredCase
+from canonical.chart_words import field_brief, field_text
 from canonical.command import Command
 from canonical.compound import digest_of
 from canonical.envelope import parse_envelope
@@ -27,7 +28,7 @@ from canonical.errors import (
 )
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
-from canonical.three_way import Comparison, compare
+from canonical.three_way import Comparison, FieldState, compare
 from tasks.preparation import Preparation, reference_of
 
 _STOPS: Mapping[type[WritebackError], str] = {
@@ -38,12 +39,22 @@ _STOPS: Mapping[type[WritebackError], str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was seen, what stands there and what is proposed, by canonical field, as R4 JSON with its words and displays."""
+
+    seen: Mapping[str, Any]
+    chart: Mapping[str, Any]
+    proposed: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """What was found. ``read_at`` is UTC.
 
     ``reference``, ``version`` and ``current`` are the entry of the chart that it is about (its target; what a create resembles;
     what was written); ``said`` and ``proposed`` what that entry says and would say, in canonical words; ``base`` what the author
-    saw, ``None`` where they named nothing. ``operations`` are what would be sent, if all of the proposal were kept;
+    saw, ``None`` where they named nothing. ``written`` are the same three as they are written, for words: never to compare.
+    ``operations`` are what would be sent, if all of the proposal were kept;
     ``stop`` is (kind, sentence) of what speaks against sending. ``is_readable``: the EHR answered.
     """
 
@@ -57,6 +68,7 @@ class Look:
     said: Mapping[str, Any]
     proposed: Mapping[str, Any]
     comparison: Comparison
+    written: Written
     operations: tuple[Operation, ...] = ()
     stop: tuple[str, str] | None = None
 
@@ -71,10 +83,21 @@ class Look:
         """The SHA-256 of everything that would leave, or ``None`` where nothing could be planned."""
         return digest_of(self.operations) if self.operations else None
 
+    def in_words(self, name: str, which: str) -> str:
+        """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
+        return field_text(name, getattr(self.written, which).get(name))
+
+    def in_brief(self, name: str, which: str) -> str:
+        """Return the same in the fewest words."""
+        return field_brief(name, getattr(self.written, which).get(name))
+
     @property
     def is_answered(self) -> bool:
-        """Whether the chart already says all that was proposed."""
-        return self.current is not None and self.comparison.moot
+        """Whether the chart already says what was proposed; who said it and when is no proposal."""
+        open_ = [group for group in self.comparison.groups if group.pending]
+        minor = all(group.state is FieldState.INDEPENDENT and group.significance != "high" for group in open_)
+        there = any(group.state is FieldState.ALREADY_THERE for group in self.comparison.groups)
+        return self.current is not None and (self.comparison.moot or (minor and there))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +144,11 @@ class ChartReader:
         proposed = ehr.project(ehr.said(primary)) if primary is not None else ehr.as_seen(_content(command))
         base = self._base(command, ehr, resource)
         target = command.envelope.target
+        written = Written(
+            seen=(target.seen if target is not None else None) or {},
+            chart=ehr.fields(resource) if resource is not None else {},
+            proposed=ehr.fields(ehr.said(primary)) if primary is not None else _content(command),
+        )
         return Look(
             command=command,
             read_at=self.clock(),
@@ -138,6 +166,7 @@ class ChartReader:
                 groups=command.spec.field_groups,
                 same_version=current is not None and target is not None and current.version == target.version_id,
             ),
+            written=written,
             operations=plan,
             stop=stop,
         )
@@ -193,7 +222,15 @@ class ChartReader:
     def _blind(self, command: Command) -> Look:
         """Return the look at an EHR that does not answer: what the command says, beside nothing."""
         nothing = compare(base=None, current={}, proposed={}, touched=(), groups=command.spec.field_groups)
-        return Look(command=command, read_at=self.clock(), is_readable=False, said={}, proposed={}, comparison=nothing)
+        return Look(
+            command=command,
+            read_at=self.clock(),
+            is_readable=False,
+            said={},
+            proposed={},
+            comparison=nothing,
+            written=Written(seen={}, chart={}, proposed=_content(command)),
+        )
 
     def planned(self, look: Look, envelope: bytes | None) -> bytes | None:
         """Return the digest of what would leave for ``envelope`` (``None``: the command as it stands) on the chart of ``look``.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from canonical import exact_json
-from canonical.case_kinds import case_kind
+from canonical.case_kinds import MOST_SEVERE, SEVERITY_DEFAULT, case_kind
 from canonical.case_store import StoredCase, StoredDecision, WaitingRow
 from canonical.case_views import Banner, ChartChange, ContextEntry, FieldRow, Proposal, WaitingCommand
-from canonical.chart_words import NOTHING, codes_of, field_text
+from canonical.chart_words import codes_of, field_text
 from canonical.envelope import Envelope
 from canonical.plain_times import moment_in_words
 from canonical.plain_values import words
@@ -18,6 +18,7 @@ from canonical.policy import ActionPolicy, Direction
 from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
+from reconcile.review.picks import to_pick
 from reconcile.review.rows import about
 from reconcile.review.typed import editable
 
@@ -50,17 +51,16 @@ def question_of(case: StoredCase, look: Look) -> str:
 
 def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
     """Return the fields that differ, and those that do not, each in the order of the action's groups."""
-    stated = look.command.envelope.action.as_json()
+    stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
     differing = [field for field in look.comparison.fields if field.pending or field.moved]
     rest = [field for field in look.comparison.fields if not field.pending and not field.moved]
     return (
-        tuple(_row(field, look, policy, is_stated=field.name in stated) for field in differing),
-        tuple(_row(field, look, policy, is_stated=False) for field in rest),
+        tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in differing),
+        tuple(_row(field, look, policy, "not changed") for field in rest),
     )
 
 
-def _row(field: FieldDiff, look: Look, policy: ActionPolicy, *, is_stated: bool) -> FieldRow:
-    pending = field.pending and is_stated
+def _row(field: FieldDiff, look: Look, policy: ActionPolicy, fixed: str) -> FieldRow:
     model = type(look.command.envelope.action)
     return FieldRow(
         name=field.name,
@@ -68,21 +68,24 @@ def _row(field: FieldDiff, look: Look, policy: ActionPolicy, *, is_stated: bool)
         group=field.group,
         state=field.state,
         changed_by=field.changed_by,
-        seen=None if field.base is UNSEEN else field_text(field.name, field.base),
-        chart=field_text(field.name, field.current),
+        seen=None if field.base is UNSEEN else look.in_words(field.name, "seen"),
+        chart=look.in_words(field.name, "chart"),
         # What the author would leave alone is no proposal of theirs, whatever the plan repeats.
-        proposed=field_text(field.name, field.proposed) if field.pending else "not changed",
+        proposed=look.in_words(field.name, "proposed") if field.pending else "not changed",
         direction=_DIRECTION[field_direction(policy, field)],
-        codes=codes_of([field.current, field.proposed]),
-        editable=editable(model, field.name, field.proposed) if pending else None,
-        fixed="" if pending else _fixed(field),
+        codes=codes_of([written.get(field.name) for written in (look.written.chart, look.written.proposed)]),
+        editable=editable(model, field.name, look.written.proposed.get(field.name)) if not fixed else None,
+        fixed=fixed,
     )
 
 
-def _fixed(field: FieldDiff) -> str:
-    if field.pending:
-        return "follows from the rest of the proposal"
-    return "the author does not change this" if field.moved else ""
+def _fixed(field: FieldDiff, stated: Container[str], asked: Container[str]) -> str:
+    """Return why a field cannot be chosen alone, or nothing."""
+    if field.name in asked:
+        return ""
+    if not field.pending:
+        return "the author does not change this"
+    return "goes along with what you decide" if field.name in stated else "follows from the rest of the proposal"
 
 
 def proposal_of(envelope: Envelope, case: StoredCase) -> Proposal:
@@ -136,7 +139,7 @@ def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
             id=row.id,
             words=_action_words(row.envelope),
             received_at=row.received_at,
-            severity=1 if row.is_urgent else 3,
+            severity=MOST_SEVERE if row.is_urgent else SEVERITY_DEFAULT,
         )
         for row in rows
     )
@@ -150,15 +153,13 @@ def _action_words(envelope: bytes) -> str:
 def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:
     """Return what a first person decided, as the second one is asked to sign it."""
     told = exact_json.parse(decision.content) if decision.content is not None else {}
-    picks = {name: item for name, item in told.get("fields", {}).items()}
-    said = [f"{words(name)}: {_picked(name, item, look)}" for name, item in picks.items()]
+    said = [f"{words(name)}: {_picked(name, item, look)}" for name, item in told.get("fields", {}).items()]
     when = moment_in_words(decision.at, zone)
     return f"{decision.person_name} decided at {when}: {words(decision.verb)}. {'; '.join(said)}".strip()
 
 
 def _picked(name: str, item: Mapping[str, object], look: Look) -> str:
-    field = look.comparison.field(name)
     if item["pick"] == "another":
         return field_text(name, item["value"])
-    value = None if field is None else field.current if item["pick"] == "chart" else field.proposed
-    return f"{field_text(name, value) if value is not None else NOTHING} ({item['pick']})"
+    which = "chart" if item["pick"] == "chart" else "proposed"
+    return f"{look.in_words(name, which)} ({item['pick']})"

@@ -12,7 +12,8 @@ from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
 from canonical.plain_values import words
 from canonical.reviewer import Reviewer, Right
-from canonical.three_way import UNSEEN, Comparison
+from canonical.three_way import UNSEEN
+from reconcile.review.look import Look
 
 #: The field that says what an action is about, whatever the action.
 _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
@@ -20,8 +21,11 @@ _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topi
 _LONGEST = 120
 
 
-def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str]) -> CaseRow:
-    """Return ``case`` as a row for ``reviewer``; ``ehrs`` is connection → the EHR as people call it."""
+def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not_in_bulk: str) -> CaseRow:
+    """Return ``case`` as a row for ``reviewer``; ``ehrs`` is connection → the EHR as people call it.
+
+    ``not_in_bulk`` says why it is decided by itself, or nothing.
+    """
     kind = case_kind(case.kind)
     shows = reviewer.may(Right.SEE_CONTENT)
     envelope = exact_json.parse(case.envelope) if shows else None
@@ -45,6 +49,7 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str]) -> Cas
         level=case.level,
         claimed_by=case.claimed_name if held else None,
         asked=case.asked_until is not None,
+        not_in_bulk=not_in_bulk,
     )
 
 
@@ -69,15 +74,17 @@ def _headline(envelope: Mapping[str, Any]) -> str:
     return _short(f"{about(action)}: {words(action['operation'])}")
 
 
-def headline(action: Mapping[str, Any], comparison: Comparison) -> str:
+def headline(look: Look) -> str:
     """Return what collides: what was seen, what is proposed, and to what the chart moved."""
-    fields = [field for group in comparison.overlapping for field in group.fields if field.pending or field.moved]
+    action, comparison = look.command.envelope.action.as_json(), look.comparison
+    fields = [field for group in comparison.overlapping for field in group.fields if field.pending]
     field = next(iter(fields), next(iter(comparison.author_fields), None))
     if field is None:
         return _short(f"{about(action)}: {words(action['operation'])}")
-    seen = "" if field.base is UNSEEN else f"{field_text(field.name, field.base)} → "
-    moved = f": the chart says {field_text(field.name, field.current)}" if field.moved or field.is_unseen else ""
-    return _short(f"{about(action)}, {words(field.name)} {seen}{field_text(field.name, field.proposed)}{moved}")
+    name, shown = field.name, words(field.name)
+    seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
+    moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
+    return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
 
 
 def _short(text: str) -> str:
