@@ -81,18 +81,23 @@ class CaseRowFactory(Factory[CaseRow]):
     waiting = 1
 
 
-class OutageRowFactory(CaseRowFactory):
-    """A case of operations, one of many of one cause."""
-
-    kind = "outage"
-    kind_words = "The EHR refused for want of a setting"
-    severity = 4
-    pool = Pool.OPERATIONS
-    patient = None
-    headline = None
-    action = "Vital sign"
-    waiting = 0
-    not_in_bulk = ""
+def outage_row(id: int, **over: Any) -> CaseRow:
+    """Return a case of operations, one of many of one cause."""
+    return CaseRowFactory.build(
+        id=id,
+        **{
+            "kind": "outage",
+            "kind_words": "The EHR refused for want of a setting",
+            "severity": 4,
+            "pool": Pool.OPERATIONS,
+            "patient": None,
+            "headline": None,
+            "action": "Vital sign",
+            "waiting": 0,
+            "not_in_bulk": "",
+            **over,
+        },
+    )
 
 
 class BannerFactory(Factory[Banner]):
@@ -102,7 +107,7 @@ class BannerFactory(Factory[Banner]):
     name = "Ada Testcase"
     birth = "born 1957-11-23, 68 years"
     sex = "female"
-    record_number = "MRN 100-17"
+    record_number = "100-17"
     place = "Ward 4 East, bed 12"
     allergies = "3, worst: penicillin (anaphylaxis)"
 
@@ -117,7 +122,7 @@ class FieldRowFactory(Factory[FieldRow]):
     label = "Dose and timing"
     group = "regimen"
     state = FieldState.OVERLAPPING
-    changed_by = "changed by Dr. Cole and by the author"
+    changed_by = "Dr. Cole"
     seen = "25 mg by mouth twice daily"
     chart = "12.5 mg by mouth twice daily"
     proposed = "50 mg by mouth twice daily"
@@ -132,7 +137,7 @@ def status_field() -> FieldRow:
         label="Status",
         group="status",
         state=FieldState.INDEPENDENT,
-        changed_by="changed by the author",
+        changed_by=None,
         seen="active",
         chart="active",
         proposed="on hold",
@@ -148,7 +153,7 @@ def start_field() -> FieldRow:
         label="Start",
         group="regimen",
         state=FieldState.INDEPENDENT,
-        changed_by="changed by the author",
+        changed_by=None,
         seen=None,
         chart="2026-01-04",
         proposed="2026-03-10",
@@ -240,9 +245,9 @@ class CasePageFactory(Factory[CasePage]):
     view = "view-1"
     command_id = COMMAND
     banner = SubFactory(BannerFactory)
-    fields = LazyAttribute(lambda page: (FieldRowFactory.build(), start_field(), status_field()))
+    fields = LazyAttribute(lambda _: (FieldRowFactory.build(), start_field(), status_field()))
     unchanged = LazyAttribute(
-        lambda page: (
+        lambda _: (
             FieldRowFactory.build(
                 name="medication",
                 label="Medicine",
@@ -280,13 +285,13 @@ class CasePageFactory(Factory[CasePage]):
         ContextEntry(title="Weight", lines=("72.50 kg on 2026-03-02",), read_at="15:00 UTC"),
         ContextEntry(title="Renal function", lines=("could not be read",), read_at="15:00 UTC"),
     )
-    choices = LazyAttribute(lambda page: choices())
+    choices = LazyAttribute(lambda _: choices())
     waiting = LazyAttribute(
-        lambda page: (
+        lambda _: (
             WaitingCommand(id=WAITING, words="Stop metoprolol", received_at=NOW - timedelta(minutes=5), severity=1),
         )
     )
-    timeline = LazyAttribute(lambda page: timeline())
+    timeline = LazyAttribute(lambda _: timeline())
     payload = '{"resourceType": "MedicationRequest"}'
     ids = (("Correlation id", "visit-77"),)
     read_at = "2026-03-10 15:00 UTC"
@@ -344,7 +349,7 @@ class CommandPageViewFactory(Factory[CommandPageView]):
     received_at = NOW - timedelta(minutes=30)
     correlation_id = "visit-77"
     case_id = None
-    timeline = LazyAttribute(lambda view: timeline())
+    timeline = LazyAttribute(lambda _: timeline())
     operations = (("MedicationRequest update", "applied, version 4"),)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -36,7 +38,7 @@ class BoardScreen:
         me = self._screen.reviewer(request)
         board = self._desk.board(me)
         outcomes, rates = _outcomes(board), _rates(board)
-        plots = {
+        plots: dict[str, Any] = {
             "ages": stacks("Open cases by age and severity", board.ages, _SEVERITIES),
             "kinds": bars("Open cases by kind", board.by_kind),
             "outcomes": stacks("Commands by connection and outcome", outcomes, _STATUSES),
@@ -45,8 +47,9 @@ class BoardScreen:
                 for name, days in rates
             ],
         }
-        shown = {"plots": plots, "outcomes": outcomes, "rates": rates, "severities": _SEVERITIES, "statuses": _STATUSES}
-        return self._screen.page(request, "board.html", me=me, board=board, **shown)
+        series = {"severities": _SEVERITIES, "statuses": _STATUSES}
+        figures = {"plots": plots, "outcomes": outcomes, "rates": rates}
+        return self._screen.page(request, "board.html", me=me, shown={"board": board, **figures, **series})
 
 
 def _outcomes(board: BoardView) -> list[tuple[str, tuple[int, ...]]]:

@@ -50,9 +50,10 @@ class BulkScreen:
             status, sentence = told(error) or (500, "")
             return self._again(request, me, form, status, sentence)
         act = words.BULK[verb]
-        return self._screen.page(request, "bulk_done.html", me=me, act=act, results=done.results)
+        return self._screen.page(request, "bulk_done.html", me=me, shown={"act": act, "results": done.results})
 
     def _again(self, request: Request, me: Reviewer, form: Form, status: int, sentence: str) -> Response:
         filters = Filters.parsed(request.cookies.get(COOKIE, ""))
-        again = {"bulk_error": sentence, "bulk_chosen": form.every("case"), "bulk_reason": form.text("reason")}
-        return self._queue.show(request, me, filters, status=status, bulk_text=form.text("text"), **again)
+        typed = {"bulk_reason": form.text("reason"), "bulk_text": form.text("text")}
+        again = {"bulk_error": sentence, "bulk_chosen": form.every("case"), **typed}
+        return self._queue.show(request, me, filters, status=status, again=again)

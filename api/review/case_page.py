@@ -114,20 +114,17 @@ class CaseScreen:
         kept: Kept | None = None,
         break_glass: str = "",
     ) -> Response:
-        return self._screen.page(
-            request,
-            "case.html",
-            me=me,
-            status=status,
-            page=page,
-            did=words.DONE[Verb(did)] if did in set(Verb) else "",
-            error=error,
-            kept=kept or Kept(),
-            break_glass=break_glass,
-            digest=digest,
-            picking=any(choice.fields and not choice.closed_to for choice in page.choices),
-            standing=self._standing(me, page),
-        )
+        shown = {
+            "page": page,
+            "did": words.DONE[Verb(did)] if did in set(Verb) else "",
+            "error": error,
+            "kept": kept or Kept(),
+            "break_glass": break_glass,
+            "digest": digest,
+            "picking": any(choice.fields and not choice.closed_to for choice in page.choices),
+            "standing": self._standing(me, page),
+        }
+        return self._screen.page(request, "case.html", me=me, status=status, shown=shown)
 
     def _standing(self, me: Reviewer, page: CasePage) -> Standing | None:
         """What became of the write, for a case that is over; the case itself must do where the command may not be seen."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -48,7 +47,7 @@ class CommandScreen:
         standing = standing_of(self._desk.command(me, command_id))
         if standing.mark == said:
             return Response(status_code=204, headers=HEADERS)
-        return self._screen.page(request, "standing.html", me=me, standing=standing)
+        return self._screen.page(request, "standing.html", me=me, shown={"standing": standing})
 
     def compensate(self, request: Request, command_id: UUID, form: Posted) -> Response:
         """Give the command that takes this one out of the chart, and show that one."""
@@ -75,8 +74,8 @@ class CommandScreen:
         form: Form | None = None,
     ) -> Response:
         view = self._desk.command(me, command_id)
-        shown: dict[str, Any] = {"view": view, "standing": standing_of(view), "error": error, "form": form or Form()}
-        return self._screen.page(request, "command.html", me=me, status=status, **shown)
+        shown = {"view": view, "standing": standing_of(view), "error": error, "form": form or Form()}
+        return self._screen.page(request, "command.html", me=me, status=status, shown=shown)
 
 
 def _to(command_id: UUID) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -95,23 +96,14 @@ class QueueScreen:
         *,
         cursor: str | None = None,
         status: int = 200,
-        **again: Any,
+        again: Mapping[str, Any] | None = None,
     ) -> Response:
         """Return the page; ``again`` is what a refused act on many had chosen and typed."""
         found = self._desk.queue(me, filters.query(cursor))
-        shown = {"bulk_error": "", "bulk_chosen": (), "bulk_reason": "", "bulk_text": ""} | again
         news = _news_address(filters, _ids(found), "") if cursor is None else ""
-        return self._screen.page(
-            request,
-            "queue.html",
-            me=me,
-            status=status,
-            page=found,
-            filters=filters,
-            news=news,
-            first=cursor is None,
-            **shown,
-        )
+        bulk = {"bulk_error": "", "bulk_chosen": (), "bulk_reason": "", "bulk_text": "", **(again or {})}
+        shown = {"page": found, "filters": filters, "news": news, "first": cursor is None, **bulk}
+        return self._screen.page(request, "queue.html", me=me, status=status, shown=shown)
 
     def news(self, request: Request, known: str = "", said: str = "") -> Response:
         """Return what changed since a page with the cases ``known`` was shown; nothing where that was already ``said``."""
@@ -124,7 +116,8 @@ class QueueScreen:
         if mark == said:
             return Response(status_code=204, headers=HEADERS)
         address = _news_address(filters, tuple(sorted(old)), mark)
-        return self._screen.page(request, "queue_news.html", me=me, sentence=sentence, news=address, filters=filters)
+        shown = {"sentence": sentence, "news": address, "filters": filters}
+        return self._screen.page(request, "queue_news.html", me=me, shown=shown)
 
 
 def _ids(page: QueuePage) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -79,11 +79,11 @@ class Screen:
         return reviewer
 
     def page(
-        self, request: Request, template: str, *, me: Reviewer | None, status: int = 200, **shown: Any
+        self, request: Request, template: str, *, me: Reviewer | None, shown: Mapping[str, Any], status: int = 200
     ) -> Response:
-        """Return a page; ``me`` is who looks, ``None`` on pages for nobody."""
+        """Return a page of ``shown``; ``me`` is who looks, ``None`` on pages for nobody."""
         token = "" if me is None else self.access.csrf_token(request)
-        text = self._templates.get_template(template).render(me=me, csrf=token, now=self.clock(), **shown)
+        text = self._templates.get_template(template).render(shown, me=me, csrf=token, now=self.clock())
         return HTMLResponse(text, status_code=status, headers=HEADERS)
 
     def logged_out(self, request: Request) -> Response:
@@ -119,9 +119,8 @@ class Screen:
 
     def _held(self, request: Request, status: int, sentence: str, *, me: Reviewer | None) -> Response:
         held = form_of(request).held()
-        return self.page(
-            request, "held.html", me=me, status=status, sentence=sentence, held=held, path=request.url.path, code=status
-        )
+        shown = {"sentence": sentence, "held": held, "path": request.url.path, "code": status}
+        return self.page(request, "held.html", me=me, status=status, shown=shown)
 
 
 class _HtmlRoute(APIRoute):

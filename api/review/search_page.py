@@ -50,5 +50,5 @@ class SearchScreen:
         return self._show(request, me, form, hits=hits)
 
     def _show(self, request: Request, me: Reviewer, form: Form, *, status: int = 200, **found: Any) -> Response:
-        shown = {"hits": None, "error": ""} | found
-        return self._screen.page(request, "search.html", me=me, status=status, form=form, statuses=Status, **shown)
+        shown = {"form": form, "statuses": Status, "hits": None, "error": "", **found}
+        return self._screen.page(request, "search.html", me=me, status=status, shown=shown)

@@ -20,10 +20,10 @@ class TypedValueError(ValueError):
 
 
 def typed_value(kind: EditKind, value: str, *, unit: str = "", dose: str | None = None) -> Any:
-    """Return the typed text as the value of a :class:`canonical.review_desk.FieldPick`; ``dose`` is ``None`` where none is asked.
+    """Return the typed text as the value of a :class:`canonical.review_desk.FieldPick`.
 
-    ``QUANTITY``: ``{"value", "unit"}``. ``DOSAGE``: ``{"text", "doseAndRate": [{"doseQuantity": {"value", "unit"}}]}``, the second
-    member only where the dose has a number. ``CHOICE``: the code. ``TEXT`` and ``DATE``: the text.
+    ``dose`` is ``None`` where none is asked for. By kind: ``QUANTITY`` is ``{"value", "unit"}``; ``DOSAGE`` is ``{"text"}``,
+    and with a dose ``"doseAndRate": [{"doseQuantity": {"value", "unit"}}]``; ``CHOICE`` is the code; ``TEXT`` and ``DATE`` are the text.
 
     Raises :class:`TypedValueError`.
     """

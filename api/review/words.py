@@ -15,7 +15,7 @@ POOLS: dict[Pool, str] = {Pool.CLINICAL: "clinical", Pool.OPERATIONS: "operation
 LICENCES: dict[Licence, str] = {licence: licence.value for licence in Licence}
 FIELD_STATES: dict[FieldState, str] = {
     FieldState.SAME: "unchanged",
-    FieldState.INDEPENDENT: "changed by one side only",
+    FieldState.INDEPENDENT: "one side changed it",
     FieldState.OVERLAPPING: "both would change it",
     FieldState.ALREADY_THERE: "the chart already says so",
 }

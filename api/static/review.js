@@ -83,6 +83,13 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+/* -- typing another value chooses it, as its reader expects; nothing else is ever chosen for anybody */
+
+document.addEventListener("input", (event) => {
+  const radio = event.target.closest?.(".another")?.querySelector("input[type=radio]");
+  if (radio && event.target !== radio) radio.checked = event.target.value !== "" || radio.checked;
+});
+
 /* -- a part that no longer renews itself says so, once */
 
 for (const kind of ["htmx:error", "htmx:response:error"]) {

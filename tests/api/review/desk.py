@@ -129,8 +129,8 @@ class Ward:
     def access(self) -> Access:
         return Access(
             reviewer=self._reviewer,
-            csrf_token=lambda request: self.token,
-            check_csrf=lambda request, token: token == self.token,
+            csrf_token=lambda _: self.token,
+            check_csrf=lambda _, token: token == self.token,
         )
 
     def _reviewer(self, request: Request) -> Reviewer:
