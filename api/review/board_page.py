@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.review import words
-from api.review.plots import Series, bars, columns, stacks
+from api.review.plots import Series, columns, stacks
 from api.review.screen import Screen
 from canonical.case_views import BoardView
 from canonical.review_desk import ReviewDesk
@@ -18,6 +18,7 @@ _SEVERITIES = tuple(
     Series(name=f"severity {number} ({word})", css=f"severity-{number}") for number, word in words.SEVERITIES.items()
 )
 _STATUSES = tuple(Series(name=words.status_words(status), css=f"status-{status.value}") for status in Status)
+_CASES = (Series(name="cases", css="plain"),)
 
 
 class BoardScreen:
@@ -37,18 +38,18 @@ class BoardScreen:
         """Return the board as of now."""
         me = self._screen.reviewer(request)
         board = self._desk.board(me)
-        outcomes, rates = _outcomes(board), _rates(board)
+        outcomes, rates, kinds = _outcomes(board), _rates(board), [(kind, (count,)) for kind, count in board.by_kind]
         plots: dict[str, Any] = {
             "ages": stacks("Open cases by age and severity", board.ages, _SEVERITIES),
-            "kinds": bars("Open cases by kind", board.by_kind),
+            "kinds": stacks("Open cases by kind", kinds, _CASES),
             "outcomes": stacks("Commands by connection and outcome", outcomes, _STATUSES),
             "rates": [
                 columns(f"Conflicts in 100 commands a day, {name}", [(day, rate) for day, rate, _, _ in days])
                 for name, days in rates
             ],
         }
-        series = {"severities": _SEVERITIES, "statuses": _STATUSES}
-        figures = {"plots": plots, "outcomes": outcomes, "rates": rates}
+        series = {"severities": _SEVERITIES, "statuses": _STATUSES, "one_series": _CASES}
+        figures = {"plots": plots, "outcomes": outcomes, "rates": rates, "kinds": kinds}
         return self._screen.page(request, "board.html", me=me, shown={"board": board, **figures, **series})
 
 

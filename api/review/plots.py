@@ -1,4 +1,4 @@
-"""Plots as SVG text made on the server: bars, stacked bars, columns. Colours are classes of our style sheet; no scripts.
+"""Plots as SVG text made on the server: stacked bars and columns. Colours are classes of our style sheet; no scripts.
 
 Each is an image with a title; the same figures stand in a table beside it.
 """
@@ -30,11 +30,6 @@ def stacks(title: str, rows: Sequence[tuple[str, Sequence[int]]], series: Sequen
     largest = max((sum(counts) for _, counts in rows), default=0) or 1
     drawn = [_stack(index * _ROW, label, counts, series, largest) for index, (label, counts) in enumerate(rows)]
     return _image(title, _ROW * max(1, len(rows)), Markup("").join(drawn))
-
-
-def bars(title: str, rows: Sequence[tuple[str, int]]) -> Markup:
-    """Return one bar a row."""
-    return stacks(title, [(label, (count,)) for label, count in rows], (Series(name="cases", css="plain"),))
 
 
 def _stack(top: int, label: str, counts: Sequence[int], series: Sequence[Series], largest: int) -> Markup:

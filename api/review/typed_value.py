@@ -23,7 +23,8 @@ def typed_value(kind: EditKind, value: str, *, unit: str = "", dose: str | None 
     """Return the typed text as the value of a :class:`canonical.review_desk.FieldPick`.
 
     ``dose`` is ``None`` where none is asked for. By kind: ``QUANTITY`` is ``{"value", "unit"}``; ``DOSAGE`` is ``{"text"}``,
-    and with a dose ``"doseAndRate": [{"doseQuantity": {"value", "unit"}}]``; ``CHOICE`` is the code; ``TEXT`` and ``DATE`` are the text.
+    and with a dose ``"doseAndRate": [{"doseQuantity": {"value", "unit"}}]``; ``CHOICE`` is the code; ``TEXT`` and ``DATE`` are
+    the text.
 
     Raises :class:`TypedValueError`.
     """
