@@ -83,6 +83,12 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+/* -- Enter in a field is no decision: it would press a button that nobody aimed at */
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("form[data-deliberate] input")) event.preventDefault();
+});
+
 /* -- typing another value chooses it, as its reader expects; nothing else is ever chosen for anybody */
 
 document.addEventListener("input", (event) => {

@@ -211,18 +211,31 @@ def test_every_other_choice_needs_no_javascript_either(ward: Ward, browser: Brow
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
-def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, *, scripted: bool) -> None:
+@pytest.mark.parametrize("place", ["Dose and timing: directions", "Status: keep the chart"])
+def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, place: str, *, scripted: bool) -> None:
+    """A browser presses the first button of the form then, also for a radio button."""
     ward.typical(row=CaseRowFactory.build(id=1))
     with browser.new_context(java_script_enabled=scripted) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/cases/1")
         page.get_by_label("Dose and timing: directions").fill("once daily")
-        page.keyboard.press("Enter")
-        page.get_by_label("Status: keep the chart").check()
-        page.keyboard.press("Enter")
-        expect(page).to_have_url(f"{ward.url}/review/cases/1")
+        page.get_by_label(place).press("Enter")
+        if not scripted:
+            expect(page.get_by_text("Choose one of the decisions. Nothing was changed.")).to_be_visible()
         expect(page.get_by_label("Dose and timing: directions")).to_have_value("once daily")
     assert ward.desk.asked_of("decide") == []
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
+def test_enter_in_the_queue_acts_on_nothing(ward: Ward, browser: Browser, *, scripted: bool) -> None:
+    ward.typical(row=outage_row(1))
+    with browser.new_context(java_script_enabled=scripted) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/queue")
+        page.get_by_label("Select case 1").check()
+        page.get_by_label("Select case 1").press("Enter")
+        expect(page.get_by_label("Select case 1")).to_be_checked()
+    assert {name for name, _ in ward.desk.asked} == {"queue"}
 
 
 def test_typing_another_value_chooses_it(ward: Ward, page: Page) -> None:
@@ -254,7 +267,7 @@ def test_what_was_typed_survives_the_end_of_the_session(ward: Ward, page: Page) 
     expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
     ward.logged_in, ward.token = True, "token-after-the-login"
     press(page)
-    expect(page.get_by_role("alert")).to_contain_text("Nothing was changed")
+    expect(page.locator("#error")).to_contain_text("Nothing was changed")
     expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
     press(page)
     expect(page.get_by_text("Recorded: it will not be written.")).to_be_visible()

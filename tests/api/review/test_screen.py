@@ -75,8 +75,8 @@ def every_page(ward: Ward) -> dict[str, httpx.Response]:
 
 def test_no_text_of_a_case_becomes_markup(ward: Ward) -> None:
     fill(ward)
-    ward.desk.pages = {id: poisoned(page) for id, page in ward.desk.pages.items()}
-    ward.desk.commands = {id: poisoned(view) for id, view in ward.desk.commands.items()}
+    ward.desk.pages = {number: poisoned(page) for number, page in ward.desk.pages.items()}
+    ward.desk.commands = {key: poisoned(view) for key, view in ward.desk.commands.items()}
     ward.desk.hits = (poisoned(SearchHitFactory.build()),)
     ward.desk.board_view = replace(poisoned(BoardViewFactory.build()), outcomes=((ATTACK, "inChart", 1),))
     reason = (("code", ATTACK),)
