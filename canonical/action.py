@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from canonical.clinical_time import ClinicalTime
     from canonical.envelope import Envelope
+    from canonical.review_context import ContextWanted
 
 
 class Action(Element):
@@ -36,7 +37,7 @@ class OperationRule:
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
     its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
     (``target.acknowledged``). ``own_entry``: it refers to its target and writes an entry of its own, which is what later
-    commands mean when they name this one.
+    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question.
     """
 
     creates: bool = False
@@ -44,6 +45,7 @@ class OperationRule:
     takes_back: bool = False
     high_risk: bool = False
     own_entry: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class ActionSpec:
     ``parts``: of a compound, the envelopes of the actions that it consists of besides its own entry, in the order in which
     they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
     ``mentions``: literal references that the own entry will name and nothing changes; before anything is sent each must be
-    in the chart, of this patient, and no error.
+    in the chart, of this patient, and no error. ``context``: what of the chart a person who decides about it must see beside.
     """
 
     model: type[Action]
@@ -119,6 +121,7 @@ class ActionSpec:
     parts: Callable[[Envelope], tuple[Envelope, ...]] = field(default=lambda _envelope: ())
     surroundings: Surroundings | None = None
     mentions: Callable[[Envelope], tuple[str, ...]] = field(default=lambda _envelope: ())
+    context: tuple[ContextWanted, ...] = ()
 
     @property
     def type(self) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Governance:
     """What the gate needs to know now: the consent pinned and in force, switches that are off, the approval given.
 
-    ``approval_digest`` is the digest of the command that a person approved; ``None`` when none was asked for or given.
+    ``approval_digest`` is the digest of the command that a person approved, ``approval_payload`` that of what would leave for it;
+    ``None`` when none was asked for or given.
     """
 
     consent_version: int
@@ -31,6 +32,7 @@ class Governance:
     approval_required: bool = False
     approval_digest: bytes | None = None
     approval_until: datetime | None = None
+    approval_payload: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +54,15 @@ class OperationProgress:
 class Command:
     """One accepted intent.
 
-    ``digest`` is the SHA-256 of the stored envelope; ``subject`` groups the commands about one resource; ``root`` is
+    ``envelope`` is what is to be sent: as it was received, or as it was decided since; ``digest`` is its SHA-256;
+    ``subject`` groups the commands about one resource; ``root`` is
     the command that created the resource (itself for a create); ``lane_seq`` its place in the lane. ``attempts`` counts
     requests and only grows; ``spent`` is what they cost of the retry budget; ``stumbles`` counts turns that died before
     a claim.
     ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
     ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
-    that it is to be sent, whatever the chart says. ``sent_as`` names the fallback by which it goes: its entry itself is not
+    that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
+    that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed.
     """
 
@@ -89,6 +93,7 @@ class Command:
     known_versions: tuple[str, ...] = ()
     operations: tuple[OperationProgress, ...] = ()
     resend_decided: bool = False
+    is_replanned: bool = False
     sent_as: str | None = None
 
     @property

@@ -114,7 +114,7 @@ class Trigger(StrEnum):
     TARGET_MOVED = "target_moved"
     #: A check found something only a person can decide; the reason says what.
     REVIEW_REQUIRED = "review_required"
-    #: The chart and the proposal were brought together on the version a person saw.
+    #: The chart and the proposal were brought together: on the version a person saw, or where policy lets a machine do it.
     REBASED = "rebased"
     #: A person decided to send again.
     RESEND_DECIDED = "resend_decided"
@@ -163,6 +163,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.READY, T.CLAIMED): S.SENDING,
         (S.READY, T.APPROVAL_LAPSED): S.AWAITING_APPROVAL,
         (S.READY, T.TARGET_MOVED): S.CONFLICTED,
+        (S.READY, T.REBASED): S.READY,
         (S.READY, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.READY, T.PAUSED): S.PARKED,
         (S.READY, T.CONNECTION_CLOSED): S.PARKED,

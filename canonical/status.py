@@ -116,6 +116,14 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The approval ran out, or no longer fits what would be sent. Nothing was sent.",
         next="A reviewer with the right licence decides again.",
     ),
+    "already-in-chart": Explanation(
+        sentence="The chart says it already, so there was nothing left to write.", next=_NOTHING
+    ),
+    "chart-kept": Explanation(
+        sentence="A reviewer compared both and kept what the chart says. It was not written.",
+        next="If that is not right, talk to the reviewer, then send it again with a new key.",
+    ),
+    "author-withdrew": Explanation(sentence="Its author took it back when asked. It was not written.", next=_NOTHING),
     "not_readable": Explanation(
         sentence="The EHR works, and could not give this patient or target when it was asked. Nothing was sent.",
         next="A reviewer looks whether the record opens in the EHR, and decides.",

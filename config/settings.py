@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".writeback")
     #: TOML: the EHR connections of every tenant.
     connections_file: Path = Path("connections.toml")
+    #: TOML files laid over the shipped policies (``config/policies/``). None: the shipped ones hold as they are.
+    policies_dir: Path | None = None
 
     #: Who issues the tokens that the doors accept, where its keys are, and what the tokens must be meant for.
     issuer: Url = ""

@@ -32,7 +32,13 @@ GOVERNED = """
      AND s.version = c.consent_version AND s.active
      AND (s.valid_until IS NULL OR s.valid_until > clock_timestamp())
      AND (NOT c.approval_required
-          OR (c.approval_digest = c.envelope_digest AND c.approval_until > clock_timestamp()))
+          OR (c.approval_digest = coalesce(c.decided_digest, c.envelope_digest) AND c.approval_until > clock_timestamp()))
+"""
+#: An operation that was planned anew, after somebody decided, is another one under the same number.
+_AS_PLANNED = """
+interaction = excluded.interaction, resource_type = excluded.resource_type, body_digest = excluded.body_digest,
+if_match = excluded.if_match, if_none_exist = excluded.if_none_exist, mapping_version = excluded.mapping_version,
+reference = excluded.reference, placeholder = excluded.placeholder, is_primary = excluded.is_primary, path = excluded.path
 """
 _CLAIM = (
     """
@@ -74,7 +80,7 @@ cm AS (
          attempts = c.attempts + 1, spent = c.spent + 1, stumbles = 0, event_seq = c.event_seq + 1,
          sent_as = CASE WHEN c.attempts = 0 THEN %(sent_as)s::text ELSE c.sent_as END
     FROM ok WHERE c.id = ok.command_id
-  RETURNING c.id, c.tenant, c.app, c.event_seq, c.attempts, c.lane_id),
+  RETURNING c.id, c.tenant, c.app, c.event_seq, c.connection_id, c.action_type, c.attempts, c.lane_id),
 pl AS (
   INSERT INTO payloads (tenant, digest, content)
   SELECT cm.tenant, %(body_digest)s, %(body)s FROM cm ON CONFLICT DO NOTHING),
@@ -84,8 +90,9 @@ op AS (
   SELECT cm.id, %(seq)s, cm.tenant, 'sent', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s, %(if_match)s,
          %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s, %(path)s
     FROM cm
-  ON CONFLICT (command_id, seq) DO UPDATE SET state = 'sent', body_digest = excluded.body_digest,
-         if_match = excluded.if_match, mapping_version = excluded.mapping_version, reference = excluded.reference),
+  ON CONFLICT (command_id, seq) DO UPDATE SET state = 'sent', """
+    + _AS_PLANNED
+    + """),
 at AS (
   INSERT INTO attempts (tenant, command_id, operation_seq, lane_id, kind, n, fence, body_digest, precondition,
                         mapping_version, request_id)
@@ -98,15 +105,18 @@ at AS (
     + "SELECT at.id AS attempt_id, at.n, at.fence FROM at"
 )
 #: The operations that will follow, as planned; what they will send stands already.
-_PLAN = """
+_PLAN = (
+    """
 WITH pl AS (
   INSERT INTO payloads (tenant, digest, content) VALUES (%(tenant)s, %(body_digest)s, %(body)s) ON CONFLICT DO NOTHING)
 INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, if_match,
                         if_none_exist, mapping_version, reference, placeholder, is_primary, path)
 VALUES (%(command)s, %(seq)s, %(tenant)s, 'planned', %(interaction)s, %(resource_type)s, %(mark)s, %(body_digest)s,
         %(if_match)s, %(if_none_exist)s, %(mapping_version)s, %(reference)s, %(placeholder)s, %(is_primary)s, %(path)s)
-ON CONFLICT (command_id, seq) DO NOTHING
-"""
+ON CONFLICT (command_id, seq) DO UPDATE SET state = 'planned', """
+    + _AS_PLANNED
+    + " WHERE operations.state NOT IN ('applied', 'verified')"
+)
 
 
 def operation_parameters(operation: Operation) -> dict[str, Any]:

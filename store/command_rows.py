@@ -13,13 +13,15 @@ from canonical.lifecycle import State
 COMMAND_COLUMNS = """
 c.id, c.tenant, c.app, k.name AS connection, c.lane_id, c.lane_seq, c.subject, c.root, c.state, c.state_reason,
 c.state_since, c.event_seq, c.attempts, c.spent, c.stumbles, c.received_at, c.due_at, c.not_after, c.correlation_id,
-c.traceparent, c.envelope_digest, c.takes_back, c.consent_version, c.approval_required, c.approval_digest,
-c.approval_until, c.author_assurance, c.possible_duplicate_of, c.action_type, c.operation, p.content AS envelope,
+c.traceparent, coalesce(c.decided_digest, c.envelope_digest) AS envelope_digest, c.decided_attempts, c.takes_back,
+c.consent_version, c.approval_required, c.approval_digest, c.approval_until, c.approval_payload, c.author_assurance,
+c.possible_duplicate_of, c.action_type, c.operation, p.content AS envelope,
 s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS consent_until,
 (SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
 coalesce(c.target_reference, tg.reference) AS known_target,
-EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id AND e.trigger = 'resend_decided') AS resend_decided,
+EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
+           AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
 c.sent_as,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
@@ -36,7 +38,7 @@ c.sent_as,
 
 COMMAND_JOINS = """
 JOIN connections k ON k.id = c.connection_id
-JOIN payloads p ON p.tenant = c.tenant AND p.digest = c.envelope_digest
+JOIN payloads p ON p.tenant = c.tenant AND p.digest = coalesce(c.decided_digest, c.envelope_digest)
 LEFT JOIN consents s ON s.id = c.consent_id
 LEFT JOIN LATERAL (SELECT o.reference FROM operations o JOIN commands t ON t.root = o.command_id
                     WHERE t.id = c.target_command AND o.is_primary ORDER BY o.seq LIMIT 1) tg ON true
@@ -88,6 +90,7 @@ def command_from(row: dict[str, Any]) -> Command:
         known_versions=followed_versions(seen, row["own_versions"]),
         resend_decided=row["resend_decided"],
         sent_as=row["sent_as"],
+        is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),
     )
 
@@ -97,7 +100,7 @@ def _progress(seq: int, state: str, placeholder: str | None, reference: str | No
 
 
 def _governance(row: dict[str, Any]) -> Governance:
-    digest = row["approval_digest"]
+    digest, payload = row["approval_digest"], row["approval_payload"]
     return Governance(
         consent_version=row["consent_version"],
         consent_version_now=row["consent_version_now"],
@@ -108,4 +111,5 @@ def _governance(row: dict[str, Any]) -> Governance:
         approval_required=row["approval_required"],
         approval_digest=bytes(digest) if digest is not None else None,
         approval_until=row["approval_until"],
+        approval_payload=bytes(payload) if payload is not None else None,
     )

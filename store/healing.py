@@ -38,7 +38,7 @@ ln AS (
 cm AS (
   UPDATE commands c SET state = 'unknown', state_reason = %(reason)s, state_since = clock_timestamp(),
          event_seq = c.event_seq + 1
-    FROM lk WHERE c.id = lk.command_id RETURNING c.id, c.tenant, c.app, c.event_seq),
+    FROM lk WHERE c.id = lk.command_id RETURNING c.id, c.tenant, c.app, c.event_seq, c.connection_id, c.action_type),
 at AS (
   UPDATE attempts a SET settled_at = clock_timestamp(), outcome = 'unknown', detail = 'lease expired'
     FROM lk WHERE a.command_id = lk.command_id AND a.settled_at IS NULL),

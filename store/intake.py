@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from canonical.action import action_specs
+from canonical.case_kinds import MOST_SEVERE, case_kind
 from canonical.errors import FieldError, RefusedError
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store.database import rows, transaction
-from store.moves import SEVERITY, SEVERITY_DEFAULT, TAIL, tail_parameters
+from store.moves import TAIL, due_from, tail_parameters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,13 +61,24 @@ cm AS (
       %(approval_required)s, %(target_reference)s, %(target_command)s, %(after)s, %(takes_back)s, %(author_digest)s,
       %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s)
   ON CONFLICT (tenant, app, key_hash) DO NOTHING
-  RETURNING id, tenant, app, event_seq),
+  RETURNING id, tenant, app, event_seq, connection_id, action_type),
 first AS (
   INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor, detail)
   SELECT cm.tenant, cm.id, 1, 'received', '', 'received', 'received', %(actor)s, %(received_detail)s::jsonb FROM cm),
 extra AS (
-  INSERT INTO cases (tenant, command_id, kind, severity)
-  SELECT cm.tenant, cm.id, k, s FROM cm, unnest(%(extra_cases)s::text[], %(extra_severities)s::smallint[]) AS x (k, s)),
+  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
+  SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, k, p, s, """
+    + due_from("s")
+    + """, false
+    FROM cm, unnest(%(extra_cases)s::text[], %(extra_pools)s::text[], %(extra_severities)s::smallint[]) AS x (k, p, s)),
+up AS (
+  UPDATE cases k SET severity = %(raises_to)s::smallint, version = k.version + 1,
+         due_at = least(k.due_at, """
+    + due_from("%(raises_to)s")
+    + """)
+    FROM cm, commands b
+   WHERE %(raises_to)s::smallint IS NOT NULL AND b.lane_id = %(lane_id)s AND b.subject = %(subject)s
+     AND k.command_id = b.id AND k.closed_at IS NULL AND k.holds AND k.severity > %(raises_to)s::smallint),
 """
     + TAIL
     + "SELECT id FROM cm"
@@ -170,8 +182,8 @@ def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
         "priority": PRIORITY[new.priority],
         "switch_ids": list(new.switch_ids),
         "after": list(new.after),
-        "extra_cases": list(new.extra_cases),
-        "extra_severities": [SEVERITY.get(case, SEVERITY_DEFAULT) for case in new.extra_cases],
+        **_extra_cases(new.extra_cases),
+        **_raising(new),
         "possible_duplicate_of": duplicate_of,
         "received_detail": _json(new.received_detail),
     }
@@ -182,6 +194,22 @@ def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
     assert winner is not None  # noqa: S101 - the unique key says that there is one
     connection.execute("UPDATE lanes SET last_seq = last_seq - 1 WHERE id = %(id)s", {"id": lane["id"]})
     return winner
+
+
+def _extra_cases(names: tuple[str, ...]) -> dict[str, Any]:
+    kinds = [case_kind(name) for name in names]
+    return {
+        "extra_cases": list(names),
+        "extra_pools": [kind.pool.value for kind in kinds],
+        "extra_severities": [kind.severity for kind in kinds],
+    }
+
+
+def _raising(new: NewCommand) -> dict[str, Any]:
+    """Return how urgent the question becomes that ``new`` would have to wait for: a stop is not stuck behind a routine one."""
+    rule = action_specs()[new.action_type].operations[new.operation]
+    is_urgent = rule.takes_back or rule.urgent or PRIORITY[new.priority] >= PRIORITY["asap"]
+    return {"raises_to": MOST_SEVERE if is_urgent else None}
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
+from canonical.case_kinds import case_kind
 from canonical.events import move
-from canonical.lifecycle import ENDED_WITHOUT_EFFECT, TRANSITIONS, Trigger
+from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, Trigger
 from canonical.status import STATUS_OF
 from store.database import rows
 
@@ -21,31 +22,17 @@ if TYPE_CHECKING:
 
     from canonical.events import Move
 
-#: How soon a person should look, by kind of case: 1 is now.
-SEVERITY = {
-    "identity_mismatch": 1,
-    "wrong_patient": 1,
-    "possible_duplicate": 1,
-    "proof_failed": 1,
-    "cannot_tell": 1,
-    "active_allergy": 1,
-    "none_known_unclear": 1,
-    "urgent_answer": 1,
-    "urgent_answer_withdrawn": 1,
-    "vaccine_given": 1,
-    "deceased": 2,
-    "merged_patient": 2,
-    "conflict": 2,
-    "not_ours_to_change": 2,
-    "gone": 2,
-    "poison": 2,
-    "expired_vaccine": 2,
-    "awaiting_approval": 3,
-}
-SEVERITY_DEFAULT = 3
 
-#: Follows a CTE ``cm`` that returns the moved command's id, tenant, app and new event_seq.
-TAIL = """
+def due_from(severity: str) -> str:
+    """Return the SQL of when somebody should have decided a case of ``severity`` that is opened now."""
+    # What nobody set terms for may wait a day.
+    term = f"coalesce((SELECT t.within FROM case_terms t WHERE t.severity = {severity}::smallint), interval '1 day')"
+    return f"clock_timestamp() + {term}"
+
+
+#: Follows a CTE ``cm`` that returns the moved command's id, tenant, app, new event_seq, connection_id and action_type.
+TAIL = (
+    """
 ev AS (
   INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor, attempt, fence, detail)
   SELECT cm.tenant, cm.id, cm.event_seq, %(trigger)s, %(source)s, %(target)s, %(reason)s, %(actor)s,
@@ -56,12 +43,20 @@ cb AS (
   SELECT cm.tenant, e.id, cm.id, cm.event_seq, %(status)s, %(target)s, %(reason)s
     FROM cm JOIN endpoints e ON e.tenant = cm.tenant AND e.app = cm.app AND e.disabled_at IS NULL
    WHERE %(status_changed)s),
+cl AS (
+  UPDATE cases k SET closed_at = clock_timestamp(), closed_reason = %(trigger)s, closed_by = %(actor)s,
+         version = k.version + 1
+    FROM cm WHERE %(closes_cases)s AND k.command_id = cm.id AND k.holds AND k.closed_at IS NULL),
 ca AS (
-  INSERT INTO cases (tenant, command_id, kind, severity)
-  SELECT cm.tenant, cm.id, %(case_kind)s, %(case_severity)s::smallint
+  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail)
+  SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
+         """
+    + due_from("%(case_severity)s")
+    + """, %(case_detail)s::jsonb
     FROM cm WHERE %(case_kind)s::text IS NOT NULL
   ON CONFLICT DO NOTHING)
 """
+)
 
 _MOVE = (
     """
@@ -72,7 +67,7 @@ WITH cm AS (
      AND NOT (%(without_trace)s AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = %(command)s
                                                AND o.state IN ('applied', 'verified')))
      AND (%(expected_seq)s::int IS NULL OR event_seq = %(expected_seq)s::int)
-  RETURNING id, tenant, app, event_seq),
+  RETURNING id, tenant, app, event_seq, connection_id, action_type),
 """
     + TAIL
     + "SELECT event_seq FROM cm"
@@ -94,8 +89,20 @@ def tail_parameters(
         "event_detail": exact_json.dumps(dict(move.detail)),
         "status": STATUS_OF[move.target].value,
         "status_changed": STATUS_OF[move.target] is not STATUS_OF[move.source],
+        # Whatever takes a command out of a person's hands answers the question that held it.
+        "closes_cases": move.source in NEEDS_PERSON,
+        **case_parameters(case),
+    }
+
+
+def case_parameters(case: str | None) -> dict[str, Any]:
+    """Return the parameters of :data:`TAIL` for the case of kind ``case`` to open, or for none."""
+    kind = case_kind(case or "")
+    return {
         "case_kind": case,
-        "case_severity": SEVERITY.get(case or "", SEVERITY_DEFAULT),
+        "case_pool": kind.pool.value,
+        "case_severity": kind.severity,
+        "case_detail": "{}",
     }
 
 

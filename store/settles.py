@@ -10,7 +10,7 @@ from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
 from store.database import rows
-from store.moves import TAIL, tail_parameters, take_back_root
+from store.moves import TAIL, case_parameters, due_from, tail_parameters, take_back_root
 from store.tables import listed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ cm AS (
          event_seq = c.event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp()),
          spent = c.spent - CASE WHEN %(refund)s THEN 1 ELSE 0 END
     FROM lk WHERE c.id = lk.command_id
-  RETURNING c.id, c.tenant, c.app, c.event_seq, c.lane_id, c.connection_id, c.subject, c.root),
+  RETURNING c.id, c.tenant, c.app, c.event_seq, c.lane_id, c.connection_id, c.action_type, c.subject, c.root),
 pl AS (
   INSERT INTO payloads (tenant, digest, content)
   SELECT cm.tenant, %(answer_digest)s, %(answer)s FROM cm WHERE %(answer_digest)s::bytea IS NOT NULL
@@ -84,20 +84,27 @@ kn AS (
     + "SELECT cm.event_seq, cm.root FROM cm"
 )
 
-_LATE = """
+_LATE = (
+    """
 WITH c AS MATERIALIZED (
-  SELECT c.id, c.state FROM commands c JOIN attempts a ON a.command_id = c.id WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
+  SELECT c.id, c.state, c.connection_id, c.action_type FROM commands c JOIN attempts a ON a.command_id = c.id
+   WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
 a AS (
   UPDATE attempts SET late_outcome = %(outcome)s, late_status = %(http_status)s, late_at = clock_timestamp()
    WHERE id = %(attempt_id)s RETURNING id, tenant, command_id, n)
-INSERT INTO cases (tenant, command_id, kind, severity)
-SELECT a.tenant, a.command_id, 'possible_duplicate', 1 FROM a, c
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
+SELECT a.tenant, a.command_id, c.connection_id, c.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
+       """
+    + due_from("%(case_severity)s")
+    + """, false
+  FROM a, c
  WHERE %(success)s
    AND (c.state NOT IN ('unknown', 'applied', 'verified', 'pending_remote', 'compensated')
         OR EXISTS (SELECT 1 FROM attempts o
                     WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n))
 ON CONFLICT DO NOTHING
 """
+)
 #: Before a resource gets its name: an intake that holds the lane may be storing a command about that very resource, and
 #: only a statement that begins after the lock sees it.
 _LOCK_LANE = "SELECT 1 FROM lanes WHERE id = %(lane)s FOR UPDATE"
@@ -190,5 +197,6 @@ def record_late(session: psycopg.Connection[Any], claim: Claim, settlement: Sett
             "outcome": settlement.outcome.value,
             "http_status": settlement.status,
             "success": settlement.outcome in TAKEN,
+            **case_parameters("late_answer"),
         },
     )

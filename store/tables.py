@@ -189,6 +189,9 @@ commands = Table(
     Column("approval_required", Boolean, nullable=False, server_default=text("false")),
     Column("approval_digest", LargeBinary),
     _time("approval_until"),
+    Column("approval_payload", LargeBinary),
+    Column("decided_digest", LargeBinary),
+    Column("decided_attempts", Integer),
     _text("target_reference", nullable=True),
     Column("target_command", Uuid),
     Column("after", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
@@ -315,18 +318,92 @@ links = Table(
     Index("ix_links_root", "root"),
 )
 
+#: What a person must decide, or should see. ``holds``: its command goes no further before; ``version`` counts changes.
 cases = Table(
     "cases",
     METADATA,
     Column("id", BigInteger, Identity(), primary_key=True),
     _text("tenant"),
     Column("command_id", Uuid, ForeignKey("commands.id"), nullable=False),
+    Column("connection_id", BigInteger, nullable=False),
+    _text("action_type"),
     _text("kind"),
+    _text("pool"),
     Column("severity", SmallInteger, nullable=False),
+    Column("holds", Boolean, nullable=False, server_default=text("true")),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
     _time("opened_at", nullable=False, default=NOW),
+    _time("due_at", nullable=False, default=NOW),
+    Column("level", SmallInteger, nullable=False, server_default="0"),
+    Column("rounds", SmallInteger, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="0"),
+    _text("claimed_by", nullable=True),
+    _text("claimed_name", nullable=True),
+    _time("claimed_until"),
+    _time("first_look_at"),
+    _time("asked_until"),
+    _time("alerted_at"),
     _time("closed_at"),
+    _text("closed_reason", nullable=True),
+    _text("closed_by", nullable=True),
     Index("uq_cases_open", "command_id", "kind", unique=True, postgresql_where=text("closed_at IS NULL")),
+    Index("ix_cases_queue", "tenant", "pool", "severity", "due_at", "id", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
+    Index("ix_cases_command", "command_id"),
+    Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
+)
+
+#: How long a case of each severity may wait; a copy of the policy that is in force, for the statements that open cases.
+case_terms = Table(
+    "case_terms",
+    METADATA,
+    Column("severity", SmallInteger, primary_key=True, autoincrement=False),
+    Column("within", Interval, nullable=False),
+)
+
+#: What a reviewer was shown of the chart, which a decision must name; the content is among the payloads.
+case_views = Table(
+    "case_views",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    _text("tenant"),
+    Column("case_id", BigInteger, ForeignKey("cases.id"), nullable=False),
+    _text("shown_to"),
+    _time("at", nullable=False, default=NOW),
+    Column("chart_digest", LargeBinary, nullable=False),
+    _text("base_version", nullable=True),
+    Column("content_digest", LargeBinary, nullable=False),
+    Index("ix_case_views_case", "case_id"),
+)
+
+#: What people decided, signed and asked: append-only, as the events are. Free words are among the payloads.
+decisions = Table(
+    "decisions",
+    METADATA,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _text("tenant"),
+    Column("case_id", BigInteger, ForeignKey("cases.id"), nullable=False),
+    Column("command_id", Uuid, ForeignKey("commands.id"), nullable=False),
+    Column("view_id", Uuid, ForeignKey("case_views.id")),
+    _text("verb"),
+    _text("stage"),
+    _text("person"),
+    _text("person_name"),
+    Column("licences", ARRAY(Text), nullable=False),
+    _time("at", nullable=False, default=NOW),
+    _text("reason"),
+    Column("content_digest", LargeBinary),
+    Column("envelope_digest", LargeBinary),
+    Column("payload_digest", LargeBinary),
+    _text("base_version", nullable=True),
+    _text("policy_version"),
+    _time("valid_until"),
+    Column("changed", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("view_id", "stage", name="uq_decisions_view"),
+    Index("ix_decisions_case", "case_id"),
+    Index("ix_decisions_command", "command_id"),
+    Index("ix_decisions_at", "tenant", "at"),
 )
 
 #: Where an app wants to be told; registered, never taken from an envelope.

@@ -10,13 +10,14 @@ from typing import Any
 from adapters import versions
 from adapters.accepted import takes_back
 from adapters.adapter import Adapter, Request
-from adapters.r4 import answers, json_patch, natural_key, probes
+from adapters.r4 import answers, attribution, json_patch, natural_key, probes
 from adapters.r4.change import Change, Handler, Revision, change_of
+from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
 from adapters.r4.marks import add_mark, search_by
 from adapters.r4.normalisation import Normalisation, unexplained
 from adapters.r4.operation_outcome import json_object
-from adapters.r4.projection import differing, elements, project
+from adapters.r4.projection import differing, elements, project, written
 from adapters.r4.target import Precondition, check_precondition, require_target
 from adapters.r4.validity import check_valid
 from adapters.site import Site
@@ -318,6 +319,46 @@ class R4Adapter:
         if view is None:
             return elements(resource, base_url=site.base_url)
         return project(resource, view.fields, encounter=view.encounter, base_url=site.base_url)
+
+    def fields(self, resource: Resource) -> Projection:
+        view = self.views.get(str(resource.get("resourceType")))
+        return written(resource, view.fields if view else (), encounter=view.encounter if view else "encounter")
+
+    def as_seen(self, seen: Mapping[str, Any], stored: Resource | None, site: Site) -> Projection:
+        base = {name: comparable(value, site.base_url) for name, value in seen.items()}
+        if stored is None:
+            return base
+        now = self.project(stored, site)
+        moved = [name for name, value in base.items() if value is not None and name in now and value != now[name]]
+        return base | {name: now[name] for name in moved if self.is_known_change(name, seen[name], stored, site)}
+
+    def is_known_change(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
+        """Whether field ``name`` of ``stored`` is what this EHR is known to make of ``value``."""
+        sent = self._with_field(name, value, stored)
+        return sent is not None and not unexplained({name}, sent, stored, self.normalisations)
+
+    def _with_field(self, name: str, value: Any, stored: Resource) -> Resource | None:
+        """Return a resource that says ``value`` in the one field, ``None`` where that cannot be said."""
+        view = self.views.get(str(stored.get("resourceType")))
+        field_ = next((item for item in view.fields if item.name == name), None) if view else None
+        if field_ is None:
+            return None
+        resource: Resource = {"resourceType": stored["resourceType"]}
+        try:
+            field_.write(resource, value)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # What an app says its author saw is checked by no schema: if it is no such value, it is no known change of it.
+            return None
+        return resource
+
+    def history_query(self, reference: str, site: Site) -> Request | None:
+        return attribution.history_request(reference) if self.capabilities.attribution.history else None
+
+    def version_query(self, reference: str, version: str, site: Site) -> Request | None:
+        return attribution.version_request(reference, version) if self.capabilities.attribution.versions else None
+
+    def provenance_query(self, reference: str, site: Site) -> Request | None:
+        return attribution.provenance_request(self.capabilities.attribution.provenance, reference)
 
     def version_of(self, resource: Resource) -> str | None:
         return versions.version_of(resource)

@@ -16,6 +16,7 @@ from canonical.datatypes import Annotation, Boolean, CodeableConcept, Period, Ra
 from canonical.dosage import Dosage
 from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
+from canonical.medication_context import CONTEXT
 from canonical.sig_agreement import disagreements
 
 if TYPE_CHECKING:
@@ -192,16 +193,18 @@ def _business_code(action: MedicationChange) -> str:
 
 
 _UPDATE = OperationRule(needs_seen=True, high_risk=True)
+#: Whoever stops a medicine must not wait unseen.
+_STOP = OperationRule(needs_seen=True, high_risk=True, urgent=True)
 
 SPEC = ActionSpec(
     model=MedicationChange,
     operations={
         "start": OperationRule(creates=True),
         "changeDose": _UPDATE,
-        "hold": _UPDATE,
+        "hold": _STOP,
         "resume": _UPDATE,
-        "stop": _UPDATE,
-        "notTaking": _UPDATE,
+        "stop": _STOP,
+        "notTaking": _STOP,
         "correct": _UPDATE,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
@@ -237,5 +240,6 @@ SPEC = ActionSpec(
     clinical_time=lambda action: action.date_asserted,
     check=_check,
     findings=_findings,
+    context=CONTEXT,
     receipt_note="Recorded on the medication list; the prescription and the pharmacy were not changed.",
 )
