@@ -61,12 +61,14 @@ def form_of(request: Request) -> Form:
 
 
 def is_own(request: Request) -> bool:
-    """Whether the browser says that the post comes from our own pages (old browsers say only the origin, or nothing)."""
-    site = request.headers.get("sec-fetch-site")
+    """Whether the browser says that the post comes from our own pages.
+
+    Those that say no site say the origin: ``null`` for a page that sends no referrer, which tells nothing, or none at all.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site in {"same-origin", "none"}
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return origin in {None, "null"} or urlsplit(origin).netloc == request.headers.get("host")
 
 
 Posted = Annotated[Form, Depends(read_form)]

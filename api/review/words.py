@@ -30,6 +30,7 @@ DONE: dict[Verb, str] = {
     Verb.ESCALATE: "It was handed up to the next level.",
     Verb.ASK_AUTHOR: "Its author was asked. The case waits for the answer.",
     Verb.SIGN: "Your signature is recorded.",
+    Verb.ACKNOWLEDGE: "Recorded that you have seen it.",
     Verb.COMPENSATE: "The command that takes it out of the chart is on its way.",
 }
 #: What may be done with many cases of one cause; approving is not among it, and never will be.

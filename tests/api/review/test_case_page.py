@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.review.refusals import STATUS
+from api.review.words import DONE
 from canonical.case_views import CasePage
 from canonical.errors import StoreUnavailableError
 from canonical.review_desk import REFUSALS, FieldPick, Pick, ReviewError, Verb
@@ -118,6 +119,7 @@ def test_what_is_pressed_is_what_is_decided(ward: Ward, verb: Verb) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, f"/review/cases/{page.row.id}?did={verb}")
     (decision,) = ward.desk.asked_of("decide")
     assert (decision.verb, decision.view, decision.fields) == (verb, page.view, {})
+    assert DONE[verb] in Markup(ward.get(answer.headers["location"]).text).text
 
 
 def test_picks_go_to_the_desk_field_by_field(ward: Ward) -> None:
@@ -221,6 +223,15 @@ def test_what_another_site_posts_is_refused_and_not_repeated(ward: Ward) -> None
         assert TYPED["text-reject"] not in Markup(answer.text).text
         assert [tag for tag in Markup(answer.text).all("input") if "checked" in tag] == []
     assert ward.desk.asked_of("decide") == []
+
+
+@pytest.mark.parametrize("header", [{}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}])
+def test_a_browser_that_does_not_say_where_a_post_comes_from_is_known_by_its_token(
+    ward: Ward, header: dict[str, str]
+) -> None:
+    page = ward.typical()
+    answer = ward.post(f"/review/cases/{page.row.id}/decide", {"view": page.view, "verb": "escalate"}, headers=header)
+    assert answer.status_code == 303
 
 
 def test_a_session_that_ended_keeps_what_was_typed_until_it_is_sent_again(ward: Ward) -> None:
