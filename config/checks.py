@@ -11,6 +11,7 @@ from canonical.ports import Check, ConnectionSettings
 from config.connections import read_connections
 from config.environment import read_settings
 from config.migration import is_current
+from config.review_checks import review_checks
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.wiring import open_redis, utc_now
@@ -31,6 +32,7 @@ def checks() -> Iterator[Check]:
     yield _redis(settings)
     if settings.token_key_file is not None:
         yield _passes("key of shared tokens", lambda: read_token_keys(settings.token_key_file))
+    yield from review_checks(settings, utc_now().date())
     try:
         connections = read_connections(settings.connections_file)
     except ConfigurationError as error:

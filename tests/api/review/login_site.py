@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -93,6 +94,25 @@ class Browser:
         sent = {name: value for name, value in (usual | headers).items() if value}
         return self.http.post(path, data={"csrf": token}, headers=sent)
 
+    def bearer_token(self, person: str) -> str:
+        """Return an access token of somebody, got as an app of the hospital would get one."""
+        verifier = "v" * 43
+        callback = f"{self.site.url}/review/callback"
+        asked = {
+            "client_id": CLIENT,
+            "redirect_uri": callback,
+            "response_type": "code",
+            "scope": "openid",
+            "code_challenge": urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        issuer = self.site.services.settings.review_issuer
+        chosen = self.http.post(f"{issuer}/oauth/authorize", data=asked | {"person": person})
+        code = parse_qs(urlsplit(chosen.headers["location"]).query)["code"][0]
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier}
+        answer = self.http.post(f"{issuer}/oauth/token", data=form, auth=(CLIENT, SECRET))
+        return str(answer.json()["access_token"])
+
     @property
     def cookie(self) -> str:
         return self.http.cookies.get("review_session") or ""
@@ -171,8 +191,9 @@ def open_sandbox_site(
         sandbox.register_person(
             {"sub": sub, "name": name, "roles": [role], "tenant": "north", "fhirUser": f"Practitioner/{sub}"}
         )
-    client = {
+    client: dict[str, Any] = {
         "client_id": CLIENT,
+        "audience": "writeback",
         "redirect_uris": [f"http://127.0.0.1:{port}/review/callback"],
         "post_logout_redirect_uris": [f"http://127.0.0.1:{port}/review/logout"],
     }

@@ -11,7 +11,9 @@ import pytest
 
 from cli.sandbox_site import PEOPLE
 from config.people_policy import read_people_policy
-from tests.api.review.login_site import CLIENT, Browser, Liar, Site, open_liar, open_sandbox_site, open_site
+from config.settings import Settings
+from tasks.tokens import token_verifier
+from tests.api.review.login_site import CLIENT, SECRET, Browser, Liar, Site, open_liar, open_sandbox_site, open_site
 from tests.reception import Reception
 from tests.sandbox_fixture import RunningSandbox
 
@@ -58,6 +60,31 @@ def test_each_person_comes_in_as_who_they_are_with_what_their_role_gives(
     }
     assert (who["licences"], who["rights"]) == (sorted(given.licences), sorted(given.rights))
     assert who["pools"] == sorted(given.pools)
+
+
+def test_a_bearer_token_of_a_person_stands_for_the_same_reviewer_as_their_login(browser: Browser, site: Site) -> None:
+    browser.log_in("petra-silva")
+    origin = site.services.settings.review_issuer
+    doors = Settings(issuer=origin, jwks_url=f"{origin}/oauth/jwks")
+    principal = token_verifier(doors, clock=site.clock).principal(browser.bearer_token("petra-silva"))
+    reviewer = read_people_policy().of_principal(principal)
+    assert reviewer is not None
+    who = browser.who()
+    assert {name: getattr(reviewer, name) for name in ("tenant", "issuer", "subject", "name", "fhir_user")} == {
+        name: who[name] for name in ("tenant", "issuer", "subject", "name", "fhir_user")
+    }
+    assert sorted(reviewer.rights) == who["rights"]
+
+
+def test_nothing_that_could_let_anybody_in_is_logged(browser: Browser, capfd: pytest.CaptureFixture[str]) -> None:
+    asked = browser.begin()
+    address = browser.choose("nora-lind")
+    browser.http.get(address)
+    logged = "".join(capfd.readouterr())
+    assert "review.logged_in" in logged
+    code = parse_qs(urlsplit(address).query)["code"][0]
+    for secret in (code, asked["state"], asked["nonce"], browser.cookie, browser.who()["csrf"], SECRET):
+        assert secret not in logged
 
 
 def test_the_provider_is_asked_with_pkce_state_and_nonce(browser: Browser) -> None:
