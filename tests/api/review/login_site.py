@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from joserfc.jwk import OctKey, RSAKey
 
 from api.app import make_app
 from api.review.access import LoggedOutError
+from api.review.login import ReviewLogin
 from api.review.login_setup import review_login
 from api.review.logins import Logins
 from cli.sandbox_site import PEOPLE
@@ -133,9 +134,23 @@ class Site:
         return self.browsers[-1]
 
 
+def whole_application(services: Services, _login: ReviewLogin) -> FastAPI:
+    """Return what is served in earnest."""
+    return make_app(services)
+
+
 @contextmanager
-def open_site(issuer: str, port: int, database_url: str, redis_url: str, folder: Path, **more: Any) -> Iterator[Site]:
-    """Yield the application with ``issuer`` as its provider, and one page that says who looks at it."""
+def open_site(
+    issuer: str,
+    port: int,
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *,
+    application: Callable[[Services, ReviewLogin], FastAPI] = whole_application,
+    **more: Any,
+) -> Iterator[Site]:
+    """Yield an application with ``issuer`` as its provider, and one page more that says who looks at it."""
     (folder / "session.key").write_bytes(Fernet.generate_key())
     (folder / "secret").write_text(SECRET + "\n")
     clock = MovedClock()
@@ -149,7 +164,7 @@ def open_site(issuer: str, port: int, database_url: str, redis_url: str, folder:
     with open_services(database_url, redis_url, folder, clock=clock, **(usual | more)) as services:
         login = review_login(services, read_people_policy())
         assert login is not None
-        app = make_app(services)
+        app = application(services, login)
         _add_probe(app, login.logins)
         with serve_app(app, port=port) as url:
             site = Site(url=url, services=services, clock=clock, logins=login.logins)
