@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.case_access import CaseAccess, ReviewerOf, nobody
+from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.consents import ConsentDoor
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from config.wiring import Services
 
 
-def make_app(services: "Services") -> FastAPI:
-    """Return the application that serves with ``services``.
+def make_app(services: "Services", *, reviewer_of: ReviewerOf = nobody) -> FastAPI:
+    """Return the application that serves with ``services``; ``reviewer_of`` knows who reviews cases.
 
     Raises ``ConfigurationError`` when no issuer of tokens is configured.
     """
@@ -50,6 +52,8 @@ def make_app(services: "Services") -> FastAPI:
         StatusPage,
     ):
         app.include_router(part(services).router())
+    access = CaseAccess(reviewer_of=reviewer_of)
+    app.include_router(CaseDoor(services.case_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     add_problem_handlers(app)

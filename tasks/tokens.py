@@ -147,9 +147,9 @@ class TokenVerifier:
         granted = scopes.split() if isinstance(scopes, str) else scopes
         if not isinstance(granted, list):
             raise InvalidTokenError(f"The token's {self._scope} must be a text or a list.")
-        subject = claims.get("sub")
         # A backend app is its own subject: no person is logged in.
-        user = claims.get(self._user) or (subject if subject != app else None)
+        subject = claims.get("sub") if claims.get("sub") != app else None
+        user, name = claims.get(self._user) or subject, claims.get("name")
         return Principal(
             tenant=tenant,
             app=app,
@@ -159,11 +159,13 @@ class TokenVerifier:
             roles=frozenset(role for role in roles if isinstance(role, str))
             if isinstance(roles, list)
             else frozenset(),
+            subject=subject if isinstance(subject, str) else None,
+            name=name if isinstance(name, str) and _is_name(name) else None,
         )
 
 
 def _is_name(text: str) -> bool:
-    """Whether ``text`` can be an app's name: short, printable, not only white space."""
+    """Whether ``text`` can be an app's or a person's name: short, printable, not only white space."""
     return 0 < len(text.strip()) <= len(text) <= 256 and text.isprintable()
 
 

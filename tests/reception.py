@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -217,7 +218,14 @@ def open_reception(
 @contextmanager
 def serve(services: Services) -> Iterator[str]:
     """Yield the address of the application, served in a thread on a free port."""
-    config = uvicorn.Config(make_app(services), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    with serve_app(make_app(services)) as url:
+        yield url
+
+
+@contextmanager
+def serve_app(app: FastAPI) -> Iterator[str]:
+    """Yield the address of ``app``, served in a thread on a free port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
     listening.listen(256)
