@@ -401,3 +401,54 @@ def test_a_number_typed_is_never_a_float(bench: ReviewBench) -> None:
     told = exact_json.parse(bytes(row["content"]))["fields"]["dosage"]["value"]
     kept = told["doseAndRate"][0]["doseQuantity"]["value"]
     assert (str(kept), isinstance(kept, Decimal)) == ("0.10", True)
+
+
+def test_restricted_content_opens_only_to_who_says_why_and_that_is_kept(bench: ReviewBench) -> None:
+    stored = bench.statement("restricted")
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ETH"}
+    accepted = bench.change_dose(stored, "20", securityLabel=[label])
+    bench.move_chart("restricted", "5")
+    bench.station.run(accepted.lane_id)
+    case = bench.case_of(accepted.command_id)
+    shut = bench.desk.open(PHARMACIST, case)
+    assert (shut.break_glass, shut.fields, shut.row.patient, shut.row.headline) == (True, (), None, None)
+    opened = bench.desk.open(PHARMACIST, case, break_glass="dispensing now, the prescriber is on the phone")
+    assert (opened.break_glass, bool(opened.fields)) == (False, True)
+    assert bench.desk.open(PHARMACIST, case).fields
+    assert bench.desk.open(SECOND_PHARMACIST, case).break_glass
+    (kept,) = bench.desk.cases.decisions(bench.desk._case(PHARMACIST, case))
+    assert (kept.verb, kept.person) == ("break_glass", PHARMACIST.actor)
+    assert "prescriber is on the phone" in (kept.content or b"").decode()
+
+
+def test_of_what_two_must_sign_the_second_is_another_person(bench: ReviewBench) -> None:
+    from canonical.reviewer import Licence
+    from tests.reconcile.review.bench import person
+
+    second = person("fay-prescriber", Licence.PRESCRIBER)
+    recorded = bench.station.ward.submit(allergy_update_json("record"))
+    bench.station.run(recorded.lane_id)
+    (entry,) = bench.station.marked(recorded.command_id, "AllergyIntolerance")
+    seen = {
+        "code": entry["code"],
+        "clinicalStatus": entry["clinicalStatus"],
+        "verificationStatus": entry["verificationStatus"],
+    }
+    target = {"reference": f"AllergyIntolerance/{entry['id']}", "versionId": entry["meta"]["versionId"], "seen": seen}
+    refuted = bench.station.ward.submit(
+        allergy_update_json("refute"),
+        target=target,
+        new={"approval_required": True, "approval_reason": "always-a-person"},
+    )
+    case = bench.case_of(refuted.command_id)
+    first = bench.decide(PRESCRIBER, bench.desk.open(PRESCRIBER, case), Verb.APPROVE)
+    assert first.awaits_second
+    assert bench.station.ward.state(refuted.command_id) == "awaiting_approval"
+    assert _refused(bench, PRESCRIBER, bench.desk.open(PRESCRIBER, case), Verb.SIGN) == "second-signer"
+    page = bench.desk.open(second, case)
+    assert PRESCRIBER.name in page.needs_second
+    bench.decide(second, page, Verb.SIGN)
+    bench.station.run(refuted.lane_id)
+    assert bench.station.ward.state(refuted.command_id) == "verified"
+    now = bench.station.server.get(f"AllergyIntolerance/{entry['id']}")
+    assert now["verificationStatus"]["coding"][0]["code"] == "refuted"
