@@ -26,23 +26,27 @@ class CaseAccess:
         """Return as whom to show cases; raises ``Problem`` ``not-permitted``."""
         if not principal.works_cases:
             raise not_permitted(CASES)
-        return _app(principal) if principal.user is None else self._person(principal)
+        return _app(principal) if _is_app_alone(principal) else self._reviewer(principal)
 
-    def deciding(self, principal: Principal) -> Reviewer:
-        """Return who decides; raises ``Problem`` ``not-permitted``, and ``person-required`` for an app by itself."""
+    def person(self, principal: Principal) -> Reviewer:
+        """Return who acts; raises ``Problem`` ``not-permitted``, and ``person-required`` for an app by itself."""
         if not principal.works_cases:
             raise not_permitted(CASES)
-        if principal.user is None:
+        if _is_app_alone(principal):
             raise Problem("person-required", "No person is logged in with this token: an app by itself may look only.")
-        return self._person(principal)
+        return self._reviewer(principal)
 
-    def _person(self, principal: Principal) -> Reviewer:
+    def _reviewer(self, principal: Principal) -> Reviewer:
         found = self.reviewer_of(principal)
         if found is None or found.tenant != principal.tenant:
             raise Problem(
                 "not-permitted", "You are not one of this hospital's reviewers. Ask whoever keeps the list of them."
             )
         return found
+
+
+def _is_app_alone(principal: Principal) -> bool:
+    return principal.user is None and principal.subject is None
 
 
 def _app(principal: Principal) -> Reviewer:

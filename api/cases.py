@@ -87,18 +87,18 @@ class CaseDoor:
 
     async def open(self, case_id: str, request: Request, principal: Caller) -> Response:
         """Open a case of a patient in a restricted class, with the reason why you must; the reason is recorded."""
-        reviewer, case = self._access.looking(principal), _id(case_id)
+        reviewer, case = self._access.person(principal), _id(case_id)
         why = (await self._body(BreakGlassRequest, request)).break_glass
         return await _answer(lambda: case_document(self._desk.open(reviewer, case, break_glass=why)))
 
     def claim(self, case_id: str, principal: Caller) -> Response:
         """Take a case for yourself for some minutes: colleagues see who has it and cannot decide it. Again: some minutes more."""
-        reviewer, case = self._access.deciding(principal), _id(case_id)
+        reviewer, case = self._access.person(principal), _id(case_id)
         return _json(case_document(self._desk.claim(reviewer, case)))
 
     def release(self, case_id: str, principal: Caller) -> Response:
         """Give a case back. One that you do not have stays as it is."""
-        reviewer, case = self._access.deciding(principal), _id(case_id)
+        reviewer, case = self._access.person(principal), _id(case_id)
         self._desk.release(reviewer, case)
         return Response(status_code=204)
 
@@ -108,7 +108,7 @@ class CaseDoor:
         A `view` is used once: sent again, the answer is `already-decided`. What was decided is sent at once; follow it at
         `/v1/cases/{case_id}`.
         """
-        reviewer, case = self._access.deciding(principal), _id(case_id)
+        reviewer, case = self._access.person(principal), _id(case_id)
         asked = decision_of(await self._body(DecisionRequest, request))
 
         def decide() -> dict[str, Any]:
@@ -119,7 +119,7 @@ class CaseDoor:
 
     async def bulk(self, request: Request, principal: Caller) -> Response:
         """Act on up to 100 cases of one kind and connection: send again, ask the author, reject, hand up; nothing else."""
-        reviewer = self._access.deciding(principal)
+        reviewer = self._access.person(principal)
         asked = await self._body(BulkRequest, request)
         ids = tuple(dict.fromkeys(asked.cases))
         return await _answer(

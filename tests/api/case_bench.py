@@ -24,9 +24,11 @@ from canonical.principal import Principal
 from canonical.reviewer import Licence, Pool, Reviewer, Right
 from config.settings import Settings
 from store.database import open_engine
+from store.intake import Accepted
 from tasks.tokens import token_verifier
 from tests.interop.servers import FhirServer, sandbox_server
 from tests.interop.station import open_station, proxy_before
+from tests.list_factories import allergy_update_json
 from tests.reception import Clock, Issuer, open_issuer, serve_app
 from tests.reconcile.review.bench import (
     ENGINEER,
@@ -44,9 +46,9 @@ CLERK = person("fay-clerk", rights=frozenset({Right.SEE_ROWS}))
 #: Sees operations' cases only.
 OPERATOR = replace(ENGINEER, subject="gus-operator", rights=ENGINEER.rights - {Right.OVERSEE})
 FOREIGNER = person("hal-elsewhere", Licence.PHARMACIST, tenant="t2", rights=frozenset(Right), pools=frozenset(Pool))
-PEOPLE = {
-    one.subject: one for one in (PHARMACIST, SECOND_PHARMACIST, PRESCRIBER, NURSE, ENGINEER, CLERK, OPERATOR, FOREIGNER)
-}
+SECOND_PRESCRIBER = person("ida-prescriber", Licence.PRESCRIBER)
+EVERYBODY = (PHARMACIST, SECOND_PHARMACIST, PRESCRIBER, SECOND_PRESCRIBER, NURSE, ENGINEER, CLERK, OPERATOR, FOREIGNER)
+PEOPLE = {one.subject: one for one in EVERYBODY}
 LONGEST_BODY = 64 * 1024
 
 
@@ -82,6 +84,29 @@ class CaseBench:
         """Decide the case of ``page`` on its view; ``more`` are further members of the body."""
         body = {"verb": verb, "view": page["view"], **more}
         return self.ask(who, "POST", f"/v1/cases/{page['row']['id']}:decide", body)
+
+    def restricted(self, name: str) -> int:
+        """Return the case of a conflict about somebody whose content is restricted."""
+        label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ETH"}
+        accepted = self.bench.change_dose(self.bench.statement(name), "20", securityLabel=[label])
+        self.bench.move_chart(name, "5")
+        self.bench.station.run(accepted.lane_id)
+        return self.bench.case_of(accepted.command_id)
+
+    def refutation(self) -> tuple[Accepted, int]:
+        """Return the refutation of an allergy, which two must sign, and its case."""
+        station = self.bench.station
+        recorded = station.ward.submit(allergy_update_json("record"))
+        station.run(recorded.lane_id)
+        (entry,) = station.marked(recorded.command_id, "AllergyIntolerance")
+        target = {
+            "reference": f"AllergyIntolerance/{entry['id']}",
+            "versionId": entry["meta"]["versionId"],
+            "seen": {name: entry[name] for name in ("code", "clinicalStatus", "verificationStatus")},
+        }
+        asked = {"approval_required": True, "approval_reason": "always-a-person"}
+        accepted = station.ward.submit(allergy_update_json("refute"), target=target, new=asked)
+        return accepted, self.bench.case_of(accepted.command_id)
 
     def told(self, answer: httpx.Response) -> tuple[int, str]:
         """Return status and code of a refusal."""

@@ -11,7 +11,16 @@ import pytest
 
 from canonical import exact_json
 from canonical.reviewer import Reviewer
-from tests.api.case_bench import CLERK, FOREIGNER, LONGEST_BODY, OPERATOR, CaseBench, cases, chart_server
+from tests.api.case_bench import (
+    CLERK,
+    FOREIGNER,
+    LONGEST_BODY,
+    OPERATOR,
+    SECOND_PRESCRIBER,
+    CaseBench,
+    cases,
+    chart_server,
+)
 from tests.faults.proxy import Mode
 from tests.reception import Reception
 from tests.reconcile.review.bench import ENGINEER, NURSE, PHARMACIST, PRESCRIBER, SECOND_PHARMACIST, ReviewBench, dose
@@ -373,13 +382,49 @@ def test_a_bulk_act_names_1_to_100_cases(cases: CaseBench) -> None:
         assert cases.told(answer) == (422, "invalid-field"), chosen
 
 
-def test_a_reason_for_looking_is_a_member_of_the_body_and_never_of_an_address(cases: CaseBench) -> None:
-    _, case = cases.bench.conflict("glass")
-    opened = cases.ask(PRESCRIBER, "POST", f"/v1/cases/{case}:open", {"breakGlass": "on call for the ward"})
-    assert (opened.status_code, opened.json()["row"]["id"]) == (200, case)
+def test_restricted_content_is_shown_to_a_person_who_says_why(cases: CaseBench) -> None:
+    case = cases.restricted("glass")
+    (row,) = cases.ask(PRESCRIBER, "GET", "/v1/cases").json()["rows"]
+    assert (row["id"], row["patient"], row["headline"]) == (case, None, None)
+    for who in (PRESCRIBER, None):
+        shut = cases.ask(who, "GET", f"/v1/cases/{case}")
+        assert (shut.json()["breakGlass"], shut.json()["view"], shut.json()["fields"]) == (True, "", [])
+        assert "lisinopril" not in shut.text
+    why = {"breakGlass": "on call for the ward"}
+    assert cases.told(cases.ask(None, "POST", f"/v1/cases/{case}:open", why)) == (403, "person-required")
     for body in ({}, {"breakGlass": "  "}):
-        answer = cases.ask(PRESCRIBER, "POST", f"/v1/cases/{case}:open", body)
-        assert cases.told(answer) == (422, "invalid-field")
+        assert cases.told(cases.ask(PRESCRIBER, "POST", f"/v1/cases/{case}:open", body)) == (422, "invalid-field")
+    assert cases.open(PRESCRIBER, case)["breakGlass"], "nothing said, nothing shown"
+    opened = cases.ask(PRESCRIBER, "POST", f"/v1/cases/{case}:open", why).json()
+    assert (opened["breakGlass"], bool(opened["view"])) == (False, True)
+    assert "dosage" in [field["name"] for field in opened["fields"]]
+    kept = cases.bench.station.ward.query(
+        "SELECT person, stage FROM decisions WHERE case_id = %(case)s AND verb = 'break_glass'", case=case
+    )
+    assert [row["person"] for row in kept] == [PRESCRIBER.actor]
+
+
+def test_of_what_two_must_sign_the_first_is_not_the_second(cases: CaseBench) -> None:
+    accepted, case = cases.refutation()
+    first = cases.decide(PRESCRIBER, cases.open(PRESCRIBER, case), "approve")
+    assert (first.status_code, first.json()["awaitsSecond"]) == (200, True)
+    ward = cases.bench.station.ward
+    assert ward.state(accepted.command_id) == "awaiting_approval"
+    page = cases.open(PRESCRIBER, case)
+    assert PRESCRIBER.name in page["needsSecond"]
+    by_another_name = cases.ask(
+        PRESCRIBER,
+        "POST",
+        f"/v1/cases/{case}:decide",
+        {"verb": "sign", "view": page["view"]},
+        fhirUser="Practitioner/cy",
+    )
+    for answer in (cases.decide(PRESCRIBER, page, "sign"), by_another_name):
+        assert cases.told(answer) == (403, "second-signer")
+    signed = cases.decide(SECOND_PRESCRIBER, cases.open(SECOND_PRESCRIBER, case), "sign")
+    assert (signed.status_code, signed.json()["awaitsSecond"]) == (200, False)
+    cases.bench.station.run(accepted.lane_id)
+    assert ward.state(accepted.command_id) == "verified"
 
 
 def test_the_service_has_the_door_and_knows_nobody_before_it_is_told_who_reviews(reception: Reception) -> None:

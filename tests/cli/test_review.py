@@ -163,9 +163,16 @@ def test_an_app_by_itself_may_look_and_not_decide(cases: CaseBench, run: Run) ->
     assert (refused.exit_code, "No person is logged in" in refused.stderr) == (1, True)
 
 
-def test_a_reason_for_looking_goes_in_the_body(cases: CaseBench, run: Run) -> None:
-    _, case = cases.bench.conflict("glass")
-    assert served(run(PHARMACIST, "show", case, "--break-glass", "on call", "--json"))["row"]["id"] == case
+def test_restricted_content_is_shown_to_who_says_why(cases: CaseBench, run: Run, tmp_path: Path) -> None:
+    case = cases.restricted("glass")
+    shut = run(PHARMACIST, "show", case)
+    assert ("--break-glass" in shut.stdout, "lisinopril" in shut.stdout) == (True, False)
+    refused = run(PHARMACIST, "decide", case, *RESOLVE, answer="y\n")
+    assert (refused.exit_code, "cannot be decided" in refused.stderr) == (1, True)
+    why = tmp_path / "why"
+    why.write_text("on call for the ward")
+    opened = run(PHARMACIST, "show", case, "--break-glass", f"@{why}")
+    assert ("lisinopril" in opened.stdout, "Seen as " in opened.stdout) == (True, True)
 
 
 @pytest.mark.parametrize("content", [None, "", "two words", "\u00e9"])
