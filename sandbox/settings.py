@@ -63,6 +63,10 @@ class Behaviour(BaseModel):
     invalid_status: Literal[400, 422] = 422
     #: A subject, patient or encounter that is not in the chart: refused with 422, or taken unseen.
     unknown_reference: Literal["reject", "accept"] = "reject"
+    #: What an edit made in the EHR leaves of its author: a Provenance with the name, one without, or none.
+    provenance: Literal["named", "nameless", "none"] = "named"
+    #: Through which system an edit came: in `meta.source`, or not told.
+    meta_source: Literal["shown", "hidden"] = "shown"
     #: Waited before every commit.
     commit_delay_s: Seconds = 0.0
 

@@ -110,9 +110,9 @@ class RunningSandbox:
         """Store resources (a list or a Bundle) under their own ids as version 1."""
         self._admin("POST", "seed", content=simplejson.dumps(resources, use_decimal=True))
 
-    def edit(self, resource: dict[str, Any], *, source: str = "clinician") -> dict[str, Any]:
-        """A clinician's own change in the EHR; returns the new version."""
-        content = simplejson.dumps({"resource": resource, "source": source}, use_decimal=True)
+    def edit(self, resource: dict[str, Any], *, source: str = "clinician", **more: Any) -> dict[str, Any]:
+        """A clinician's own change in the EHR (`more`: by, system, at); returns the new version."""
+        content = simplejson.dumps({"resource": resource, "source": source, **more}, use_decimal=True)
         found: dict[str, Any] = self._admin("POST", "edit", content=content).json()
         return found
 
