@@ -1,9 +1,12 @@
 """Who speaks at a door, as a verified token says: tenant, app, person, scopes. Not how a token is verified."""
 
+import re
 from dataclasses import dataclass, field
 
 from canonical.envelope import Author
 
+#: As a connection names its tenant; ``*`` and ``?`` mean something else in the store.
+TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Flips the tenant's switches, reads all of its commands, keeps its consents.
 ADMIN = "writeback/admin"
 #: Records and revokes the tenant's consents.

@@ -19,6 +19,7 @@ from sandbox.edits import Edit, edit_chart, known
 from sandbox.ehr import Ehr
 from sandbox.faults import Rule
 from sandbox.held import decide, held
+from sandbox.people import Person, WebClient, register_person, register_web_client
 
 _RULES = TypeAdapter(list[Rule])
 _MOMENT = TypeAdapter(AwareDatetime)
@@ -59,6 +60,8 @@ class Admin:
                 ("POST", "close", self.post_close),
                 ("POST", "reset", self.post_reset),
                 ("POST", "clients", self.post_clients),
+                ("POST", "people", self.post_people),
+                ("POST", "web-clients", self.post_web_clients),
                 ("PATCH", "settings", self.patch_settings),
                 ("GET", "settings", self.get_settings),
             )
@@ -174,6 +177,18 @@ class Admin:
         given = Client.model_validate(await _json(request))
         client = given.model_copy(update={"registered_at": self._ehr.clock()})
         await self._ehr.database.write(partial(register, client))
+        return JSONResponse({"client_id": client.client_id}, 201)
+
+    async def post_people(self, request: Request) -> Response:
+        """Register a person who can log in, or replace what is known of them."""
+        person = Person.model_validate(await _json(request))
+        await self._ehr.database.write(partial(register_person, person))
+        return JSONResponse({"sub": person.sub}, 201)
+
+    async def post_web_clients(self, request: Request) -> Response:
+        """Register a web client that people log in to, or replace its registration."""
+        client = WebClient.model_validate(await _json(request))
+        await self._ehr.database.write(partial(register_web_client, client))
         return JSONResponse({"client_id": client.client_id}, 201)
 
     async def patch_settings(self, request: Request) -> Response:

@@ -149,6 +149,7 @@ class SandboxSettings(Behaviour):
         admin_token: secret of `/admin`; without one, a secret is made and kept in `data_dir/admin-token`.
         public_url: address others reach it by (scheme, host, port); without one, `http://host:port`.
         clients_file: JSON list of registered OAuth clients, read at start.
+        people_file: JSON object with the people who can log in and the web clients, read at start.
     """
 
     host: str = "127.0.0.1"
@@ -157,6 +158,7 @@ class SandboxSettings(Behaviour):
     admin_token: SecretStr | None = None
     public_url: str | None = None
     clients_file: Path | None = None
+    people_file: Path | None = None
 
     def stated(self) -> dict[str, Any]:
         """The behaviour that was asked for; the rest is the personality's to decide."""

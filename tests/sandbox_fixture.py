@@ -128,6 +128,14 @@ class RunningSandbox:
         """Register an OAuth client: client_id, jwks, scopes, claims, audiences."""
         self._admin("POST", "clients", json=client)
 
+    def register_person(self, person: dict[str, Any]) -> None:
+        """Let somebody log in: sub, name, roles, tenant, fhirUser."""
+        self._admin("POST", "people", json=person)
+
+    def register_web_client(self, client: dict[str, Any]) -> None:
+        """Register what people log in to: client_id, client_secret, redirect_uris, post_logout_redirect_uris."""
+        self._admin("POST", "web-clients", json=client)
+
     def wait_until_up(self, seconds: float = START_S) -> None:
         """Wait until requests are answered, e.g. after SIGCONT."""
         until = time.monotonic() + seconds
