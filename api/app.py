@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from api.case_access import CaseAccess, ReviewerOf, nobody
+from api.case_access import CaseAccess
 from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from config.wiring import Services
 
 
-def make_app(services: "Services", *, reviewer_of: ReviewerOf = nobody) -> FastAPI:
-    """Return the application that serves with ``services``; ``reviewer_of`` knows who reviews cases.
+def make_app(services: "Services") -> FastAPI:
+    """Return the application that serves with ``services``.
 
     Raises ``ConfigurationError`` when no issuer of tokens is configured, or a file of the review pages cannot be read.
     """
@@ -55,10 +55,11 @@ def make_app(services: "Services", *, reviewer_of: ReviewerOf = nobody) -> FastA
         StatusPage,
     ):
         app.include_router(part(services).router())
-    access = CaseAccess(reviewer_of=reviewer_of)
+    people = read_people_policy(services.settings.policies_dir)
+    access = CaseAccess(reviewer_of=people.of_principal)
     app.include_router(CaseDoor(services.case_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
-    login = review_login(services, read_people_policy(services.settings.policies_dir))
+    login = review_login(services, people)
     app.include_router(not_set_up() if login is None else login.router())
     if login is not None:
         app.add_middleware(SessionCookies, logins=login.logins)

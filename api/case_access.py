@@ -12,10 +12,6 @@ _LOOKS = frozenset({Right.SEE_ROWS, Right.SEE_CONTENT})
 ReviewerOf = Callable[[Principal], Reviewer | None]
 
 
-def nobody(_principal: Principal) -> None:
-    """Know no reviewer: where no list of them is kept, nobody is one."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class CaseAccess:
     """``reviewer_of`` gives the person of a principal as the hospital's list of reviewers has them, or ``None``."""

@@ -242,6 +242,17 @@ class WaitingDocument(Document):
     severity: int
 
 
+class FirstDecisionDocument(Document):
+    """What a first person decided, for the one who is to sign it; ``fields`` say what will be written."""
+
+    who: str
+    at: str
+    sentence: str
+    fields: tuple[Line, ...]
+    reason: str
+    text: str
+
+
 class CaseDocument(Document):
     """One case in the order in which it is read. A decision must name ``view``: it says which chart you saw.
 
@@ -271,6 +282,7 @@ class CaseDocument(Document):
     round_limit: int
     claimed_by_me: bool
     needs_second: str
+    first_decision: FirstDecisionDocument | None = None
     break_glass: bool
     read_at: str
 

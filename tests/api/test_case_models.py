@@ -19,6 +19,7 @@ PAIRS = [
     (case_models.ContextDocument, case_views.ContextEntry),
     (case_models.ChoiceDocument, case_views.Choice),
     (case_models.WaitingDocument, case_views.WaitingCommand),
+    (case_models.FirstDecisionDocument, case_views.FirstDecision),
     (case_models.CaseDocument, case_views.CasePage),
     (case_models.DecidedDocument, review_desk.Decided),
 ]
