@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
@@ -105,6 +105,26 @@ class Adapter(Protocol):
 
     def project(self, resource: Resource, site: Site) -> Projection:
         """Return a resource in canonical words."""
+        ...
+
+    def fields(self, resource: Resource) -> Projection:
+        """Return what a resource says by canonical field, as it is written there."""
+        ...
+
+    def as_seen(self, seen: Mapping[str, Any], stored: Resource | None, site: Site) -> Projection:
+        """Return what an author saw in the form of :meth:`project`; see :meth:`canonical.ports.Ehr.as_seen`."""
+        ...
+
+    def history_query(self, reference: str, site: Site) -> Request | None:
+        """Return the read of all versions of ``Type/id``; ``None``: this EHR does not show them."""
+        ...
+
+    def version_query(self, reference: str, version: str, site: Site) -> Request | None:
+        """Return the read of one version of ``Type/id``; ``None``: this EHR shows the current one alone."""
+        ...
+
+    def provenance_query(self, reference: str, site: Site) -> Request | None:
+        """Return the read of the Provenance of ``Type/id``; ``None``: this EHR has none to show."""
         ...
 
     def version_of(self, resource: Resource) -> str | None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from adapters.adapter import Adapter, Request
+from adapters.change_lookup import ChangeLookup
 from adapters.live import live_checks
-from adapters.r4.operation_outcome import failures, issue_codes, json_object
+from adapters.outgoing import body_of, headers_of
+from adapters.r4.operation_outcome import failures, issue_codes, json_object, vendor_codes
 from adapters.r4.pages import matches, next_page
+from adapters.r4.patients import replaced_by
 from adapters.retry_after import retry_after
 from adapters.site import Site
 from adapters.tokens import Tokens
 from adapters.versions import version_from_etag
 from adapters.wire import Answer, NoAnswer, Wire
-from canonical import exact_json
 from canonical.boot_clock import boot_seconds
 from canonical.capabilities import Way, within_contract
 from canonical.command import Command
@@ -35,9 +38,12 @@ from canonical.ports import (
     Trace,
     WireRequest,
 )
+from canonical.remote_change import RemoteChange
 
 #: Why no token could be had → what that makes of a write, of which nothing was sent.
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
+#: Merges that are followed from a record to the one in use.
+MOST_MERGES = 5
 #: Pages of one search; a patient with more entries of one kind than these hold is for a person.
 MOST_PAGES = 20
 #: Success that may name nothing: where our mark is not kept, what was written is looked for by its content at once.
@@ -76,17 +82,55 @@ class RestEhr:
         """Read ``Type/id``.
 
         Raises :class:`EhrUnavailableError` (try later), and :class:`NeedsPersonError` ``not_readable`` where the EHR answers
-        but refuses this one resource: waiting would hold up every other patient of the connection.
+        but refuses this one resource (waiting would hold up every other patient of the connection), or ``merged_patient``.
         """
         headers = {"Cache-Control": "no-cache"}
         answer = self._read(Request(method="GET", path=reference, headers=headers), trace)
-        if answer.status in {404, 410}:
+        if answer.status in {404, 410} and not self._is_merged(answer):
             return Fetched(resource=None)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None:
             raise self._unreadable(answer)
         version = self._adapter.version_of(resource) or version_from_etag(answer.headers.get("etag", ""))
         return Fetched(resource=resource, version=version)
+
+    def fetch_version(self, reference: str, version: str, trace: Trace) -> Fetched | None:
+        request = self._adapter.version_query(reference, version, self._site)
+        resource = self._glance(request, trace, self._until()) if request is not None else None
+        if resource is None or self._adapter.version_of(resource) not in {None, version}:
+            return None
+        return Fetched(resource=resource, version=version)
+
+    def changes(
+        self,
+        reference: str,
+        since_version: str | None,
+        seen_at: datetime | None,
+        trace: Trace,
+        *,
+        own_versions: Collection[str] = (),
+    ) -> RemoteChange:
+        """Ask within the time of one request; see :meth:`canonical.ports.Ehr.changes`."""
+        ends_at = self._until()
+        lookup = ChangeLookup(
+            adapter=self._adapter,
+            site=self._site,
+            look=lambda request: self._glance(request, trace, ends_at),
+            own_versions=own_versions,
+        )
+        return lookup.find(reference, since_version, seen_at, self._clock())
+
+    def survivor_of(self, patient: str, trace: Trace) -> str | None:
+        ends_at = self._until()
+        survivor, passed = None, {patient}
+        for _ in range(MOST_MERGES):
+            record = self._glance(Request(method="GET", path=survivor or patient), trace, ends_at)
+            following = replaced_by(record or {}, self._site.base_url)
+            if following is None or following in passed:
+                break
+            survivor = following
+            passed.add(following)
+        return survivor
 
     def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
         """Read all pages of the search that the adapter asks for; raises as :meth:`fetch`."""
@@ -193,6 +237,12 @@ class RestEhr:
     def project(self, resource: Resource) -> Projection:
         return self._adapter.project(resource, self._site)
 
+    def fields(self, resource: Resource) -> Projection:
+        return self._adapter.fields(resource)
+
+    def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
+        return self._adapter.as_seen(seen, stored, self._site)
+
     def version_of(self, resource: Resource) -> str | None:
         return self._adapter.version_of(resource)
 
@@ -214,8 +264,8 @@ class RestEhr:
         return self._wire_of(request).request(
             request.method,
             request.path,
-            headers=_headers(request, trace, token),
-            body=_with_token(request, token),
+            headers=headers_of(request, trace, token),
+            body=body_of(request, token),
             seconds=left,
             leave_within=leave_within,
         )
@@ -240,13 +290,27 @@ class RestEhr:
 
     def _read_once(self, request: Request, trace: Trace, ends_at: float) -> Answer:
         token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))
-        headers = _headers(request, trace, token)
+        headers = headers_of(request, trace, token)
         answer = self._wire_of(request).read(request.path, headers=headers, seconds=ends_at - boot_seconds())
         if isinstance(answer, NoAnswer):
             raise EhrUnavailableError("outage")
         if answer.status == 401 and token is not None:
             self._tokens.refused(token)
         return answer
+
+    def _until(self) -> float:
+        """Return when a question that begins now must have ended, in boot seconds."""
+        return boot_seconds() + self.timings.request.total_seconds()
+
+    def _glance(self, request: Request, trace: Trace, ends_at: float) -> Resource | None:
+        """Return the JSON of a 200, ``None`` for whatever else: of what may be refused, no refusal is held against anything."""
+        try:
+            token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))
+        except EhrUnavailableError:
+            return None
+        headers = headers_of(request, trace, token)
+        answer = self._wire_of(request).read(request.path, headers=headers, seconds=ends_at - boot_seconds())
+        return json_object(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
 
     def _look_into_conflict(
         self, operation: Operation, settlement: Settlement, trace: Trace, *, seconds: float
@@ -299,8 +363,14 @@ class RestEhr:
         codes = issue_codes(failures(answer))
         return answer.status >= 500 and not any((answer.status, code) in self.capabilities.unreadable for code in codes)
 
+    def _is_merged(self, answer: Answer) -> bool:
+        """Whether the EHR says by a code of its own that what was asked for was merged into another record."""
+        return bool(self.capabilities.merged.intersection(vendor_codes(failures(answer))))
+
     def _unreadable(self, answer: Answer) -> EhrUnavailableError | NeedsPersonError:
         """A 5xx, or a success that is no FHIR (a gateway's page), says that the EHR is away; a 4xx is about this resource."""
+        if self._is_merged(answer):
+            return NeedsPersonError("merged_patient", "The EHR says that the record was merged into another.")
         if answer.status < 400 or self._is_away(answer):
             return EhrUnavailableError("outage")
         return NeedsPersonError(
@@ -315,24 +385,3 @@ class RestEhr:
         if statement is None:
             raise self._unreadable(answer)
         return statement
-
-
-def _with_token(request: Request, token: str | None) -> bytes | None:
-    """Return the body, with the token in it where that is how the EHR wants it; the journaled bytes never hold one."""
-    if request.token_field is None or request.body is None:
-        return request.body
-    return exact_json.dumps({**exact_json.parse(request.body), request.token_field: token}).encode()
-
-
-def _headers(request: Request, trace: Trace, token: str | None) -> Mapping[str, str]:
-    headers = {
-        "Accept": "application/fhir+json",
-        "X-Correlation-Id": trace.correlation_id,
-        "X-Request-Id": trace.request_id,
-        **request.headers,
-    }
-    if trace.traceparent is not None:
-        headers["traceparent"] = trace.traceparent
-    if token is not None and request.token_field is None:
-        headers["Authorization"] = f"Bearer {token}"
-    return headers

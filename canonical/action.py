@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from canonical.clinical_time import ClinicalTime
     from canonical.envelope import Envelope
+    from canonical.review_context import ContextWanted
 
 
 class Action(Element):
@@ -101,7 +102,7 @@ class ActionSpec:
     ``parts``: of a compound, the envelopes of the actions that it consists of besides its own entry, in the order in which
     they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
     ``mentions``: literal references that the own entry will name and nothing changes; before anything is sent each must be
-    in the chart, of this patient, and no error.
+    in the chart, of this patient, and no error. ``context``: what of the chart a person who decides about it must see beside.
     """
 
     model: type[Action]
@@ -120,6 +121,7 @@ class ActionSpec:
     parts: Callable[[Envelope], tuple[Envelope, ...]] = field(default=lambda _envelope: ())
     surroundings: Surroundings | None = None
     mentions: Callable[[Envelope], tuple[str, ...]] = field(default=lambda _envelope: ())
+    context: tuple[ContextWanted, ...] = ()
 
     @property
     def type(self) -> str:

@@ -83,6 +83,35 @@ class Way(StrEnum):
     REFUSED = "refused"
 
 
+class ProvenanceSearch(StrEnum):
+    """How the Provenance of an entry can be asked for."""
+
+    #: Not at all, or nobody says how.
+    NONE = "none"
+    #: ``Provenance?target=Type/id``.
+    BY_TARGET = "by target"
+    #: With the entry: ``Type?_id=id&_revinclude=Provenance:target``.
+    WITH_ENTRY = "with the entry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """What an EHR shows of who changed an entry, and when.
+
+    ``history``: ``Type/id/_history`` is served; ``versions``: an earlier version can be read; ``names_authors``: what is shown
+    names the person who made an edit in the EHR; ``meta_source``: entries state through which system they came.
+    What is not known of an EHR is declared as not there: it is then not asked for. ``source`` as in :class:`Write`.
+    """
+
+    history: bool = False
+    versions: bool = False
+    provenance: ProvenanceSearch = ProvenanceSearch.NONE
+    meta_source: bool = False
+    names_authors: bool = False
+    source: str = "none: no page read states it"
+    confirmed: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Write:
     """One verb on one resource type.
@@ -139,9 +168,10 @@ class Capabilities:
     operation) by which it is sent. ``conditional_create``: ``If-None-Exist`` is honoured. ``finds_by_mark``: our identifier
     is kept and can be searched for; otherwise a write is looked for by patient, code, time and content, and no create is
     sent while the chart already says the same. ``slowest_commit``: how long after we gave up a write may still land,
-    ``search_lag`` how long after that a search may miss it. ``unreadable``: (status, issue code) of answers to reads that
-    are about the one resource asked for, though the status says that the EHR is away. ``compensations``: action type →
-    how an entry is taken back.
+    ``search_lag`` how long after that a search may miss it. ``attribution``: what it shows of who changed an entry.
+    ``merged``: the EHR's own codes in answers to reads which say that a record was merged into another. ``unreadable``:
+    (status, issue code) of answers to reads that are about the one resource asked for, though the status says that the EHR
+    is away. ``compensations``: action type → how an entry is taken back.
     """
 
     writes: Mapping[tuple[str, Interaction], Write]
@@ -153,6 +183,8 @@ class Capabilities:
     slowest_commit: timedelta = timedelta(seconds=120)
     search_lag: timedelta = timedelta(seconds=60)
     unreadable: frozenset[tuple[int, str]] = frozenset()
+    attribution: Attribution = Attribution()
+    merged: frozenset[str] = frozenset()
     known_changes: tuple[KnownChange, ...] = ()
     limits: tuple[Limit, ...] = ()
     compensations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -61,9 +60,3 @@ def case_kind(name: str) -> CaseKind:
     words = f"another {said} than was meant" if name.startswith(_OTHER) else said
     question = "Decide whether this is sent: see what the chart and the proposal say."
     return CaseKind(name=name, severity=SEVERITY_DEFAULT, words=words, question=question)
-
-
-def due_within(severity: int) -> timedelta:
-    """Return how long a case of ``severity`` (1 to 4) may wait before it goes up one level."""
-    minutes = _data()["due_minutes"][str(severity)]
-    return timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""The port between the review desk and what remembers its cases: rows, views, rulings. No SQL here and no chart."""
+"""The port between the review desk and what remembers its cases: rows, views, resolutions. No SQL here and no chart."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from uuid import UUID
 
 from canonical.case_views import QueueQuery
 from canonical.command import Command
+from canonical.command_views import TimelineEvent
 from canonical.events import Move
 from canonical.lifecycle import State
+from canonical.ports import Operation
 from canonical.reviewer import Pool, Reviewer
 
 
@@ -50,6 +52,7 @@ class StoredCase:
     operation: str
     state: State
     state_reason: str
+    author_assurance: str
     waiting: int
     envelope: bytes
     headline: str | None
@@ -105,7 +108,7 @@ class WaitingRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ruling:
+class Resolution:
     """A decision ready to be carried out, in one commit.
 
     ``stage`` is ``final``, or ``first`` where another person must sign. ``move`` is what it does to the command, ``expected_seq``
@@ -140,8 +143,8 @@ class Ruling:
     severity: int | None = None
 
 
-class Ruled(Enum):
-    """What came of storing a ruling."""
+class Resolved(Enum):
+    """What came of storing a resolution."""
 
     #: It is stored, with all that follows from it.
     DONE = auto()
@@ -182,8 +185,16 @@ class CaseStore(Protocol):
         """Return the command as it stands."""
         ...
 
-    def written_before(self, command: Command) -> bytes | None:
-        """Return the resource (bytes) that our own last proven write left at the command's target, if it was ours."""
+    def operations(self, command: UUID) -> tuple[Operation, ...]:
+        """Return the operations of a command as journaled, bytes included; none before its first claim."""
+        ...
+
+    def timeline(self, command: UUID) -> tuple[TimelineEvent, ...]:
+        """Return what happened to a command, oldest first."""
+        ...
+
+    def written_before(self, command: Command) -> Operation | None:
+        """Return our own last proven write to the command's target, if there was one."""
         ...
 
     def waiting(self, case: StoredCase) -> tuple[WaitingRow, ...]:
@@ -223,7 +234,7 @@ class CaseStore(Protocol):
         """Return what was decided of a case so far, oldest first."""
         ...
 
-    def rule(self, ruling: Ruling) -> Ruled:
+    def resolve(self, resolution: Resolution) -> Resolved:
         """Store a decision with all that follows from it, in one commit."""
         ...
 

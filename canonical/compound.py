@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
+from canonical import exact_json
 from canonical.command import Command
 from canonical.errors import InvalidPayloadError
 from canonical.ports import Operation
@@ -74,6 +76,15 @@ def first_plan(operations: Sequence[Operation]) -> Plan:
         if any(_quoted(placeholder) in operation.body for placeholder in later):
             raise InvalidPayloadError("An operation refers to something that would be written after it.")
     return Plan(operations=tuple(operations), written={}, progress=Progress(after=len(operations) - 1))
+
+
+def digest_of(operations: Sequence[Operation]) -> bytes:
+    """Return the SHA-256 of what ``operations`` would put on the wire: bytes, where to, and the version they rest on."""
+    told = [
+        [item.interaction.value, item.reference, item.path, item.if_match, hashlib.sha256(item.body).hexdigest()]
+        for item in operations
+    ]
+    return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
 
 def plan_of_rest(command: Command, stored: Sequence[Operation]) -> Plan:

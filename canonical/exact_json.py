@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
@@ -115,6 +116,15 @@ def canonical_bytes(value: Any) -> bytes:
         value, use_decimal=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
     )
     return text.encode()
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Compare as JSON does, numbers by value: in Python ``True == 1``, in a chart it is not."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(equal(item, other[name]) for name, item in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def digest(value: Any) -> bytes:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from canonical.capabilities import Capabilities, Interaction, Landing, Meaning, PreconditionKind, Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from canonical.command import Command
     from canonical.outcome import ProbeResult, Settlement
+    from canonical.remote_change import RemoteChange
 
 __all__ = [
     "Capabilities",
@@ -170,6 +172,33 @@ class Ehr(Protocol):
         """Read every entry of a FHIR type that the chart has of ``patient`` (``Patient/id``); raises as :meth:`fetch`."""
         ...
 
+    def fetch_version(self, reference: str, version: str, trace: Trace) -> Fetched | None:
+        """Read ``Type/id`` as it was in ``version``; ``None`` where this EHR does not show it. Never raises for that."""
+        ...
+
+    def changes(
+        self,
+        reference: str,
+        since_version: str | None,
+        seen_at: datetime | None,
+        trace: Trace,
+        *,
+        own_versions: Collection[str] = (),
+    ) -> RemoteChange:
+        """Return who changed ``Type/id`` since its author looked (``since_version``, ``seen_at`` in UTC), as the EHR tells it.
+
+        ``own_versions`` are those that commands of ours are known to have written. Reads only; what the EHR does not show or
+        refuses is said to be not known: it never raises for what happens on the wire.
+        """
+        ...
+
+    def survivor_of(self, patient: str, trace: Trace) -> str | None:
+        """Return the record (``Patient/id``) that took the place of ``patient`` by a merge, ``None`` where the chart names none.
+
+        Never raises for what happens on the wire.
+        """
+        ...
+
     def twins(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
         """Return references (``Type/id``) of entries that already say what ``operation`` would create.
 
@@ -210,6 +239,18 @@ class Ehr(Protocol):
 
     def project(self, resource: Resource) -> Projection:
         """Return a vendor resource in canonical words. Pure."""
+        ...
+
+    def fields(self, resource: Resource) -> Projection:
+        """Return what a resource says by canonical field as it is written there: for words, never to compare. Pure."""
+        ...
+
+    def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
+        """Return what an author had on the screen (canonical fields as R4 JSON), in the form of :meth:`project`. Pure.
+
+        With ``stored``, the entry as it is now, a field that differs from it only by what this EHR is known to do to it
+        (units, its own codes) is given as the entry says it. A field seen to be empty is ``None``.
+        """
         ...
 
     def version_of(self, resource: Resource) -> str | None:

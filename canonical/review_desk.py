@@ -34,6 +34,8 @@ class Verb(StrEnum):
     ASK_AUTHOR = "ask_author"
     #: Sign, as a second person, what a first one decided.
     SIGN = "sign"
+    #: Have seen what stands beside a command that goes on by itself.
+    ACKNOWLEDGE = "acknowledge"
     #: Take what is in the chart out again, as a command of its own.
     COMPENSATE = "compensate"
 

@@ -116,6 +116,14 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The approval ran out, or no longer fits what would be sent. Nothing was sent.",
         next="A reviewer with the right licence decides again.",
     ),
+    "already-in-chart": Explanation(
+        sentence="The chart says it already, so there was nothing left to write.", next=_NOTHING
+    ),
+    "chart-kept": Explanation(
+        sentence="A reviewer compared both and kept what the chart says. It was not written.",
+        next="If that is not right, talk to the reviewer, then send it again with a new key.",
+    ),
+    "author-withdrew": Explanation(sentence="Its author took it back when asked. It was not written.", next=_NOTHING),
     "not_readable": Explanation(
         sentence="The EHR works, and could not give this patient or target when it was asked. Nothing was sent.",
         next="A reviewer looks whether the record opens in the EHR, and decides.",
@@ -132,6 +140,14 @@ _BY_REASON: dict[str, Explanation] = {
     "deceased": Explanation(
         sentence="The chart says that this patient died before the time of this entry. Nothing was sent.",
         next="A reviewer checks the patient and the time.",
+    ),
+    "status_backwards": Explanation(
+        sentence="The chart is further on than this entry: it would be taken back a step. Nothing was sent.",
+        next="A reviewer looks whether anything of it is still wanted.",
+    ),
+    "newer_applied": Explanation(
+        sentence="A later entry is in the chart already, and this one is older. Nothing was sent.",
+        next="A reviewer looks whether anything of it is still wanted.",
     ),
     "sig_mismatch": Explanation(
         sentence="The written directions and the structured dose do not say the same. Nothing was sent.",

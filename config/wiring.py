@@ -24,16 +24,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
 from canonical.errors import ConfigurationError, StoreUnavailableError
+from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
 from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
+from config.policy_files import read_policies
+from config.review_wiring import case_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
+from reconcile.review.desk import CaseDesk
 from store.admissions import Admissions
 from store.callbacks import Callbacks
+from store.case_terms import set_case_terms
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
@@ -126,6 +131,8 @@ class Services:
     lanes: PostgresLanes
     receiver: Receiver
     previewer: Previewer
+    policies: PolicySet
+    case_desk: CaseDesk
     message_door: MessageDoor
     doors: Doors
     turn: LaneTurn
@@ -170,29 +177,32 @@ def build(
         if not getattr(settings, name):
             raise ConfigurationError(f"WRITEBACK_{name.upper()} is empty: nothing was started.")
     known = {(item.tenant, item.name): item for item in read_connections(settings.connections_file)}
+    policies = read_policies(settings.policies_dir)
     token_keys = read_token_keys(settings.token_key_file)
     engine = open_engine(settings.database_url, pool_size=settings.pool_size)
     try:
         check_durable(engine)
         check_session_budget(engine, settings)
         sync_connections(engine, known.values())
+        set_case_terms(engine, {severity: policies.queue.due_within(severity) for severity in policies.queue.severity})
     except SQLAlchemyError as error:
         engine.dispose()
         raise StoreUnavailableError("PostgreSQL cannot be reached; nothing was started.") from error
     except BaseException:
         engine.dispose()
         raise
-    outside = _Outside(opener=opener, capabilities=capabilities, token_keys=token_keys)
+    outside = _Outside(opener=opener, capabilities=capabilities, token_keys=token_keys, policies=policies)
     return _assemble(settings, engine, known, outside, clock, random or Random())  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Outside:
-    """How the EHRs are opened, what is known of them unopened, and the keys under which their tokens are shared."""
+    """How the EHRs are opened, what is known of them unopened, the keys of their shared tokens, and the policies in force."""
 
     opener: Callable[[ConnectionSettings], Ehr] | None
     capabilities: Callable[[ConnectionSettings], Capabilities]
     token_keys: MultiFernet | None
+    policies: PolicySet
 
 
 def _assemble(
@@ -222,7 +232,7 @@ def _assemble(
     callbacks = Callbacks(engine)
     refusals = Refusals(engine, keep_at_most=_KEPT_BODIES * settings.body_limit)
     admissions = Admissions(engine, refusals=refusals)
-    judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities)
+    judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities, policies=outside.policies)
     receiver = Receiver(
         store=admissions,
         judge=judge,
@@ -243,6 +253,16 @@ def _assemble(
         lanes=lanes,
         receiver=receiver,
         previewer=_previewer(engine, judge, ehrs, clock),
+        policies=outside.policies,
+        case_desk=case_desk(
+            engine,
+            known,
+            ehrs=ehrs,
+            preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
+            policies=outside.policies,
+            hints=hints,
+            clock=clock,
+        ),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),
         turn=turn,

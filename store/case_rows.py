@@ -12,13 +12,13 @@ from canonical.case_store import StoredCase
 from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import OPEN, State
 from canonical.reviewer import Pool
-from store.tables import listed
+from store.columns import listed
 
 #: Of ``cases k`` with its command ``c``, connection ``n`` and envelope ``p``.
 CASE_COLUMNS = f"""
 k.id, k.tenant, k.command_id, k.kind, k.pool, k.severity, k.holds, k.opened_at, k.due_at, k.level, k.rounds, k.version,
 k.claimed_by, k.claimed_name, k.claimed_until, k.first_look_at, k.asked_until, k.closed_at, k.closed_reason, k.closed_by,
-n.name AS connection, c.app, c.action_type, c.operation, c.state, c.state_reason, p.content AS envelope,
+n.name AS connection, c.app, c.action_type, c.operation, c.state, c.state_reason, c.author_assurance, p.content AS envelope,
 (SELECT count(*) FROM commands b WHERE b.lane_id = c.lane_id AND b.subject = c.subject AND b.lane_seq > c.lane_seq
     AND k.holds AND b.state IN ({listed(OPEN)})) AS waiting,
 (SELECT w.content FROM case_views v JOIN payloads w ON w.tenant = v.tenant AND w.digest = v.content_digest

@@ -1,4 +1,4 @@
-"""The review queue as stored: pages of open cases, one case, claims, and what was shown. Rulings are in ``rulings.py``."""
+"""The review queue as stored: pages of open cases, one case, claims, what was shown. What was decided: ``resolutions.py``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from canonical import exact_json
-from canonical.case_store import Ruled, Ruling, StoredCase, StoredDecision, StoredPage, StoredView, WaitingRow
+from canonical.case_store import Resolution, Resolved, StoredCase, StoredDecision, StoredPage, StoredView, WaitingRow
 from canonical.case_views import QueueQuery
 from canonical.command import Command
+from canonical.command_views import TimelineEvent
 from canonical.lifecycle import OPEN
+from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.columns import listed
+from store.command_reads import EVENTS
 from store.database import rows, transaction
-from store.healing import load_command
-from store.rulings import rule
-from store.tables import listed
+from store.healing import load_command, stored_operations
+from store.resolutions import resolve
 
 _FILTER = """
 k.tenant = %(tenant)s AND k.closed_at IS NULL AND k.pool = ANY (%(pools)s)
@@ -88,8 +91,7 @@ SELECT d.id, d.verb, d.stage, d.person, d.person_name, d.at, d.reason, d.view_id
 """
 #: What we last wrote to the entry that a command changes: its author may name our command in place of what they saw.
 _WRITTEN_BEFORE = """
-SELECT p.content FROM commands b JOIN operations o ON o.command_id = b.id AND o.is_primary
-  JOIN payloads p ON p.tenant = b.tenant AND p.digest = o.body_digest
+SELECT b.id, o.seq FROM commands b JOIN operations o ON o.command_id = b.id AND o.is_primary
  WHERE b.lane_id = %(lane)s AND b.subject = %(subject)s AND b.lane_seq < %(seq)s AND b.state = 'verified'
    AND o.reference = %(reference)s
  ORDER BY b.lane_seq DESC LIMIT 1
@@ -138,7 +140,15 @@ class Cases:
         with transaction(self._engine) as connection:
             return load_command(connection, command)
 
-    def written_before(self, command: Command) -> bytes | None:
+    def operations(self, command: UUID) -> tuple[Operation, ...]:
+        with transaction(self._engine) as connection:
+            return tuple(stored_operations(connection, command))
+
+    def timeline(self, command: UUID) -> tuple[TimelineEvent, ...]:
+        with transaction(self._engine) as connection:
+            return tuple(TimelineEvent(**row) for row in rows(connection, EVENTS, {"id": command}))
+
+    def written_before(self, command: Command) -> Operation | None:
         names = {
             "lane": command.lane_id,
             "subject": command.subject,
@@ -147,7 +157,8 @@ class Cases:
         }
         with transaction(self._engine) as connection:
             found = rows(connection, _WRITTEN_BEFORE, names)
-        return bytes(found[0]["content"]) if found else None
+            written = stored_operations(connection, found[0]["id"]) if found else []
+        return next((item for item in written if item.seq == found[0]["seq"]), None)
 
     def waiting(self, case: StoredCase) -> tuple[WaitingRow, ...]:
         if not case.holds:
@@ -215,8 +226,8 @@ class Cases:
             for row in found
         )
 
-    def rule(self, ruling: Ruling) -> Ruled:
-        return rule(self._engine, ruling)
+    def resolve(self, resolution: Resolution) -> Resolved:
+        return resolve(self._engine, resolution)
 
 
 #: As many open cases are counted at most.

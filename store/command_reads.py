@@ -32,7 +32,7 @@ _GET = f"""
 SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id
  WHERE c.tenant = %(tenant)s AND c.id = %(id)s AND (%(app)s::text IS NULL OR c.app = %(app)s)
 """
-_EVENTS = """
+EVENTS = """
 SELECT seq, at, trigger, source, target, reason, actor, attempt FROM events WHERE command_id = %(id)s ORDER BY seq
 """
 _OPERATIONS = """
@@ -85,7 +85,7 @@ class CommandReads:
             found = rows(connection, _GET, {"tenant": tenant, "id": command, "app": app})
             if not found:
                 return None
-            events = rows(connection, _EVENTS, {"id": command})
+            events = rows(connection, EVENTS, {"id": command})
             operations = rows(connection, _OPERATIONS, {"id": command})
         return CommandDetail(
             summary=_summary(found[0]),

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from canonical.action import action_specs
-from canonical.case_kinds import MOST_SEVERE, case_kind, due_within
+from canonical.case_kinds import MOST_SEVERE, case_kind
 from canonical.errors import FieldError, RefusedError
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store.database import rows, transaction
-from store.moves import TAIL, tail_parameters
+from store.moves import TAIL, due_from, tail_parameters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,12 +67,15 @@ first AS (
   SELECT cm.tenant, cm.id, 1, 'received', '', 'received', 'received', %(actor)s, %(received_detail)s::jsonb FROM cm),
 extra AS (
   INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
-  SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, k, p, s, clock_timestamp() + d, false
-    FROM cm, unnest(%(extra_cases)s::text[], %(extra_pools)s::text[], %(extra_severities)s::smallint[],
-                    %(extra_dues)s::interval[]) AS x (k, p, s, d)),
+  SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, k, p, s, """
+    + due_from("s")
+    + """, false
+    FROM cm, unnest(%(extra_cases)s::text[], %(extra_pools)s::text[], %(extra_severities)s::smallint[]) AS x (k, p, s)),
 up AS (
   UPDATE cases k SET severity = %(raises_to)s::smallint, version = k.version + 1,
-         due_at = least(k.due_at, clock_timestamp() + %(raises_due)s::interval)
+         due_at = least(k.due_at, """
+    + due_from("%(raises_to)s")
+    + """)
     FROM cm, commands b
    WHERE %(raises_to)s::smallint IS NOT NULL AND b.lane_id = %(lane_id)s AND b.subject = %(subject)s
      AND k.command_id = b.id AND k.closed_at IS NULL AND k.holds AND k.severity > %(raises_to)s::smallint),
@@ -199,7 +202,6 @@ def _extra_cases(names: tuple[str, ...]) -> dict[str, Any]:
         "extra_cases": list(names),
         "extra_pools": [kind.pool.value for kind in kinds],
         "extra_severities": [kind.severity for kind in kinds],
-        "extra_dues": [due_within(kind.severity) for kind in kinds],
     }
 
 
@@ -207,7 +209,7 @@ def _raising(new: NewCommand) -> dict[str, Any]:
     """Return how urgent the question becomes that ``new`` would have to wait for: a stop is not stuck behind a routine one."""
     rule = action_specs()[new.action_type].operations[new.operation]
     is_urgent = rule.takes_back or rule.urgent or PRIORITY[new.priority] >= PRIORITY["asap"]
-    return {"raises_to": MOST_SEVERE if is_urgent else None, "raises_due": due_within(MOST_SEVERE)}
+    return {"raises_to": MOST_SEVERE if is_urgent else None}
 
 
 def _json(value: dict[str, Any]) -> str:

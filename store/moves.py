@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
-from canonical.case_kinds import case_kind, due_within
+from canonical.case_kinds import case_kind
 from canonical.events import move
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, Trigger
 from canonical.status import STATUS_OF
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 
     from canonical.events import Move
 
+
+def due_from(severity: str) -> str:
+    """Return the SQL of when somebody should have decided a case of ``severity`` that is opened now."""
+    # What nobody set terms for may wait a day.
+    term = f"coalesce((SELECT t.within FROM case_terms t WHERE t.severity = {severity}::smallint), interval '1 day')"
+    return f"clock_timestamp() + {term}"
+
+
 #: Follows a CTE ``cm`` that returns the moved command's id, tenant, app, new event_seq, connection_id and action_type.
-TAIL = """
+TAIL = (
+    """
 ev AS (
   INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor, attempt, fence, detail)
   SELECT cm.tenant, cm.id, cm.event_seq, %(trigger)s, %(source)s, %(target)s, %(reason)s, %(actor)s,
@@ -41,10 +50,13 @@ cl AS (
 ca AS (
   INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail)
   SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
-         clock_timestamp() + %(case_due)s::interval, %(case_detail)s::jsonb
+         """
+    + due_from("%(case_severity)s")
+    + """, %(case_detail)s::jsonb
     FROM cm WHERE %(case_kind)s::text IS NOT NULL
   ON CONFLICT DO NOTHING)
 """
+)
 
 _MOVE = (
     """
@@ -90,7 +102,6 @@ def case_parameters(case: str | None) -> dict[str, Any]:
         "case_kind": case,
         "case_pool": kind.pool.value,
         "case_severity": kind.severity,
-        "case_due": due_within(kind.severity),
         "case_detail": "{}",
     }
 

@@ -9,9 +9,9 @@ from canonical.action import action_specs
 from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
+from store.columns import listed
 from store.database import rows
-from store.moves import TAIL, case_parameters, tail_parameters, take_back_root
-from store.tables import listed
+from store.moves import TAIL, case_parameters, due_from, tail_parameters, take_back_root
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -84,7 +84,8 @@ kn AS (
     + "SELECT cm.event_seq, cm.root FROM cm"
 )
 
-_LATE = """
+_LATE = (
+    """
 WITH c AS MATERIALIZED (
   SELECT c.id, c.state, c.connection_id, c.action_type FROM commands c JOIN attempts a ON a.command_id = c.id
    WHERE a.id = %(attempt_id)s FOR UPDATE OF c),
@@ -93,7 +94,9 @@ a AS (
    WHERE id = %(attempt_id)s RETURNING id, tenant, command_id, n)
 INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
 SELECT a.tenant, a.command_id, c.connection_id, c.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
-       clock_timestamp() + %(case_due)s::interval, false
+       """
+    + due_from("%(case_severity)s")
+    + """, false
   FROM a, c
  WHERE %(success)s
    AND (c.state NOT IN ('unknown', 'applied', 'verified', 'pending_remote', 'compensated')
@@ -101,6 +104,7 @@ SELECT a.tenant, a.command_id, c.connection_id, c.action_type, %(case_kind)s, %(
                     WHERE o.command_id = a.command_id AND o.id <> a.id AND o.kind = 'send' AND o.n > a.n))
 ON CONFLICT DO NOTHING
 """
+)
 #: Before a resource gets its name: an intake that holds the lane may be storing a command about that very resource, and
 #: only a statement that begins after the lock sees it.
 _LOCK_LANE = "SELECT 1 FROM lanes WHERE id = %(lane)s FOR UPDATE"

@@ -44,7 +44,7 @@ class Preparation:
         self._check_people(command, ehr, trace)
         if command.partly_in_chart:
             return plan_of_rest(command, stored)
-        around = self._look_around(command, ehr, trace)
+        around = self.look_around(command, ehr, trace)
         planned = list(ehr.plan(command, around))
         if not planned:
             raise UnsupportedActionError("the adapter planned nothing for it")
@@ -52,7 +52,8 @@ class Preparation:
             self._check_chart(command, ehr, around, planned, trace)
         return first_plan(stored or planned)
 
-    def _look_around(self, command: Command, ehr: Ehr, trace: Trace) -> Surrounding:
+    def look_around(self, command: Command, ehr: Ehr, trace: Trace) -> Surrounding:
+        """Read what planning ``command`` needs of the chart; raises as :meth:`prepare`."""
         envelope, spec = command.envelope, command.spec
         wanted = spec.surroundings
         beside: tuple[Resource, ...] = ()

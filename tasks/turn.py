@@ -15,7 +15,7 @@ from random import Random
 import structlog
 
 from canonical.command import Command
-from canonical.compound import Plan
+from canonical.compound import Plan, digest_of
 from canonical.errors import (
     EhrUnavailableError,
     InvalidPayloadError,
@@ -38,6 +38,10 @@ log = structlog.get_logger()
 
 #: Sweeps that find a lane due and idle this often in a row suspect that its command kills the worker.
 SUSPICIOUS_STUMBLES = 3
+
+
+#: A gate's denial that leaves something to decide → the case.
+_CASES = {Trigger.PARTLY_APPLIED: "incomplete", Trigger.APPROVAL_LAPSED: "awaiting_approval"}
 
 
 class Step(Enum):
@@ -128,8 +132,7 @@ class LaneTurn:
         if denial is not None:
             if denial.trigger is None:
                 return Step.IDLE
-            case = "incomplete" if denial.trigger is Trigger.PARTLY_APPLIED else None
-            lane.move(command, move(command.state, denial.trigger, denial.reason), case=case)
+            lane.move(command, move(command.state, denial.trigger, denial.reason), case=_CASES.get(denial.trigger))
             return Step.MOVED
         if lane.view.stumbles >= SUSPICIOUS_STUMBLES and lane.count_stumble(command) > SUSPICIOUS_STUMBLES:
             return self._review(lane, command, "poison")
@@ -150,6 +153,8 @@ class LaneTurn:
             return self._review(lane, command, "not_supported")
         except InvalidPayloadError:
             return self._review(lane, command, "invalid_payload")
+        if not _is_as_decided(command, plan):
+            return self._decide_anew(lane, command)
         if not command.attempts:
             command = command.evolve(sent_as=plan.next.sent_as)
         return Step.MOVED if self.journey.make(lane, command, plan) else Step.BLOCKED
@@ -178,6 +183,13 @@ class LaneTurn:
         self.faultpoints.reach("after_plan")
         return plan
 
+    def _decide_anew(self, lane: HeldLane, command: Command) -> Step:
+        """Send nothing: what would leave is not what a person decided, since mapping or chart is another one by now."""
+        if not command.governance.approval_required:
+            return self._stop(lane, command, Trigger.TARGET_MOVED, case="conflict")
+        lane.move(command, move(State.READY, Trigger.APPROVAL_LAPSED, "approval-lapsed"), case="awaiting_approval")
+        return Step.MOVED
+
     def _review(self, lane: HeldLane, command: Command, kind: str) -> Step:
         return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind)
 
@@ -188,3 +200,9 @@ class LaneTurn:
         lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case)
         log.info("review", action="command.review", command=str(command.id), kind=case)
         return Step.MOVED
+
+
+def _is_as_decided(command: Command, plan: Plan) -> bool:
+    """Whether what would leave is what a person decided, byte for byte; what was journaled since was compared then."""
+    decided = command.governance.approval_payload
+    return decided is None or not command.is_replanned or digest_of(plan.operations) == decided

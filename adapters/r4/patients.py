@@ -23,3 +23,13 @@ def patient_element(resource_type: str) -> str:
 def patient_reference(resource: Resource, base_url: str) -> str | None:
     """Return whom ``resource`` is about, as ``Type/id`` of this EHR, or what it says where that is elsewhere."""
     return reference_of(resource.get(patient_element(str(resource.get("resourceType")))), base_url)
+
+
+def replaced_by(patient: Resource, base_url: str) -> str | None:
+    """Return the record (``Patient/id`` of this EHR) that a merged Patient says is in use in its place."""
+    links = patient.get("link")
+    for link in links if isinstance(links, list) else []:
+        found = reference_of(link.get("other"), base_url) if isinstance(link, Mapping) else None
+        if found is not None and link.get("type") == "replaced-by" and found.startswith("Patient/"):
+            return found
+    return None

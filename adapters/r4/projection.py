@@ -11,10 +11,13 @@ from typing import Any
 from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
 from adapters.r4.patients import SUBJECT, patient_element
+from canonical import exact_json
 from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
 _FRAME: Mapping[str, str] = {"status": "status", "modifierExtension": "modifierExtension"}
+#: The fields that every entry can have.
+FRAME = frozenset({*_FRAME, SUBJECT, "encounter", "securityLabel"})
 #: Elements an EHR keeps for itself: versions, its own text, its ids.
 _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
@@ -25,12 +28,21 @@ _FILLED_BY_EHR = frozenset({"issued", "dateAsserted", "recordedDate", "recorded"
 
 def project(resource: Resource, fields: Sequence[Field], *, encounter: str, base_url: str) -> Projection:
     """Return what ``resource`` says by canonical field, only fields that say something; ``encounter`` is its element."""
+    return _comparable(_said(resource, fields, encounter=encounter), base_url)
+
+
+def _said(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
     said: Projection = {name: resource.get(element) for name, element in _FRAME.items()}
     said[SUBJECT] = resource.get(patient_element(str(resource.get("resourceType"))))
     said["encounter"] = _at(resource, encounter)
     said["securityLabel"] = resource.get("meta", {}).get("security")
-    said |= {field.name: field.read(resource) for field in fields}
-    return _comparable(said, base_url)
+    return said | {field.name: field.read(resource) for field in fields}
+
+
+def written(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
+    """Return what :func:`project` does with nothing brought into another form: displays, and elements that have no field too."""
+    stated = _said(resource, fields, encounter=encounter)
+    return {name: item for name, item in (resource | stated).items() if item not in (None, [], {})}
 
 
 def _at(resource: Resource, path: str) -> Any:
@@ -63,13 +75,4 @@ def _same(name: str, sent: Any, stored: Any) -> bool:
         return all(item in (stored or []) for item in sent or [])
     if name in _FILLED_BY_EHR and sent is None:
         return True
-    return _equal(sent, stored)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Compare as JSON does: in Python ``True == 1``, in a chart it is not."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(item, other[name]) for name, item in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+    return exact_json.equal(sent, stored)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from canonical import allergy_rules
 from canonical.action import Action, ActionSpec, FieldGroup, Finding, OperationRule
 from canonical.allergy import AllergyCategory, AllergyReaction, AllergyType, Criticality, NoneKnownScope
+from canonical.allergy_context import CONTEXT
 from canonical.allergy_surroundings import SURROUNDINGS
 from canonical.clinical_context import encounter_errors, target_type_errors
 from canonical.clinical_time import ClinicalTime
@@ -131,5 +132,6 @@ SPEC = ActionSpec(
     check=_check,
     findings=_findings,
     surroundings=SURROUNDINGS,
+    context=CONTEXT,
     receipt_note="Recorded on the allergy list; interactions with medicines were not checked.",
 )

@@ -16,6 +16,7 @@ from canonical.datatypes import Annotation, Boolean, CodeableConcept, Period, Ra
 from canonical.dosage import Dosage
 from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
+from canonical.medication_context import CONTEXT
 from canonical.sig_agreement import disagreements
 
 if TYPE_CHECKING:
@@ -239,5 +240,6 @@ SPEC = ActionSpec(
     clinical_time=lambda action: action.date_asserted,
     check=_check,
     findings=_findings,
+    context=CONTEXT,
     receipt_note="Recorded on the medication list; the prescription and the pharmacy were not changed.",
 )

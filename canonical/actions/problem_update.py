@@ -15,6 +15,7 @@ from canonical.concepts import codes
 from canonical.condition import ConditionEvidence, ConditionStage, ProblemCategory
 from canonical.datatypes import Annotation, CodeableConcept, Period, Range, Reference, Text
 from canonical.onset import Age, elements
+from canonical.problem_context import CONTEXT
 from canonical.problem_surroundings import SURROUNDINGS
 
 if TYPE_CHECKING:
@@ -105,4 +106,5 @@ SPEC = ActionSpec(
     clinical_time=lambda action: action.recorded_date,
     check=_check,
     surroundings=SURROUNDINGS,
+    context=CONTEXT,
 )

@@ -23,6 +23,7 @@ from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
 from canonical.observation import Confirmation, Oxygen, ReferenceRange, VitalComponent, VitalDevice
 from canonical.ranges import Verdict
+from canonical.vital_context import CONTEXT
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -226,5 +227,6 @@ SPEC = ActionSpec(
     check=_check,
     confirmations=_confirmations,
     findings=_findings,
+    context=CONTEXT,
     marks=_marks,
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -29,6 +29,7 @@ from canonical.ports import (
     Trace,
     WireRequest,
 )
+from canonical.remote_change import ChangeSource, RemoteChange
 
 SHORT = Timings(
     request=timedelta(milliseconds=200),
@@ -60,6 +61,8 @@ class Chart:
     already_there: tuple[str, ...] = ()
     looked_at: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    change: RemoteChange = field(default_factory=lambda: RemoteChange(source=ChangeSource.BRACKET))
+    survivors: dict[str, str] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -203,6 +206,29 @@ class Chart:
 
     def project(self, resource: Resource) -> Projection:
         return resource
+
+    def fields(self, resource: Resource) -> Projection:
+        return resource
+
+    def as_seen(self, seen: Mapping[str, Any], stored: Resource | None = None) -> Projection:
+        return dict(seen)
+
+    def fetch_version(self, reference: str, version: str, trace: Trace) -> Fetched | None:
+        return None
+
+    def changes(
+        self,
+        reference: str,
+        since_version: str | None,
+        seen_at: datetime | None,
+        trace: Trace,
+        *,
+        own_versions: Collection[str] = (),
+    ) -> RemoteChange:
+        return self.change
+
+    def survivor_of(self, patient: str, trace: Trace) -> str | None:
+        return self.survivors.get(patient)
 
     def version_of(self, resource: Resource) -> str | None:
         return None

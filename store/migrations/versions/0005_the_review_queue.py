@@ -65,6 +65,12 @@ def upgrade() -> None:
     op.create_index("ix_cases_command", "cases", ["command_id"])
     closed = sa.text("closed_at IS NOT NULL")
     op.create_index("ix_cases_closed", "cases", ["tenant", "closed_at"], postgresql_where=closed)
+    op.create_table(
+        "case_terms",
+        sa.Column("severity", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("within", sa.Interval(), nullable=False),
+        sa.PrimaryKeyConstraint("severity", name="pk_case_terms"),
+    )
     _views()
     _decisions()
 

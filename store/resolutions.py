@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from canonical.case_store import Ruled, Ruling
+from canonical.case_store import Resolution, Resolved
 from store.database import rows, transaction
 from store.moves import apply_move
 
@@ -38,7 +38,7 @@ UPDATE commands SET decided_digest = coalesce(%(envelope_digest)s, decided_diges
        decided_attempts = CASE WHEN %(replans)s THEN attempts ELSE decided_attempts END, spent = 0, stumbles = 0,
        approval_digest = CASE WHEN %(approves)s
                               THEN coalesce(%(envelope_digest)s, decided_digest, envelope_digest) ELSE approval_digest END,
-       approval_payload = CASE WHEN %(approves)s THEN %(payload_digest)s ELSE approval_payload END,
+       approval_payload = CASE WHEN %(replans)s THEN %(payload_digest)s ELSE approval_payload END,
        approval_until = CASE WHEN %(approves)s THEN %(valid_until)s::timestamptz ELSE approval_until END
  WHERE id = %(command)s
 """
@@ -55,86 +55,92 @@ UPDATE cases SET version = version + 1, closed_reason = CASE WHEN %(ends)s THEN 
 """
 
 
+#: Stage of what is recorded of somebody who only looks: a colleague's claim does not stand in the way.
+LOOK = "look"
+
+
 class _Refused(Exception):  # never leaves this module: it rolls the transaction back
-    def __init__(self, ruled: Ruled) -> None:
+    def __init__(self, resolved: Resolved) -> None:
         super().__init__()
-        self.ruled = ruled
+        self.resolved = resolved
 
 
-def rule(engine: Engine, ruling: Ruling) -> Ruled:
-    """Store ``ruling``; anything but ``DONE`` changed nothing."""
+def resolve(engine: Engine, resolution: Resolution) -> Resolved:
+    """Store ``resolution``; anything but ``DONE`` changed nothing."""
     try:
         with transaction(engine) as connection:
-            _rule(connection, ruling)
+            _resolve(connection, resolution)
     except _Refused as refused:
-        return refused.ruled
-    return Ruled.DONE
+        return refused.resolved
+    return Resolved.DONE
 
 
-def _rule(connection: psycopg.Connection[Any], ruling: Ruling) -> None:
-    names = _names(ruling)
+def _resolve(connection: psycopg.Connection[Any], resolution: Resolution) -> None:
+    names = _names(resolution)
     found = rows(connection, _LOCK, names)
     if not found or found[0]["is_over"]:
-        raise _Refused(Ruled.DECIDED_BEFORE)
-    if found[0]["is_claimed"]:
-        raise _Refused(Ruled.CLAIMED)
-    for content in (ruling.content, ruling.envelope):
+        raise _Refused(Resolved.DECIDED_BEFORE)
+    if found[0]["is_claimed"] and resolution.stage != LOOK:
+        raise _Refused(Resolved.CLAIMED)
+    for content in (resolution.content, resolution.envelope):
         if content is not None:
-            kept = {"tenant": ruling.case.tenant, "digest": hashlib.sha256(content).digest(), "content": content}
+            kept = {"tenant": resolution.case.tenant, "digest": hashlib.sha256(content).digest(), "content": content}
             rows(connection, _PAYLOAD, kept)
     recorded = rows(connection, _RECORD, names)
     if not recorded:
-        raise _Refused(Ruled.DECIDED_BEFORE)
-    if ruling.move is not None:
-        _move(connection, ruling, names, recorded[0]["id"])
+        raise _Refused(Resolved.DECIDED_BEFORE)
+    if resolution.move is not None:
+        _move(connection, resolution, names, recorded[0]["id"])
     rows(connection, _AFTER, names)
 
 
-def _move(connection: psycopg.Connection[Any], ruling: Ruling, names: dict[str, Any], decision: int) -> None:
-    step = ruling.move
+def _move(connection: psycopg.Connection[Any], resolution: Resolution, names: dict[str, Any], decision: int) -> None:
+    step = resolution.move
     assert step is not None  # noqa: S101 - asked before
-    told = {**step.detail, "case": ruling.case.id, "decision": decision, "verb": ruling.verb}
-    if ruling.knowing:
-        told["knowing"] = ruling.knowing
+    told = {**step.detail, "case": resolution.case.id, "decision": decision, "verb": resolution.verb}
+    if resolution.knowing:
+        told["knowing"] = resolution.knowing
     step = type(step)(trigger=step.trigger, source=step.source, target=step.target, reason=step.reason, detail=told)
     rows(connection, _TO_SEND, names)
     moved = apply_move(
         connection,
-        ruling.case.command_id,
+        resolution.case.command_id,
         step,
-        actor=ruling.reviewer.actor,
-        expected_seq=ruling.expected_seq,
+        actor=resolution.reviewer.actor,
+        expected_seq=resolution.expected_seq,
     )
     if not moved:
-        raise _Refused(Ruled.MOVED)
+        raise _Refused(Resolved.MOVED)
 
 
-def _names(ruling: Ruling) -> dict[str, Any]:
-    reviewer, case = ruling.reviewer, ruling.case
+def _names(resolution: Resolution) -> dict[str, Any]:
+    reviewer, case = resolution.reviewer, resolution.case
     return {
         "tenant": case.tenant,
         "case": case.id,
         "command": case.command_id,
-        "view": ruling.view_id,
-        "verb": ruling.verb,
-        "stage": ruling.stage,
+        "view": resolution.view_id,
+        "verb": resolution.verb,
+        "stage": resolution.stage,
         "person": reviewer.actor,
         "name": reviewer.name,
         "licences": sorted(reviewer.licences),
-        "reason": ruling.reason,
-        "content_digest": _digest(ruling.content),
-        "envelope_digest": _digest(ruling.envelope),
-        "payload_digest": ruling.payload_digest,
-        "base_version": ruling.base_version,
-        "policy_version": ruling.policy_version,
-        "valid_until": ruling.valid_until,
-        "changed": ruling.changed,
-        "approves": ruling.approves,
-        "replans": ruling.replans,
-        "asked_until": ruling.asked_until,
-        "severity": ruling.severity,
-        "ends": ruling.closes or ruling.move is not None,
-        "hands_on": ruling.severity is not None or ruling.stage == "first" or ruling.asked_until is not None,
+        "reason": resolution.reason,
+        "content_digest": _digest(resolution.content),
+        "envelope_digest": _digest(resolution.envelope),
+        "payload_digest": resolution.payload_digest,
+        "base_version": resolution.base_version,
+        "policy_version": resolution.policy_version,
+        "valid_until": resolution.valid_until,
+        "changed": resolution.changed,
+        "approves": resolution.approves,
+        "replans": resolution.replans,
+        "asked_until": resolution.asked_until,
+        "severity": resolution.severity,
+        "ends": resolution.closes or resolution.move is not None,
+        "hands_on": resolution.severity is not None
+        or resolution.stage == "first"
+        or resolution.asked_until is not None,
     }
 
 

@@ -1,0 +1,40 @@
+"""Acting on many cases of one cause: what may be done so, and which cases never are. It carries nothing out itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from canonical import exact_json
+from canonical.case_store import StoredCase
+from canonical.policy import PROTECTED
+from canonical.review_desk import ReviewError, Verb
+from canonical.reviewer import Pool
+
+#: What says nothing of what is right for one patient.
+BULK_VERBS = frozenset({Verb.RESEND, Verb.ASK_AUTHOR, Verb.REJECT, Verb.ESCALATE})
+#: Nobody looks at more at once.
+MOST = 100
+
+
+def why_not_in_bulk(case: StoredCase) -> str:
+    """Return why a case is decided by itself, or nothing."""
+    if case.action_type in PROTECTED:
+        return "medicines, allergies and problems are decided one by one"
+    if exact_json.parse(case.envelope).get("ai") is not None:
+        return "what a model wrote is decided one by one"
+    if case.pool is Pool.CLINICAL:
+        return "clinical questions are decided one by one"
+    return ""
+
+
+def check_bulk(cases: Sequence[StoredCase], verb: Verb) -> None:
+    """Pass only cases of one cause, and an act that approves nothing; raises ``ReviewError`` ``not-possible``."""
+    if verb not in BULK_VERBS:
+        raise ReviewError("not-possible", "Nothing is ever approved or decided in bulk. Open the cases one by one.")
+    if not cases or len(cases) > MOST:
+        raise ReviewError("not-possible", f"Choose 1 to {MOST} cases. Nothing was changed.")
+    if len({(case.kind, case.connection) for case in cases}) > 1:
+        raise ReviewError("not-possible", "Choose cases of one kind and one EHR connection. Nothing was changed.")
+    single = next((reason for reason in map(why_not_in_bulk, cases) if reason), "")
+    if single:
+        raise ReviewError("not-possible", f"Not in bulk: {single}. Nothing was changed.")

@@ -1,0 +1,141 @@
+"""What may be decided of a case, derived from the life cycle; each with its result in words. None is ever preselected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from canonical.case_kinds import case_kind
+from canonical.case_store import StoredCase
+from canonical.case_views import Choice
+from canonical.lifecycle import TRANSITIONS, Trigger
+from canonical.plain_values import words
+from canonical.review_desk import Verb
+from reconcile.review.look import Look
+from reconcile.review.permissions import Permissions
+
+#: What a verb does to the command that its case holds.
+TRIGGERS: Mapping[Verb, Trigger] = {
+    Verb.APPROVE: Trigger.APPROVED,
+    Verb.RESOLVE: Trigger.REBASED,
+    Verb.RESEND: Trigger.RESEND_DECIDED,
+    Verb.FOUND: Trigger.FOUND_BY_PERSON,
+    Verb.REJECT: Trigger.REFUSED_BY_PERSON,
+}
+#: These rest on what the chart says at the moment of deciding.
+NEEDS_CHART = frozenset({Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.SIGN})
+#: Whether a person can look the answer up with the chart open decides how the same verb is called.
+_LABELS: Mapping[tuple[Verb, bool], str] = {
+    (Verb.APPROVE, False): "Approve: send it as it stands",
+    (Verb.RESOLVE, False): "Decide field by field",
+    (Verb.RESEND, False): "Send it",
+    (Verb.RESEND, True): "It is not in the chart: send it again",
+    (Verb.FOUND, True): "It is in the chart",
+    (Verb.REJECT, False): "Do not write it",
+    (Verb.REJECT, True): "It is not in the chart, and is not wanted any more",
+    (Verb.ACKNOWLEDGE, False): "I have seen it",
+    (Verb.ASK_AUTHOR, False): "I do not know: ask the author",
+    (Verb.ESCALATE, False): "Hand it up",
+    (Verb.SIGN, False): "Sign what was decided first",
+}
+
+
+def offered(case: StoredCase, look: Look, *, awaits_second: bool) -> tuple[Verb, ...]:
+    """Return the verbs that this case has in the state its command is in."""
+    return tuple(_offered(case, look, awaits_second=awaits_second)) if case.is_open else ()
+
+
+def _offered(case: StoredCase, look: Look, *, awaits_second: bool) -> Iterator[Verb]:
+    if awaits_second:
+        yield Verb.SIGN
+    if case.holds:
+        for verb, trigger in TRIGGERS.items():
+            if (case.state, trigger) in TRANSITIONS and _makes_sense(verb, case, look):
+                yield verb
+    else:
+        yield Verb.ACKNOWLEDGE
+    yield Verb.ASK_AUTHOR
+    yield Verb.ESCALATE
+
+
+def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
+    if verb is Verb.RESOLVE:
+        return bool(look.operations) and bool(look.comparison.author_fields)
+    if verb is Verb.APPROVE:
+        return bool(look.operations)
+    if verb is Verb.FOUND:
+        return case_kind(case.kind).maybe_there and look.command.attempts > 0
+    return True
+
+
+def choices(case: StoredCase, look: Look, permissions: Permissions, *, awaits_second: bool) -> tuple[Choice, ...]:
+    """Return the choices of a case as its reviewer is shown them; what they may not do says why."""
+    return tuple(_choice(verb, case, look, permissions) for verb in offered(case, look, awaits_second=awaits_second))
+
+
+def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) -> Choice:
+    maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
+    return Choice(
+        verb=verb.value,
+        label=_LABELS.get((verb, maybe)) or _LABELS[verb, False],
+        result=_RESULTS[verb](look),
+        undo=_undo(look) if verb in {Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.SIGN} else "",
+        behind=_behind(case, verb),
+        reasons=permissions.reasons(verb),
+        text_required=text_required(verb, maybe_there=maybe),
+        closed_to=permissions.closed_to(verb),
+        fields=verb is Verb.RESOLVE or (verb is Verb.APPROVE and bool(look.comparison.author_fields)),
+    )
+
+
+def text_required(verb: Verb, *, maybe_there: bool) -> bool:
+    """Whether a decision must say something in words: a question, or how somebody came to know what no machine could prove."""
+    return verb in {Verb.ASK_AUTHOR, Verb.ESCALATE} or (verb in {Verb.RESEND, Verb.REJECT} and maybe_there)
+
+
+def _will_say(look: Look) -> str:
+    said = [f"{words(field.name)} {look.in_words(field.name, 'proposed')}" for field in look.comparison.author_fields]
+    return f"The chart will say: {'; '.join(said)}." if said else "The chart will say what it says now."
+
+
+def _stays(look: Look) -> str:
+    if look.current is None:
+        return "Nothing is written."
+    said = [f"{words(field.name)} {look.in_words(field.name, 'chart')}" for field in look.comparison.author_fields]
+    return f"The chart stays as it is: {'; '.join(said)}." if said else "The chart stays as it is."
+
+
+def _field_by_field(look: Look) -> str:
+    return f"You choose for every field what stays. If all of the proposal is kept: {_will_say(look)} The rest is not touched."
+
+
+_RESULTS: Mapping[Verb, Callable[[Look], str]] = {
+    Verb.APPROVE: _will_say,
+    Verb.RESOLVE: _field_by_field,
+    Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
+    Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",
+    Verb.REJECT: lambda look: f"It ends, not written. {_stays(look)} Its author is told.",
+    Verb.SIGN: lambda _look: "What the first person decided is sent.",
+    Verb.ACKNOWLEDGE: lambda _look: "The case is closed. The command goes on as it is.",
+    Verb.ASK_AUTHOR: lambda _look: "Its author is asked and has some time to answer; until then nothing is sent.",
+    Verb.ESCALATE: lambda _look: "It goes to the top of the queue of whoever stands above. Nothing is sent.",
+}
+
+
+def _undo(look: Look) -> str:
+    back = [name for name, rule in look.command.spec.operations.items() if rule.takes_back]
+    if back:
+        return f"Can be taken back afterwards: {' or '.join(words(name) for name in back)}, as a command of its own."
+    return "Cannot be taken back by us: only by hand, in the EHR."
+
+
+def _behind(case: StoredCase, verb: Verb) -> str:
+    if not case.waiting or verb in {Verb.ACKNOWLEDGE, Verb.ASK_AUTHOR, Verb.ESCALATE}:
+        return ""
+    many = "1 command waits" if case.waiting == 1 else f"{case.waiting} commands wait"
+    if verb is Verb.REJECT:
+        return f"{many} behind it: what builds on it comes to a person."
+    return (
+        f"{many} behind it, and goes on once this is proven."
+        if case.waiting == 1
+        else f"{many} behind it, and go on then."
+    )

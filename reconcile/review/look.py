@@ -1,0 +1,273 @@
+"""One look at the chart for a case: what stands there now, what is proposed, and how the two differ. It only reads.
+
+A look is taken when a case is opened and again when it is decided; two looks of one digest showed the same chart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from canonical import exact_json
+from canonical.case_kinds import case_kind
+from canonical.case_store import CaseStore, StoredCase
+from canonical.chart_words import field_brief, field_text
+from canonical.command import Command
+from canonical.compound import digest_of
+from canonical.envelope import parse_envelope
+from canonical.errors import (
+    EhrUnavailableError,
+    InvalidPayloadError,
+    NeedsPersonError,
+    TargetMovedError,
+    UnsupportedActionError,
+    WritebackError,
+)
+from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
+from canonical.review_desk import ReviewError
+from canonical.three_way import Comparison, FieldState, compare
+from tasks.preparation import Preparation, reference_of
+
+_STOPS: Mapping[type[WritebackError], str] = {
+    TargetMovedError: "conflict",
+    UnsupportedActionError: "not_supported",
+    InvalidPayloadError: "invalid_payload",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was seen, what stands there and what is proposed, by canonical field, as R4 JSON with its words and displays."""
+
+    seen: Mapping[str, Any]
+    chart: Mapping[str, Any]
+    proposed: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was found. ``read_at`` is UTC.
+
+    ``reference``, ``version`` and ``current`` are the entry of the chart that it is about (its target; what a create resembles;
+    what was written); ``said`` and ``proposed`` what that entry says and would say, in canonical words; ``base`` what the author
+    saw, ``None`` where they named nothing. ``written`` are the same three as they are written, for words: never to compare.
+    ``operations`` are what would be sent, if all of the proposal were kept;
+    ``stop`` is (kind, sentence) of what speaks against sending. ``is_readable``: the EHR answered.
+    """
+
+    command: Command
+    read_at: datetime
+    is_readable: bool = True
+    reference: str | None = None
+    version: str | None = None
+    current: Resource | None = None
+    base: Mapping[str, Any] | None = None
+    said: Mapping[str, Any]
+    proposed: Mapping[str, Any]
+    comparison: Comparison
+    written: Written
+    operations: tuple[Operation, ...] = ()
+    stop: tuple[str, str] | None = None
+
+    @property
+    def chart_digest(self) -> bytes:
+        """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
+        said = self.said if self.current is not None else None
+        return hashlib.sha256(exact_json.canonical_bytes([said, self.stop[0] if self.stop else None])).digest()
+
+    @property
+    def payload_digest(self) -> bytes | None:
+        """The SHA-256 of everything that would leave, or ``None`` where nothing could be planned."""
+        return digest_of(self.operations) if self.operations else None
+
+    def in_words(self, name: str, which: str) -> str:
+        """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
+        return field_text(name, getattr(self.written, which).get(name))
+
+    def in_brief(self, name: str, which: str) -> str:
+        """Return the same in the fewest words."""
+        return field_brief(name, getattr(self.written, which).get(name))
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the chart already says what was proposed; who said it and when is no proposal."""
+        open_ = [group for group in self.comparison.groups if group.pending]
+        minor = all(group.state is FieldState.INDEPENDENT and group.significance != "high" for group in open_)
+        there = any(group.state is FieldState.ALREADY_THERE for group in self.comparison.groups)
+        return self.current is not None and (self.comparison.moot or (minor and there))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartReader:
+    """Looks at the chart; ``ehrs`` gives the EHR of (tenant, connection), ``clock`` aware UTC."""
+
+    cases: CaseStore
+    preparation: Preparation
+    clock: Callable[[], datetime]
+
+    def look(self, case: StoredCase) -> Look:
+        """Return what the chart says of a case now; never raises for an EHR that is away: then it was not readable."""
+        command = self.cases.command(case.command_id)
+        ehr = self.preparation.ehr_of(command)
+        trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
+        try:
+            return self._look(case, command, ehr, trace)
+        except EhrUnavailableError:
+            return self._blind(command)
+
+    def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
+        stop = self._stop(command, trace)
+        if case_kind(case.kind).maybe_there and command.attempts:
+            plan = self.cases.operations(command.id)
+            return self._compare(command, ehr, self._written(plan, ehr, trace), plan, stop=stop)
+        current = self._current(command, ehr, trace)
+        plan = self._plan(command, ehr, current, trace)
+        if current is None and plan:
+            current = self._twin(plan, ehr, trace)
+        return self._compare(command, ehr, current, plan, stop=stop)
+
+    def _compare(
+        self,
+        command: Command,
+        ehr: Ehr,
+        current: Fetched | None,
+        plan: tuple[Operation, ...],
+        *,
+        stop: tuple[str, str] | None,
+    ) -> Look:
+        resource = current.resource if current is not None else None
+        said = ehr.project(resource) if resource is not None else {}
+        primary = next((item for item in plan if item.is_primary), None)
+        proposed = ehr.project(ehr.said(primary)) if primary is not None else ehr.as_seen(_content(command))
+        base = self._base(command, ehr, resource)
+        target = command.envelope.target
+        written = Written(
+            seen=(target.seen if target is not None else None) or {},
+            chart=ehr.fields(resource) if resource is not None else {},
+            proposed=ehr.fields(ehr.said(primary)) if primary is not None else _content(command),
+        )
+        return Look(
+            command=command,
+            read_at=self.clock(),
+            reference=reference_of(resource) if resource is not None else None,
+            version=current.version if current is not None else None,
+            current=resource,
+            base=base,
+            said=said,
+            proposed=proposed,
+            comparison=compare(
+                base=base,
+                current=said,
+                proposed=proposed,
+                touched=frozenset(_content(command)),
+                groups=command.spec.field_groups,
+                same_version=current is not None and target is not None and current.version == target.version_id,
+            ),
+            written=written,
+            operations=plan,
+            stop=stop,
+        )
+
+    def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
+        """Return what would keep the command from being sent as it stands."""
+        try:
+            self.preparation.prepare(command, [], trace)
+        except NeedsPersonError as error:
+            return error.kind, str(error)
+        except (TargetMovedError, UnsupportedActionError, InvalidPayloadError) as error:
+            return _STOPS[type(error)], str(error)
+        return None
+
+    def _current(self, command: Command, ehr: Ehr, trace: Trace) -> Fetched | None:
+        """Read the target of a change; ``None`` for what creates, and for a target that was never written."""
+        if command.rule.creates or command.target_reference is None:
+            return None
+        return ehr.fetch(command.target_reference, trace)
+
+    def _plan(self, command: Command, ehr: Ehr, current: Fetched | None, trace: Trace) -> tuple[Operation, ...]:
+        """Return what would be sent if all that is proposed were kept, on the chart as it is; nothing where nothing can be."""
+        try:
+            around = self.preparation.look_around(command, ehr, trace)
+            return tuple(ehr.plan(rebased(command, ehr, current), around))
+        except (NeedsPersonError, TargetMovedError, UnsupportedActionError, InvalidPayloadError):
+            return ()
+
+    def _twin(self, plan: tuple[Operation, ...], ehr: Ehr, trace: Trace) -> Fetched | None:
+        """Return the entry that already says what a create would say, if there is one."""
+        found = next((name for operation in plan for name in ehr.twins(operation, trace)), None)
+        return ehr.fetch(found, trace) if found is not None else None
+
+    @staticmethod
+    def _written(plan: tuple[Operation, ...], ehr: Ehr, trace: Trace) -> Fetched | None:
+        """Return the entry that may be the one we wrote: by its id, else by what identifies it."""
+        primary = next((item for item in plan if item.is_primary), None)
+        if primary is None:
+            return None
+        reference = primary.reference or ehr.probe(primary, trace).reference
+        return ehr.fetch(reference, trace) if reference is not None else None
+
+    def _base(self, command: Command, ehr: Ehr, current: Resource | None) -> Mapping[str, Any] | None:
+        """Return what the author had on the screen: as they say, or what our command wrote that they named instead."""
+        target = command.envelope.target
+        if target is None:
+            return None
+        if target.seen is not None:
+            return ehr.as_seen(target.seen, current)
+        written = self.cases.written_before(command) if target.command is not None else None
+        return ehr.project(ehr.said(written)) if written is not None else None
+
+    def _blind(self, command: Command) -> Look:
+        """Return the look at an EHR that does not answer: what the command says, beside nothing."""
+        nothing = compare(base=None, current={}, proposed={}, touched=(), groups=command.spec.field_groups)
+        return Look(
+            command=command,
+            read_at=self.clock(),
+            is_readable=False,
+            said={},
+            proposed={},
+            comparison=nothing,
+            written=Written(seen={}, chart={}, proposed=_content(command)),
+        )
+
+    def planned(self, look: Look, envelope: bytes | None) -> bytes | None:
+        """Return the digest of what would leave for ``envelope`` (``None``: the command as it stands) on the chart of ``look``.
+
+        ``None``: nothing can be planned beforehand, as of a command that only another part of the chart holds up. Raises
+        ``ReviewError`` ``not-possible`` where what was decided cannot be written, and as :meth:`Ehr.fetch`.
+        """
+        command, ehr = look.command, self.preparation.ehr_of(look.command)
+        if envelope is not None:
+            command = command.evolve(envelope=parse_envelope(envelope), known_versions=())
+        trace = Trace(correlation_id=command.correlation_id, request_id=str(command.id))
+        try:
+            return digest_of(tuple(ehr.plan(command, self.preparation.look_around(command, ehr, trace))))
+        except (NeedsPersonError, TargetMovedError, UnsupportedActionError, InvalidPayloadError) as error:
+            if envelope is None:
+                return None
+            raise ReviewError(
+                "not-possible", f"What you decided cannot be written to this EHR: {error} Nothing was changed."
+            ) from None
+        except EhrUnavailableError:
+            raise ReviewError(
+                "chart-unreadable",
+                "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
+            ) from None
+
+
+def rebased(command: Command, ehr: Ehr, current: Fetched | None) -> Command:
+    """Return the command as if its author had seen the chart as it is now: only to see what would be sent, never to send it."""
+    target = command.envelope.target
+    if target is None or current is None or current.resource is None:
+        return command
+    seen = ehr.project(current.resource)
+    now = target.model_copy(update={"version_id": current.version, "seen": seen})
+    return command.evolve(envelope=command.envelope.model_copy(update={"target": now}))
+
+
+def _content(command: Command) -> dict[str, Any]:
+    """Return what the action states: field → R4 JSON."""
+    said = exact_json.parse(exact_json.dumps(command.envelope.action.as_json()))
+    return {name: value for name, value in said.items() if name not in {"type", "operation"}}

@@ -1,0 +1,165 @@
+"""One case as a page shows it: from a look at the chart to words, in reading order. It decides nothing and reads nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from canonical import exact_json
+from canonical.case_kinds import MOST_SEVERE, SEVERITY_DEFAULT, case_kind
+from canonical.case_store import StoredCase, StoredDecision, WaitingRow
+from canonical.case_views import Banner, ChartChange, ContextEntry, FieldRow, Proposal, WaitingCommand
+from canonical.chart_words import codes_of, field_text
+from canonical.envelope import Envelope
+from canonical.plain_times import moment_in_words
+from canonical.plain_values import words
+from canonical.policy import ActionPolicy, Direction
+from canonical.risk import field_direction
+from canonical.three_way import UNSEEN, FieldDiff
+from reconcile.review.look import Look
+from reconcile.review.picks import to_pick
+from reconcile.review.rows import about
+from reconcile.review.typed import editable
+
+#: Which way a proposal moves the risk, said in words; a sign alone says nothing to who cannot see it.
+_DIRECTION: Mapping[Direction, str] = {
+    Direction.ADDS: "▲ raises risk told",
+    Direction.REDUCES: "▼ lowers risk told",
+    Direction.NEUTRAL: "",
+}
+_ROLE = {"relatedPerson": "relative", "other": "somebody"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What was read beside the entry: the banner, who changed the chart, and what the decision needs to be made."""
+
+    banner: Banner
+    change: ChartChange | None
+    context: tuple[ContextEntry, ...]
+
+
+def question_of(case: StoredCase, look: Look) -> str:
+    """Return the decision as one sentence, made from who proposes what, and what is to be decided."""
+    envelope, kind = look.command.envelope, case_kind(case.kind)
+    action = envelope.action.as_json()
+    who = f"{_role(envelope)} of {case.app}" if envelope.ai is None else f"a model, sent by {case.app}"
+    what = f"{words(envelope.action.operation)} — {about(action)}"
+    return f"{who[:1].upper()}{who[1:]} proposes: {what}. {kind.question}"
+
+
+def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
+    """Return the fields that differ, and those that do not, each in the order of the action's groups."""
+    stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
+    differing = [field for field in look.comparison.fields if field.pending or field.moved]
+    rest = [field for field in look.comparison.fields if not field.pending and not field.moved]
+    return (
+        tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in differing),
+        tuple(_row(field, look, policy, "not changed") for field in rest),
+    )
+
+
+def _row(field: FieldDiff, look: Look, policy: ActionPolicy, fixed: str) -> FieldRow:
+    model = type(look.command.envelope.action)
+    return FieldRow(
+        name=field.name,
+        label=words(field.name).capitalize(),
+        group=field.group,
+        state=field.state,
+        changed_by=field.changed_by,
+        seen=None if field.base is UNSEEN else look.in_words(field.name, "seen"),
+        chart=look.in_words(field.name, "chart"),
+        # What the author would leave alone is no proposal of theirs, whatever the plan repeats.
+        proposed=look.in_words(field.name, "proposed") if field.pending else "not changed",
+        direction=_DIRECTION[field_direction(policy, field)],
+        codes=codes_of([written.get(field.name) for written in (look.written.chart, look.written.proposed)]),
+        editable=editable(model, field.name, look.written.proposed.get(field.name)) if not fixed else None,
+        fixed=fixed,
+    )
+
+
+def _fixed(field: FieldDiff, stated: Container[str], asked: Container[str]) -> str:
+    """Return why a field cannot be chosen alone, or nothing."""
+    if field.name in asked:
+        return ""
+    if not field.pending:
+        return "the author does not change this"
+    return "goes along with what you decide" if field.name in stated else "follows from the rest of the proposal"
+
+
+def proposal_of(envelope: Envelope, case: StoredCase) -> Proposal:
+    """Return who proposes it and on what evidence."""
+    return Proposal(
+        lines=tuple(line for line in _lines(envelope, case) if line[1]),
+        why=envelope.reason or "",
+        ai=tuple(_ai(envelope)),
+    )
+
+
+def _lines(envelope: Envelope, case: StoredCase) -> Iterator[tuple[str, str]]:
+    version = envelope.app.version if envelope.app is not None else None
+    yield "Author", f"{_name(envelope)}, {_role(envelope)}"
+    yield "App", f"{case.app} {version}" if version else case.app
+    yield "Channel", (envelope.source.channel or "") if envelope.source else ""
+    for attestation in envelope.attestation or ():
+        yield (
+            "Reviewed upstream",
+            f"{attestation.who.value or 'somebody'}, {attestation.role}, {attestation.time.isoformat()}",
+        )
+    derived = envelope.source.derived_from if envelope.source else None
+    yield "Derived from", ", ".join(derived or ())
+    yield "On behalf of", (envelope.on_behalf_of.value or "") if envelope.on_behalf_of else ""
+
+
+def _ai(envelope: Envelope) -> Iterator[tuple[str, str]]:
+    ai = envelope.ai
+    if ai is None:
+        return
+    yield "Written by a model", " ".join(part for part in (ai.model, ai.version) if part)
+    yield "It read", ", ".join(ai.source_facts or ()) or "not stated"
+    approved = ai.approved_by.value if ai.approved_by is not None else None
+    yield "Approved upstream by", approved or "nobody"
+
+
+def _name(envelope: Envelope) -> str:
+    author = envelope.author
+    named = author.identifier.value if author.identifier is not None else None
+    return named or author.reference or "not named"
+
+
+def _role(envelope: Envelope) -> str:
+    return _ROLE.get(envelope.author.role, envelope.author.role)
+
+
+def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
+    """Return what waits behind a case, in words."""
+    return tuple(
+        WaitingCommand(
+            id=row.id,
+            words=_action_words(row.envelope),
+            received_at=row.received_at,
+            severity=MOST_SEVERE if row.is_urgent else SEVERITY_DEFAULT,
+        )
+        for row in rows
+    )
+
+
+def _action_words(envelope: bytes) -> str:
+    action = exact_json.parse(envelope)["action"]
+    return f"{words(action['operation'])}: {about(action)}"
+
+
+def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:
+    """Return what a first person decided, as the second one is asked to sign it."""
+    told = exact_json.parse(decision.content) if decision.content is not None else {}
+    said = [f"{words(name)}: {_picked(name, item, look)}" for name, item in told.get("fields", {}).items()]
+    when = moment_in_words(decision.at, zone)
+    return f"{decision.person_name} decided at {when}: {words(decision.verb)}. {'; '.join(said)}".strip()
+
+
+def _picked(name: str, item: Mapping[str, object], look: Look) -> str:
+    if item["pick"] == "another":
+        return field_text(name, item["value"])
+    which = "chart" if item["pick"] == "chart" else "proposed"
+    return f"{look.in_words(name, which)} ({item['pick']})"

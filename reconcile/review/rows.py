@@ -1,0 +1,94 @@
+"""One line of the queue in words: whom it is about, what collides. From what is stored; no chart is read for a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canonical import exact_json
+from canonical.case_kinds import case_kind
+from canonical.case_store import StoredCase
+from canonical.case_views import CaseRow
+from canonical.chart_words import field_text
+from canonical.plain_values import words
+from canonical.restricted import is_restricted
+from canonical.reviewer import Reviewer, Right
+from canonical.three_way import UNSEEN
+from reconcile.review.look import Look
+
+#: The field that says what an action is about, whatever the action.
+_ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
+#: A cell of the queue holds a line, not a paragraph.
+_LONGEST = 120
+
+
+def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not_in_bulk: str) -> CaseRow:
+    """Return ``case`` as a row for ``reviewer``; ``ehrs`` is connection → the EHR as people call it.
+
+    ``not_in_bulk`` says why it is decided by itself, or nothing.
+    """
+    kind = case_kind(case.kind)
+    envelope = exact_json.parse(case.envelope)
+    # Who must say why before looking must not read it in the list.
+    if not reviewer.may(Right.SEE_CONTENT) or is_restricted(envelope.get("securityLabel") or ()):
+        envelope = None
+    held = case.claimed_until is not None and case.claimed_until > case.now
+    return CaseRow(
+        id=case.id,
+        kind=case.kind,
+        kind_words=kind.words,
+        severity=case.severity,
+        pool=case.pool,
+        opened_at=case.opened_at,
+        due_at=case.due_at,
+        is_overdue=case.is_open and case.due_at < case.now,
+        patient=patient_of(envelope) if envelope is not None else None,
+        headline=(case.headline or _headline(envelope)) if envelope is not None else None,
+        action=f"{words(case.action_type)}: {words(case.operation)}",
+        sender=case.app,
+        connection=case.connection,
+        ehr=ehrs.get(case.connection, case.connection),
+        waiting=case.waiting,
+        level=case.level,
+        claimed_by=case.claimed_name if held else None,
+        asked=case.asked_until is not None,
+        not_in_bulk=not_in_bulk,
+    )
+
+
+def patient_of(envelope: Mapping[str, Any]) -> str:
+    """Return name and birth year as the command states them, or the identifier that it names the patient by."""
+    patient = envelope["patient"]
+    if patient.get("family") and patient.get("birthDate"):
+        return f"{patient['family']}, born {patient['birthDate'][:4]}"
+    identifier = patient.get("identifier") or {}
+    return f"record number {identifier.get('value')}" if identifier.get("value") else "not named"
+
+
+def about(action: Mapping[str, Any]) -> str:
+    """Return what an action is about, in words: the medicine, the problem, the measurement."""
+    found = next((action[name] for name in _ABOUT if action.get(name)), None)
+    return field_text("code", found) if found is not None else words(str(action.get("type")))
+
+
+def _headline(envelope: Mapping[str, Any]) -> str:
+    """Return what is proposed, where nobody has looked at the chart yet."""
+    action = envelope["action"]
+    return _short(f"{about(action)}: {words(action['operation'])}")
+
+
+def headline(look: Look) -> str:
+    """Return what collides: what was seen, what is proposed, and to what the chart moved."""
+    action, comparison = look.command.envelope.action.as_json(), look.comparison
+    fields = [field for group in comparison.overlapping for field in group.fields if field.pending]
+    field = next(iter(fields), next(iter(comparison.author_fields), None))
+    if field is None:
+        return _short(f"{about(action)}: {words(action['operation'])}")
+    name, shown = field.name, words(field.name)
+    seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
+    moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
+    return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
