@@ -238,7 +238,12 @@ class CasePage:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandPageView:
-    """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone."""
+    """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone.
+
+    ``words`` is what was intended, as received and, where a person decided otherwise, as decided; ``compensations`` are operation
+    → what it does; ``may_compensate`` says how that goes, or why it cannot be; ``related``: other commands that took this back
+    or were taken back by it, in words and by id.
+    """
 
     id: UUID
     words: tuple[tuple[str, str], ...] | None
@@ -255,6 +260,7 @@ class CommandPageView:
     operations: tuple[tuple[str, str], ...] = ()
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
+    related: tuple[tuple[str, UUID], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

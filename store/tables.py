@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from canonical.lifecycle import OPEN, State
+from canonical.lifecycle import ENDED, OPEN, State
 
 METADATA = MetaData(
     naming_convention={
@@ -217,6 +217,7 @@ commands = Table(
     Index("ix_commands_correlation", "tenant", "correlation_id"),
     Index("ix_commands_duplicate", "tenant", "duplicate_key", postgresql_where=text("duplicate_key IS NOT NULL")),
     Index("ix_commands_received", "tenant", "received_at", "id"),
+    Index("ix_commands_not_in_chart", "tenant", "received_at", postgresql_where=text(f"state IN ({listed(ENDED)})")),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
 )
 
@@ -271,6 +272,7 @@ attempts = Table(
     Column("late_status", Integer),
     _time("late_at"),
     Index("ix_attempts_command", "command_id"),
+    Index("ix_attempts_vendor_code", "tenant", "vendor_code", "id", postgresql_where=text("vendor_code IS NOT NULL")),
 )
 
 #: Append-only: the database refuses UPDATE, DELETE and TRUNCATE.
@@ -351,6 +353,7 @@ cases = Table(
     Index("ix_cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
     Index("ix_cases_command", "command_id"),
+    Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
 )
 

@@ -1,0 +1,23 @@
+"""Indexes: commands by the EHR's code and by how they ended, and cases by when they were opened."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+_WITHOUT_EFFECT = "state IN ('compensated', 'expired', 'rejected', 'superseded', 'withdrawn')"
+
+
+def upgrade() -> None:
+    """Apply the step."""
+    coded = sa.text("vendor_code IS NOT NULL")
+    op.create_index("ix_attempts_vendor_code", "attempts", ["tenant", "vendor_code", "id"], postgresql_where=coded)
+    op.create_index(
+        "ix_commands_not_in_chart", "commands", ["tenant", "received_at"], postgresql_where=sa.text(_WITHOUT_EFFECT)
+    )
+    op.create_index("ix_cases_opened", "cases", ["opened_at"])
