@@ -16,7 +16,7 @@ from canonical.case_views import CommandPageView
 from canonical.review_desk import Pick, ReviewError, Verb
 from canonical.reviewer import Licence, Pool, Reviewer, Right
 from tests.factories import medication_change_json
-from tests.reconcile.review.bench import ALL_RIGHTS, ENGINEER, NURSE, PHARMACIST, PRESCRIBER, ReviewBench, person
+from tests.reconcile.review.bench import ALL_RIGHTS, ENGINEER, NURSE, PHARMACIST, ReviewBench, person
 from tests.reconcile.review.whole_desk import WholeDesk, open_whole_desk
 from tests.tasks.ward import heart_rate
 
