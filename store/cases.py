@@ -20,11 +20,11 @@ from canonical.lifecycle import OPEN
 from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.columns import listed
 from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.resolutions import resolve
-from store.tables import listed
 
 #: Of a query only what narrows it is in the statement, so that the plan is one of those conditions and of no others.
 _NARROWS: Mapping[str, str] = {

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from canonical import exact_json
 from canonical.lifecycle import State
 from canonical.review_reads import CommandRecord, FoundCommand, RelatedCommand, SearchTerms
+from store.columns import listed
 from store.command_reads import IDENTIFIER_CHUNK, IDENTIFIER_SCAN, CommandReads, names_patient
 from store.database import rows, transaction
-from store.tables import listed
 
 _ENVELOPES = """
 SELECT r.content AS received, d.content AS decided, c.takes_back,

@@ -23,6 +23,7 @@ from canonical.plain_values import words
 from canonical.plain_words import plain_words
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, CommandRecords, RelatedCommand
 from canonical.reviewer import Reviewer, Right
@@ -61,7 +62,7 @@ class CommandDesk:
         """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``."""
         require(reviewer, Right.SEE_ROWS)
         record = self._record(reviewer, command_id)
-        summary, shows = record.detail.summary, reviewer.may(Right.SEE_CONTENT)
+        summary, shows = record.detail.summary, may_read(reviewer, record.received)
         said = explain(summary.state, summary.reason, summary.sent_as)
         back = self._taking_back(reviewer, record)
         return CommandPageView(
@@ -175,6 +176,12 @@ class CommandDesk:
         case = self.cases.find(reviewer.tenant, found) if found is not None else None
         seen = case is not None and (case.pool in reviewer.pools or reviewer.may(Right.OVERSEE))
         return found if seen else None
+
+
+def may_read(reviewer: Reviewer, envelope: bytes) -> bool:
+    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened from its case alone."""
+    labels = exact_json.parse(envelope).get("securityLabel") or ()
+    return reviewer.may(Right.SEE_CONTENT) and not is_restricted(labels)
 
 
 def _reason(text: str) -> str:

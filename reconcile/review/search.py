@@ -17,6 +17,7 @@ from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecords, FoundCommand, SearchTerms
 from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, Status
+from reconcile.review.command_desk import may_read
 from reconcile.review.desk import require
 from reconcile.review.rows import about, patient_of
 
@@ -50,7 +51,9 @@ class CommandSearch:
         terms_ = SearchTerms(**self._keyed(reviewer.tenant, members))
         pools = tuple(pool.value for pool in (Pool if reviewer.may(Right.OVERSEE) else reviewer.pools))
         found = self.records.find(reviewer.tenant, terms_, pools=pools, limit=MOST)
-        return tuple(_hit(item, shows=reviewer.may(Right.SEE_CONTENT)) for item in found)
+        hits = [(item, may_read(reviewer, item.envelope)) for item in found]
+        # That a patient has restricted content is restricted, too.
+        return tuple(_hit(item, shows=shows) for item, shows in hits if shows or "patient" not in asked)
 
     def _keyed(self, tenant: str, members: dict[str, Any]) -> dict[str, Any]:
         """Return ``members`` with the patient's lanes: one EHR's ``Patient/1`` is somebody else at another."""

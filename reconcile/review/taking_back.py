@@ -13,6 +13,7 @@ from canonical.high_alert import medicines_of
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, State
 from canonical.plain_values import words
 from canonical.policy import PolicySet
+from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, RelatedCommand
 from canonical.reviewer import Reviewer, Right
@@ -113,6 +114,8 @@ class TakingBack:
         """Return why this reviewer may not; what speaks of the whole entry is decided by who may decide each of its groups."""
         if not self.reviewer.may(Right.SEE_CONTENT):
             return "You may not see what it says, so you cannot take it back."
+        if is_restricted([label.as_json() for label in self.envelope.security_label or ()]):
+            return "Its content is restricted: nobody takes back from here what they do not see."
         action = self.envelope.action
         verdict = judge_alone(
             self.policies,

@@ -57,7 +57,7 @@ WITH_RECORD = Reviewer(
 
 def wrote(action: dict[str, Any], **over: Any) -> Wrote:
     fields = {name: value for name, value in action.items() if name not in {"type", "operation"}}
-    usual = {"command": uuid4(), "fields": fields, "version": "1", "at": NOW - timedelta(hours=1)}
+    usual: dict[str, Any] = {"command": uuid4(), "fields": fields, "version": "1", "at": NOW - timedelta(hours=1)}
     return Wrote(**(usual | over))
 
 
