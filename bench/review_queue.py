@@ -34,7 +34,7 @@ from store.database import open_engine, open_session, rows, transaction
 from store.migrate import upgrade
 from store.review_figures import StoredReviewFigures
 
-SMALL, LARGE, CLOSED = 1_000, 10_000, 20_000
+SMALL, LARGE, CLOSED = 1_000, 100_000, 1_000_000
 #: Milliseconds that a page of the large queue may take at the median.
 MOST_MS = 200.0
 #: So often is each thing done; a page is one of these after the other.
