@@ -95,12 +95,13 @@ _STEPS = (
     """
     INSERT INTO case_views (id, tenant, case_id, shown_to, at, chart_digest, content_digest)
     SELECT m.id, %(tenant)s, k.id, 'person:' || m.n %% 50, coalesce(k.closed_at, now()) - interval '1 minute', '', m.digest
-      FROM made m JOIN cases k ON k.command_id = m.id WHERE NOT m.is_open OR m.n %% 2 = 0
+      FROM made m JOIN cases k ON k.command_id = m.id WHERE m.n %% CASE WHEN m.is_open THEN 2 ELSE 4 END = 0
     """,
     """
     INSERT INTO decisions (tenant, case_id, command_id, view_id, verb, stage, person, person_name, licences, at, reason,
         policy_version, changed)
-    SELECT %(tenant)s, k.id, m.id, m.id, k.closed_reason, 'final', k.closed_by, 'Bench', '{}', k.closed_at, '', 'bench',
+    SELECT %(tenant)s, k.id, m.id, CASE WHEN m.n %% 4 = 0 THEN m.id END, k.closed_reason, 'final',
+           k.closed_by, 'Bench', '{}', k.closed_at, '', 'bench',
            m.n %% 5 = 0
       FROM made m JOIN cases k ON k.command_id = m.id WHERE NOT m.is_open
     """,

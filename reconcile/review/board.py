@@ -10,6 +10,7 @@ from threading import Lock
 
 from canonical.case_kinds import case_kind
 from canonical.case_views import BoardView, Effort
+from canonical.conflict import CONFLICTS
 from canonical.fatigue import ENOUGH_COMMANDS, asks_for_nothing, budget_of, over_budget, rubber_stamps
 from canonical.policy import PolicySet
 from canonical.review_figures import QueueFigures, ReviewFigures, Spans
@@ -27,9 +28,7 @@ AGES: tuple[tuple[timedelta, str], ...] = (
 )
 OLDEST = "over 3 days"
 #: What people mean when they say that a write collided with the chart.
-CONFLICT_KINDS = frozenset(
-    {"conflict", "gone", "locked", "merged_patient", "wrong_patient", "status_backwards", "newer_applied"}
-)
+CONFLICT_KINDS = frozenset(kind for conflict in CONFLICTS.values() for kind in conflict.cases)
 CONFLICT_DAYS, OUTCOME_DAYS = timedelta(days=14), timedelta(days=30)
 #: Counting scans what is open and the last weeks; nobody decides anything on figures of this age.
 LIFE = timedelta(seconds=10)
