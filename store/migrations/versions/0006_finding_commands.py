@@ -1,4 +1,4 @@
-"""Indexes: commands by the EHR's code and by how they ended, and cases by when they were opened."""
+"""Indexes: commands by the code of the EHR and by how they ended; cases by age, by whose they are, by what narrows a queue."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def upgrade() -> None:
         "ix_commands_not_in_chart", "commands", ["tenant", "received_at"], postgresql_where=sa.text(_WITHOUT_EFFECT)
     )
     op.create_index("ix_cases_opened", "cases", ["opened_at"])
+    claimed = sa.text("closed_at IS NULL AND claimed_by IS NOT NULL")
+    op.create_index("ix_cases_claimed", "cases", ["tenant", "claimed_by"], postgresql_where=claimed)
+    op.drop_index("ix_cases_queue", "cases")
+    queue = ["tenant", "pool", "severity", "due_at", "id", "kind", "action_type", "connection_id"]
+    op.create_index("ix_cases_queue", "cases", queue, postgresql_where=sa.text("closed_at IS NULL"))
