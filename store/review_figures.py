@@ -38,11 +38,16 @@ SELECT n.name AS connection, (c.received_at AT TIME ZONE 'UTC')::date AS day, co
  WHERE k.tenant = %(tenant)s AND k.opened_at >= now() - %(conflicts)s AND k.kind = ANY (%(conflict_kinds)s)
    AND c.received_at >= now() - %(conflicts)s GROUP BY 1, 2
 """
-#: What ends a case otherwise than the first of two people decided: the second did not sign, and decided.
+#: Overturned: of two people the second did not sign, and decided. What came back after its end was opened after that, so that
+#: it is among those opened in the same time.
 _CLOSED = """
 WITH k AS MATERIALIZED (
   SELECT id, connection_id, action_type, command_id, kind, opened_at, first_look_at, closed_at, closed_reason, rounds
     FROM cases WHERE tenant = %(tenant)s AND closed_at >= now() - %(effort)s),
+o AS MATERIALIZED (
+  SELECT id, connection_id, action_type, command_id, kind FROM cases
+   WHERE tenant = %(tenant)s AND opened_at >= now() - %(effort)s),
+again AS (SELECT command_id, kind, max(id) AS last FROM o GROUP BY 1, 2),
 d AS (
   SELECT k.id, bool_or(d.changed) AS changed,
          bool_or(d.stage = 'first') AND count(DISTINCT d.person) FILTER (WHERE d.verb <> ALL (%(hands_on)s)) > 1
@@ -55,14 +60,11 @@ done AS (
          percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM k.closed_at - k.first_look_at)::float8 / 60)
            FILTER (WHERE k.closed_reason IS DISTINCT FROM 'moot') AS minutes_to_decision,
          count(*) FILTER (WHERE d.changed) AS changed,
-         count(*) FILTER (WHERE k.rounds > 0 OR EXISTS (
-           SELECT 1 FROM cases e WHERE e.command_id = k.command_id AND e.kind = k.kind AND e.id > k.id)) AS reopened,
+         count(*) FILTER (WHERE k.rounds > 0 OR a.last > k.id) AS reopened,
          count(*) FILTER (WHERE k.closed_reason = 'moot') AS moot,
          count(*) FILTER (WHERE d.overturned) AS overturned
-    FROM k LEFT JOIN d ON d.id = k.id GROUP BY 1, 2),
-begun AS (
-  SELECT connection_id, action_type, count(*) AS opened FROM cases
-   WHERE tenant = %(tenant)s AND opened_at >= now() - %(effort)s GROUP BY 1, 2)
+    FROM k LEFT JOIN d ON d.id = k.id LEFT JOIN again a ON a.command_id = k.command_id AND a.kind = k.kind GROUP BY 1, 2),
+begun AS (SELECT connection_id, action_type, count(*) AS opened FROM o GROUP BY 1, 2)
 SELECT n.name AS connection, action_type, coalesce(b.opened, 0) AS opened, coalesce(t.closed, 0) AS closed,
        t.minutes_to_first_look, t.minutes_to_decision, coalesce(t.changed, 0) AS changed, coalesce(t.reopened, 0) AS reopened,
        coalesce(t.moot, 0) AS moot, coalesce(t.overturned, 0) AS overturned

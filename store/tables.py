@@ -189,7 +189,13 @@ commands = Table(
     Index("ix_commands_correlation", "tenant", "correlation_id"),
     Index("ix_commands_duplicate", "tenant", "duplicate_key", postgresql_where=text("duplicate_key IS NOT NULL")),
     Index("ix_commands_received", "tenant", "received_at", "id"),
-    Index("ix_commands_not_in_chart", "tenant", "received_at", postgresql_where=text(f"state IN ({listed(ENDED)})")),
+    Index(
+        "ix_commands_not_in_chart",
+        "tenant",
+        "received_at",
+        "state",
+        postgresql_where=text(f"state IN ({listed(ENDED)})"),
+    ),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
 )
 

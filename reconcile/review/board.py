@@ -31,7 +31,7 @@ OLDEST = "over 3 days"
 CONFLICT_KINDS = frozenset(kind for conflict in CONFLICTS.values() for kind in conflict.cases)
 CONFLICT_DAYS, OUTCOME_DAYS = timedelta(days=14), timedelta(days=30)
 #: Counting scans what is open and the last weeks; nobody decides anything on figures of this age.
-LIFE = timedelta(seconds=10)
+LIFE = timedelta(seconds=15)
 #: The first to ask for a big queue waits this long at most.
 PATIENCE = timedelta(seconds=10)
 

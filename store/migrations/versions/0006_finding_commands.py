@@ -18,7 +18,10 @@ def upgrade() -> None:
     coded = sa.text("vendor_code IS NOT NULL")
     op.create_index("ix_attempts_vendor_code", "attempts", ["tenant", "vendor_code", "id"], postgresql_where=coded)
     op.create_index(
-        "ix_commands_not_in_chart", "commands", ["tenant", "received_at"], postgresql_where=sa.text(_WITHOUT_EFFECT)
+        "ix_commands_not_in_chart",
+        "commands",
+        ["tenant", "received_at", "state"],
+        postgresql_where=sa.text(_WITHOUT_EFFECT),
     )
     op.create_index("ix_cases_opened", "cases", ["opened_at"])
     claimed = sa.text("closed_at IS NULL AND claimed_by IS NOT NULL")
