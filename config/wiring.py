@@ -26,12 +26,14 @@ from canonical.capabilities import Capabilities
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.review_desk import ReviewDesk
 from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.policy_files import read_policies
-from config.review_wiring import case_desk
+from config.review_wiring import Doors as DeskDoors
+from config.review_wiring import case_desk, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
@@ -133,6 +135,7 @@ class Services:
     previewer: Previewer
     policies: PolicySet
     case_desk: CaseDesk
+    review_desk: ReviewDesk
     message_door: MessageDoor
     doors: Doors
     turn: LaneTurn
@@ -242,6 +245,16 @@ def _assemble(
         quota_per_hour=settings.quota_per_hour,
         faultpoints=_faultpoints(settings),
     )
+    cases = case_desk(
+        engine,
+        known,
+        ehrs=ehrs,
+        preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
+        policies=outside.policies,
+        hints=hints,
+        clock=clock,
+    )
+    doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
     return Services(
         settings=settings,
         engine=engine,
@@ -254,15 +267,8 @@ def _assemble(
         receiver=receiver,
         previewer=_previewer(engine, judge, ehrs, clock),
         policies=outside.policies,
-        case_desk=case_desk(
-            engine,
-            known,
-            ehrs=ehrs,
-            preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
-            policies=outside.policies,
-            hints=hints,
-            clock=clock,
-        ),
+        case_desk=cases,
+        review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),
         turn=turn,
