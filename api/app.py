@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.answers import AnswerDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.consents import ConsentDoor
@@ -42,6 +43,7 @@ def make_app(services: "Services") -> FastAPI:
         CommandViews,
         PreviewDoor,
         CommandDoor,
+        AnswerDoor,
         ConsentDoor,
         EndpointDoor,
         SwitchDoor,

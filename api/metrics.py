@@ -50,6 +50,9 @@ class FiguresCollector(Collector):
         yield _labelled("writeback_refused_last_hour", "Refusals of the last hour.", ["door", "code"], seen.refused)
         cases = {(kind,): count for kind, count in seen.cases.items()}
         yield _labelled("writeback_cases_open", "Cases that wait for a person.", ["kind"], cases)
+        alerts = {(pool, str(severity)): count for (pool, severity), count in seen.alerts.items()}
+        words = "Cases that somebody was alerted of and that are not decided."
+        yield _labelled("writeback_case_alerts_open", words, ["pool", "severity"], alerts)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

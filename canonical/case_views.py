@@ -206,7 +206,8 @@ class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
     ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
-    last look, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before anything
+    last look, ``round`` counts how often the chart moved during review; ``answers`` are what its author was asked and said, a
+    sentence each, oldest first; ``break_glass``: a reason is asked for before anything
     else is shown, and everything else is empty.
     """
 
@@ -232,6 +233,7 @@ class CasePage:
     round_limit: int = 5
     claimed_by_me: bool = False
     needs_second: str = ""
+    answers: tuple[str, ...] = ()
     break_glass: bool = False
     read_at: str = ""
 

@@ -11,9 +11,11 @@ from sqlalchemy import Engine
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
 from reconcile.review.desk import CaseDesk
+from reconcile.review.engine import ConflictEngine
 from reconcile.review.look import ChartReader
 from reconcile.review.surroundings import Surroundings
 from store.cases import Cases
+from store.look_list import Looks
 from tasks.hints import Hints
 from tasks.preparation import Preparation
 
@@ -56,4 +58,11 @@ def case_desk(
         zone=zone,
         ehr_names=ehr_names,
         hints=hints,
+    )
+
+
+def conflict_engine(engine: Engine, desk: CaseDesk) -> ConflictEngine:
+    """Return the machine that works conflicts beside ``desk``: the same cases, the same look at the chart, the same policies."""
+    return ConflictEngine(
+        cases=desk.cases, looks=Looks(engine), reader=desk.reader, policies=desk.policies, hints=desk.hints
     )

@@ -22,6 +22,7 @@ from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, posi
 from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
+from store.late_cases import IS_LATE
 from store.resolutions import resolve
 from store.tables import listed
 
@@ -46,8 +47,8 @@ SELECT {CASE_COLUMNS} FROM k {CASE_JOINS} ORDER BY k.severity, k.due_at, k.id
 """
 #: Nobody needs to know how many thousands wait: the count stops, so that the page does not grow with the backlog.
 _COUNT = f"""
-SELECT count(*) AS open, count(*) FILTER (WHERE due_at < clock_timestamp()) AS overdue
-  FROM (SELECT k.due_at FROM cases k WHERE {_FILTER} LIMIT %(counted_to)s) x
+SELECT count(*) AS open, count(*) FILTER (WHERE is_late) AS overdue
+  FROM (SELECT {IS_LATE} AS is_late FROM cases k WHERE {_FILTER} LIMIT %(counted_to)s) x
 """
 _FIND = f"SELECT {CASE_COLUMNS} FROM cases k {CASE_JOINS} WHERE k.tenant = %(tenant)s AND k.id = %(case)s"
 _OPEN_OF = """

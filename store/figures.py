@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
 from store.database import rows, transaction
+from store.late_cases import ALERTS
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -74,6 +75,7 @@ class Snapshot:
     callbacks_due: int
     refused: dict[tuple[str, str], int]
     cases: dict[str, int]
+    alerts: dict[tuple[str, int], int]
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
 
@@ -96,6 +98,7 @@ class Figures:
                     (row["door"], row["code"]): row["n"]
                     for row in rows(connection, _REFUSED, {"within": REFUSED_WITHIN})
                 },
+                alerts={(row["pool"], row["severity"]): row["n"] for row in rows(connection, ALERTS)},
                 cases={row["kind"]: row["n"] for row in rows(connection, _CASES)},
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),

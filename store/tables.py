@@ -343,12 +343,23 @@ cases = Table(
     _time("first_look_at"),
     _time("asked_until"),
     _time("alerted_at"),
+    _time("alert_over_at"),
+    # When it goes up a level; nothing: when it is due. Of one that goes no further, infinity.
+    _time("up_at"),
+    _time("next_look_at", nullable=False, default=LONG_AGO),
     _time("closed_at"),
     _text("closed_reason", nullable=True),
     _text("closed_by", nullable=True),
     Index("uq_cases_open", "command_id", "kind", unique=True, postgresql_where=text("closed_at IS NULL")),
     Index("ix_cases_queue", "tenant", "pool", "severity", "due_at", "id", postgresql_where=text("closed_at IS NULL")),
     Index("ix_cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_cases_not_up", "due_at", postgresql_where=text("closed_at IS NULL AND up_at IS NULL")),
+    Index("ix_cases_up", "up_at", postgresql_where=text("closed_at IS NULL AND up_at IS NOT NULL")),
+    Index("ix_cases_to_look", "next_look_at", postgresql_where=text("closed_at IS NULL AND kind = 'conflict'")),
+    Index(
+        "ix_cases_unalerted", "severity", "due_at", postgresql_where=text("closed_at IS NULL AND alerted_at IS NULL")
+    ),
+    Index("ix_cases_alerts", "closed_at", postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
     Index("ix_cases_command", "command_id"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
