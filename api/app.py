@@ -15,10 +15,13 @@ from api.metrics import Metrics
 from api.openapi import describe
 from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
+from api.review.login_setup import not_set_up, review_login
+from api.review.logins import SessionCookies
 from api.schemas import SchemaDoor
 from api.status_page import StatusPage
 from api.switches import SwitchDoor
 from api.tracing import Tracing
+from config.people_policy import read_people_policy
 from tasks.tokens import token_verifier
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 def make_app(services: "Services") -> FastAPI:
     """Return the application that serves with ``services``.
 
-    Raises ``ConfigurationError`` when no issuer of tokens is configured.
+    Raises ``ConfigurationError`` when no issuer of tokens is configured, or a file of the review pages cannot be read.
     """
     app = FastAPI(
         title="Writeback",
@@ -53,6 +56,10 @@ def make_app(services: "Services") -> FastAPI:
     ):
         app.include_router(part(services).router())
     app.include_router(SchemaDoor().router())
+    login = review_login(services, read_people_policy(services.settings.policies_dir))
+    app.include_router(not_set_up() if login is None else login.router())
+    if login is not None:
+        app.add_middleware(SessionCookies, logins=login.logins)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     add_problem_handlers(app)
     app.add_middleware(Tracing)

@@ -18,16 +18,16 @@ BODY_TIME = timedelta(seconds=30)
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_body(request: Request, *, limit: int) -> bytes:
-    """Return the body of at most ``limit`` bytes.
+async def read_body(request: Request, *, limit: int, expected: str = "application/json") -> bytes:
+    """Return the body of at most ``limit`` bytes, in UTF-8 and of the media type ``expected``.
 
     Raises ``RefusedError`` ``unsupported-media-type``, ``body-too-large`` (as soon as it is known; the rest is not read),
     ``body-too-slow`` (it had :data:`BODY_TIME`) or ``malformed-request`` (the sender went away).
     """
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
-    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
-        raise RefusedError("unsupported-media-type", "Send application/json in UTF-8. Nothing was accepted.")
+    if media_type.strip().lower() != expected or charset not in {"", "charset=utf-8"}:
+        raise RefusedError("unsupported-media-type", f"Send {expected} in UTF-8. Nothing was accepted.")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise RefusedError("unsupported-media-type", "Send the body without a content encoding. Nothing was accepted.")
     too_large = RefusedError("body-too-large", f"At most {limit} bytes are accepted. Nothing was accepted.")

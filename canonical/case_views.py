@@ -25,6 +25,7 @@ class CaseRow:
 
     ``headline`` says what collides ("metoprolol: 25 mg, proposed 50 mg, the chart moved to 12.5 mg"); ``waiting`` is how many
     commands wait behind it; ``claimed_by`` the colleague who has it; ``asked`` that its author was asked and has not answered.
+    ``not_in_bulk`` says why it is decided by itself, and only where that is empty may it be acted on with others of its ``kind``.
     """
 
     id: int
@@ -64,7 +65,11 @@ class QueueQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class QueuePage:
-    """Severity first, then due time, never newest first; ``open`` counts all that the query finds, up to ``counted_to``."""
+    """Severity first, then due time, never newest first; ``open`` counts all that the query finds, up to ``counted_to``.
+
+    ``kinds`` (kind → words), ``connections`` and ``action_types`` are what may be filtered by; ``bulk_reasons`` (code → words)
+    are those of acts on many cases.
+    """
 
     rows: tuple[CaseRow, ...]
     cursor: str | None = None
@@ -202,13 +207,28 @@ class WaitingCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstDecision:
+    """What a first person decided, for the one who is to sign it; ``fields`` are label → what will be written, in words.
+
+    ``at`` is words with the zone.
+    """
+
+    who: str
+    at: str
+    sentence: str
+    fields: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
     ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
-    last look, ``round`` counts how often the chart moved during review; ``answers`` are what its author was asked and said, a
-    sentence each, oldest first; ``break_glass``: a reason is asked for before anything
-    else is shown, and everything else is empty.
+    last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
+    each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
+    anything else is shown, and everything else is empty.
     """
 
     row: CaseRow
@@ -234,13 +254,18 @@ class CasePage:
     claimed_by_me: bool = False
     needs_second: str = ""
     answers: tuple[str, ...] = ()
+    first_decision: FirstDecision | None = None
     break_glass: bool = False
     read_at: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandPageView:
-    """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone."""
+    """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone.
+
+    ``status`` is a :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back,
+    ``compensations`` (operation → what it does) how.
+    """
 
     id: UUID
     words: tuple[tuple[str, str], ...] | None
@@ -261,7 +286,7 @@ class CommandPageView:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchHit:
-    """One command that a search found."""
+    """One command that a search found; ``status`` is a :class:`canonical.status.Status`."""
 
     id: UUID
     words: str

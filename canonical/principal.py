@@ -1,9 +1,12 @@
 """Who speaks at a door, as a verified token says: tenant, app, person, scopes. Not how a token is verified."""
 
+import re
 from dataclasses import dataclass, field
 
 from canonical.envelope import Author
 
+#: As a connection names its tenant; ``*`` and ``?`` mean something else in the store.
+TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Flips the tenant's switches, reads all of its commands, keeps its consents.
 ADMIN = "writeback/admin"
 #: Records and revokes the tenant's consents.
@@ -19,7 +22,8 @@ class Principal:
     """The app, and the person if one is logged in, behind a verified token.
 
     ``user`` is the token's person: a FHIR reference (absolute or ``Type/id``) or the issuer's subject; ``issuer`` the
-    URL under which that subject is unique; ``scopes`` as granted; ``roles`` as the issuer states them.
+    URL under which that subject is unique; ``scopes`` as granted; ``roles`` as the issuer states them. ``subject`` is the
+    issuer's own name for the person, whatever ``user`` is; ``name`` what the token says they are called.
     """
 
     tenant: str
@@ -28,6 +32,8 @@ class Principal:
     issuer: str | None = None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = field(default_factory=frozenset)
+    subject: str | None = None
+    name: str | None = None
 
     def may(self, action_type: str, operation: str) -> bool:
         """Whether a scope allows it: ``writeback/VitalReading.record``, ``writeback/VitalReading.*``, ``writeback/*.*``."""

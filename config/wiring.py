@@ -239,7 +239,7 @@ def _assemble(
     callbacks = Callbacks(engine)
     refusals = Refusals(engine, keep_at_most=_KEPT_BODIES * settings.body_limit)
     admissions = Admissions(engine, refusals=refusals)
-    judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities)
+    judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities, policies=outside.policies)
     receiver = Receiver(
         store=admissions,
         judge=judge,

@@ -19,12 +19,12 @@ from canonical.lifecycle import OPEN
 from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.columns import listed
 from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.late_cases import IS_LATE
 from store.resolutions import resolve
-from store.tables import listed
 
 _FILTER = """
 k.tenant = %(tenant)s AND k.closed_at IS NULL AND k.pool = ANY (%(pools)s)

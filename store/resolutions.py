@@ -56,6 +56,10 @@ UPDATE cases SET version = version + 1, closed_reason = CASE WHEN %(ends)s THEN 
 """
 
 
+#: Stage of what is recorded of somebody who only looks: a colleague's claim does not stand in the way.
+LOOK = "look"
+
+
 class _Refused(Exception):  # never leaves this module: it rolls the transaction back
     def __init__(self, resolved: Resolved) -> None:
         super().__init__()
@@ -77,7 +81,7 @@ def _resolve(connection: psycopg.Connection[Any], resolution: Resolution) -> Non
     found = rows(connection, _LOCK, names)
     if not found or found[0]["is_over"]:
         raise _Refused(Resolved.DECIDED_BEFORE)
-    if found[0]["is_claimed"]:
+    if found[0]["is_claimed"] and resolution.stage != LOOK:
         raise _Refused(Resolved.CLAIMED)
     for content in (resolution.content, resolution.envelope):
         if content is not None:

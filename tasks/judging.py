@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from canonical.action import Finding, spec_for
+from canonical.action import Finding, spec_for, with_parts
 from canonical.admission import AdmissionStore
 from canonical.admission import patient_key as patient_key_of
 from canonical.capabilities import Capabilities
@@ -19,8 +19,11 @@ from canonical.envelope import Envelope
 from canonical.errors import FieldError, RefusedError
 from canonical.fallback import check_supported
 from canonical.judgement import check_content, check_labels, check_target
+from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings
 from canonical.principal import Principal
+from canonical.risk import person_needed
+from canonical.risk_facts import facts_of
 
 Found = TypeVar("Found")
 
@@ -55,9 +58,11 @@ class Judge:
         store: AdmissionStore,
         connections: Mapping[tuple[str, str], ConnectionSettings],
         capabilities: Callable[[ConnectionSettings], Capabilities],
+        policies: PolicySet,
     ) -> None:
         """Take collaborators; ``capabilities`` tells what a connection's EHR can do, without asking it."""
         self._store, self._connections, self._capabilities = store, connections, capabilities
+        self._policies = policies
 
     def connection(self, envelope: Envelope, principal: Principal) -> tuple[ConnectionSettings, int]:
         """Return the settings and the id of the connection; raises ``RefusedError`` ``connection-unknown``."""
@@ -90,7 +95,9 @@ class Judge:
             consent=consent,
             sent_as=sent_as,
             findings=findings,
-            approval_reason=_approval_reason(envelope, findings),
+            approval_reason=self._approval_reason(
+                envelope, findings, authenticated=principal.is_author(envelope.author)
+            ),
         )
 
     def _consent(self, envelope: Envelope, principal: Principal, now: datetime) -> ConsentTerms:
@@ -98,9 +105,15 @@ class Judge:
         stored = self._store.consent(principal.tenant, envelope.consent.reference)
         return check_consent(stored, envelope, patient_key=patient, app=principal.app, now=now)
 
-
-def _approval_reason(envelope: Envelope, findings: tuple[Finding, ...]) -> str:
-    """Return why a person must approve first, or nothing."""
-    if envelope.ai is not None and spec_for(envelope.action).ai_needs_person:
-        return "ai-authored"
-    return next((finding.kind for finding in findings if finding.holds), "").replace("_", "-")
+    def _approval_reason(self, envelope: Envelope, findings: tuple[Finding, ...], *, authenticated: bool) -> str:
+        """Return why a person must approve first, or nothing: what a part of a compound needs, the whole needs."""
+        facts = facts_of(envelope, self._policies, authenticated=authenticated)
+        reasons = [
+            reason
+            for action in with_parts(envelope)
+            for reason in person_needed(self._policies.action(action.type), action.operation, facts)
+        ]
+        reasons += [finding.kind for finding in findings if finding.holds]
+        # That a model wrote it is what the reviewer must know first.
+        first = next((reason for reason in reasons if reason == "ai-authored"), next(iter(reasons), ""))
+        return first.replace("_", "-")

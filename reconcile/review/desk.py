@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from uuid import UUID
 
 import structlog
 
+from canonical import exact_json
 from canonical.case_kinds import case_kind, case_kinds
 from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision
 from canonical.case_views import CasePage, QueuePage, QueueQuery
 from canonical.lifecycle import State
 from canonical.plain_times import moment_in_words
 from canonical.policy import PolicySet
+from canonical.restricted import is_restricted
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer, Right
 from canonical.status import STATUS_OF, explain
@@ -47,6 +49,11 @@ _MOVED = (
 _TOO_OFTEN = (
     " It has moved {times} times during review: decide with the chart open in the EHR, so that nobody works on it."
 )
+
+
+_RESTRICTED = "This is of a class that only those see who need to. Say why you must look; that is kept, with your name."
+#: What is recorded when somebody says why they must look, and for how long they are not asked again.
+BREAK_GLASS, GLASS_STAYS_BROKEN = "break_glass", timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,9 @@ class CaseDesk:
         _require(reviewer, Right.SEE_CONTENT)
         if not case.is_open:
             return self._over(reviewer, case)
+        if not self._may_look(reviewer, case, break_glass.strip()):
+            row = row_of(case, reviewer, self.ehr_names(case.tenant), not_in_bulk="it is restricted")
+            return CasePage(row=row, question=_RESTRICTED, break_glass=True)
         look = self.reader.look(case)
         if self._answered(case, look):
             return self._over(reviewer, self._case(reviewer, case_id))
@@ -141,6 +151,29 @@ class CaseDesk:
         if found is None or (found.pool not in reviewer.pools and not reviewer.may(Right.OVERSEE)):
             raise ReviewError("not-found", "There is no such case, or it is not one of yours.")
         return found
+
+    def _may_look(self, reviewer: Reviewer, case: StoredCase, reason: str) -> bool:
+        """Whether the reviewer may see a case; of restricted content only who says why, and that is kept."""
+        if not is_restricted(exact_json.parse(case.envelope).get("securityLabel") or ()):
+            return True
+        since = case.now - GLASS_STAYS_BROKEN
+        said = (item for item in self.cases.decisions(case) if item.verb == BREAK_GLASS and item.at > since)
+        if any(item.person == reviewer.actor for item in said):
+            return True
+        if not reason:
+            return False
+        content = exact_json.canonical_bytes({"verb": BREAK_GLASS, "text": reason})
+        looked = Resolution(
+            case=case,
+            reviewer=reviewer,
+            verb=BREAK_GLASS,
+            stage="look",
+            view_id=None,
+            content=content,
+            policy_version=self.policies.version,
+        )
+        log.info("restricted content opened", action="case.glass_broken", case=case.id, person=reviewer.actor)
+        return self.cases.resolve(looked) is Resolved.DONE
 
     def _carry_out(self, resolution: Resolution, look: Look) -> Decided:
         resolved = self.cases.resolve(resolution)

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canonical.action import spec_for, with_parts
-from canonical.command import Command
-from canonical.high_alert import medicines_of
+from canonical.action import with_parts
 from canonical.policy import PolicySet
-from canonical.risk import Facts, licence_of
+from canonical.risk_facts import facts_of
 from canonical.ruling import Verdict, judge, judge_alone
 from reconcile.review.look import Look
-
-
-def facts_of(command: Command, policies: PolicySet, *, authenticated: bool) -> Facts:
-    """Return what of a command bears on who must look at it."""
-    envelope, governance = command.envelope, command.governance
-    approved = governance.approval_required and governance.approval_digest == command.digest
-    return Facts(
-        licence=licence_of(envelope.author),
-        authenticated=authenticated,
-        ai=envelope.ai is not None and spec_for(envelope.action).ai_needs_person,
-        high_alert=policies.high_alert.named_by(medicines_of(envelope)),
-        approved=approved,
-    )
 
 
 def verdict_of(look: Look, policies: PolicySet, *, authenticated: bool) -> Verdict:
     """Return the verdict on a look; who may decide a compound may decide each of its parts."""
     command = look.command
-    facts, action = facts_of(command, policies, authenticated=authenticated), command.envelope.action
+    envelope, governance = command.envelope, command.governance
+    approved = governance.approval_required and governance.approval_digest == command.digest
+    facts = facts_of(envelope, policies, authenticated=authenticated, approved=approved)
+    action = envelope.action
     if look.current is None:
         fields = tuple(action.as_json().keys() - {"type", "operation"})
         own = judge_alone(policies, action_type=action.type, operation=action.operation, fields=fields, facts=facts)

@@ -54,7 +54,11 @@ def test_a_process_is_alive_though_every_thread_waits_for_the_database(
 def test_ready_needs_the_database_and_only_likes_redis(
     reception: Reception, valkey_server: ValkeyServer, postgres_server: PostgresServer
 ) -> None:
-    assert open_(reception, "/readyz").json() == {"status": "ready", "checks": {"database": "ok", "redis": "ok"}}
+    assert open_(reception, "/readyz").json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "redis": "ok"},
+        "reviewPages": "not-set-up",
+    }
     valkey_server.kill()
     degraded = open_(reception, "/readyz")
     assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")

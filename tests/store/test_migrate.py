@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from store.migrate import upgrade
-from store.tables import METADATA
+from store.schema import METADATA
 
 
 def test_migrations_lead_to_the_declared_tables(database_url: str) -> None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from canonical import exact_json
 from canonical.review_desk import Decided, Decision, FieldPick, Pick, ReviewError, Verb
 from canonical.three_way import FieldState
-from tests.factories import concept
-from tests.list_factories import allergy_update_json
 from tests.reconcile.review.bench import (
     ENGINEER,
     NURSE,
     PHARMACIST,
     PRESCRIBER,
-    RXNORM,
     SECOND_PHARMACIST,
     ReviewBench,
     dose,
@@ -316,67 +313,6 @@ def test_what_waits_behind_is_shown_and_raises_a_routine_case(bench: ReviewBench
     assert [item.words for item in page.waiting] == ["stop: lisinopril"]
     assert (page.row.severity, page.row.waiting) == (1, 1)
     assert accepted.lane_id is not None
-
-
-def _ai_allergy(bench: ReviewBench) -> tuple[Any, int]:
-    accepted = bench.station.ward.submit(
-        allergy_update_json("record", code=concept(RXNORM, str(uuid4().int % 10_000_000), "penicillin")),
-        ai={"model": "scribe", "version": "3", "sourceFacts": ["DocumentReference/n1"]},
-        author={"role": "physician"},
-        new={"approval_required": True, "approval_reason": "ai-authored"},
-    )
-    return accepted, bench.case_of(accepted.command_id)
-
-
-def test_what_a_model_wrote_is_sent_only_after_a_person_approved_these_very_bytes(bench: ReviewBench) -> None:
-    accepted, case = _ai_allergy(bench)
-    bench.station.run(accepted.lane_id)
-    assert bench.station.ward.state(accepted.command_id) == "awaiting_approval"
-    page = bench.desk.open(PRESCRIBER, case)
-    assert page.proposal is not None
-    assert ("Written by a model", "scribe 3") in page.proposal.ai
-    assert _refused(bench, PHARMACIST, bench.desk.open(PHARMACIST, case), Verb.APPROVE) == "not-permitted"
-    bench.decide(PRESCRIBER, page, Verb.APPROVE)
-    bench.station.run(accepted.lane_id)
-    ward = bench.station.ward
-    assert ward.state(accepted.command_id) == "verified"
-    assert len(bench.station.marked(accepted.command_id, "AllergyIntolerance")) == 1
-    (decision,) = ward.query("SELECT * FROM decisions WHERE command_id = %(id)s", id=accepted.command_id)
-    (command,) = ward.query("SELECT * FROM commands WHERE id = %(id)s", id=accepted.command_id)
-    assert decision["payload_digest"] == command["approval_payload"]
-    assert command["approval_digest"] == command["envelope_digest"]
-    assert decision["policy_version"] == bench.desk.policies.version
-    assert decision["valid_until"] > decision["at"]
-
-
-def test_an_expired_approval_sends_nothing_and_asks_again(bench: ReviewBench) -> None:
-    accepted, case = _ai_allergy(bench)
-    bench.decide(PRESCRIBER, bench.desk.open(PRESCRIBER, case), Verb.APPROVE)
-    bench.station.ward.query(
-        "UPDATE commands SET approval_until = clock_timestamp() WHERE id = %(id)s", id=accepted.command_id
-    )
-    bench.station.run(accepted.lane_id)
-    ward = bench.station.ward
-    assert (ward.state(accepted.command_id), ward.attempts(accepted.command_id)) == ("awaiting_approval", [])
-    again = bench.case_of(accepted.command_id)
-    assert again != case
-    bench.decide(PRESCRIBER, bench.desk.open(PRESCRIBER, again), Verb.APPROVE)
-    bench.station.run(accepted.lane_id)
-    assert ward.state(accepted.command_id) == "verified"
-
-
-def test_an_approval_of_other_bytes_than_would_leave_sends_nothing(bench: ReviewBench) -> None:
-    accepted, case = _ai_allergy(bench)
-    bench.decide(PRESCRIBER, bench.desk.open(PRESCRIBER, case), Verb.APPROVE)
-    bench.station.ward.query(
-        "UPDATE commands SET approval_payload = %(other)s WHERE id = %(id)s",
-        other=b"\x00" * 32,
-        id=accepted.command_id,
-    )
-    bench.station.run(accepted.lane_id)
-    ward = bench.station.ward
-    assert (ward.state(accepted.command_id), ward.attempts(accepted.command_id)) == ("awaiting_approval", [])
-    assert bench.station.marked(accepted.command_id, "AllergyIntolerance") == []
 
 
 def test_every_time_on_the_page_names_its_zone(bench: ReviewBench) -> None:

@@ -1,0 +1,422 @@
+"""The review pages in Chromium: accessibility, sizes, keys, and that nothing typed is lost with or without JavaScript."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from canonical.review_desk import FieldPick, Pick, ReviewError, Verb
+from tests.api.review.desk import Ward
+from tests.case_factories import (
+    COMMAND,
+    BannerFactory,
+    CasePageFactory,
+    CaseRowFactory,
+    CommandPageViewFactory,
+    ai_proposal,
+    closed_page,
+    first_decision,
+    outage_row,
+    proven,
+)
+from tests.factories import NOW
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "vendored" / "axe-core" / "axe.min.js"
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+DESK, TELEPHONE = {"width": 1366, "height": 768}, {"width": 360, "height": 740}
+PAGES = {
+    "queue": "/review/queue",
+    "case": "/review/cases/1",
+    "case with all that can be said": "/review/cases/2",
+    "closed case": "/review/cases/9",
+    "break glass": "/review/cases/20",
+    "command": f"/review/commands/{COMMAND}",
+    "board": "/review/board",
+    "search": "/review/search",
+    "nothing there": "/review/cases/999",
+}
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def full(ward: Ward) -> Ward:
+    """A ward with everything that pages can show."""
+    desk = ward.desk
+    desk.facets = {
+        "kinds": (("moved", "The chart moved"),),
+        "connections": ("north-r4",),
+        "bulk_reasons": (("a", "b"),),
+    }
+    ward.typical(row=CaseRowFactory.build(id=1, severity=1, due_at=NOW - timedelta(minutes=5)))
+    ward.typical(
+        row=CaseRowFactory.build(id=2, asked=True, level=1),
+        banner=BannerFactory.build(identity_in_question=True),
+        proposal=ai_proposal(),
+        first_decision=first_decision(),
+        needs_second="A second person must sign.",
+        news="The chart moved again.",
+        round=2,
+    )
+    for number in (3, 4):
+        ward.typical(row=outage_row(number))
+    ward.typical(row=CaseRowFactory.build(id=20), break_glass=True)
+    desk.add(closed_page(CaseRowFactory.build(id=9)))
+    desk.commands[COMMAND] = proven(CommandPageViewFactory.build())
+    return ward
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a desk; whatever its console complains of fails the test, answers that a test asks for excepted."""
+    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
+        yield watched(context)
+
+
+def watched(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    return page
+
+
+def troubles_of(page: Page) -> list[str]:
+    """What the console will say from now on."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+    return said
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    # The page's own policy lets no foreign script in; a browser's debugger may.
+    page.evaluate(AXE.read_text(encoding="utf-8") + "; undefined")
+    found: dict[str, Any] = page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [(it["id"], [node["html"][:160] for node in it["nodes"]]) for it in found["violations"]]
+
+
+@pytest.mark.parametrize("viewport", [DESK, TELEPHONE], ids=["1366", "360"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_can_be_used_by_everybody(full: Ward, browser: Browser, viewport: Any, scheme: Any) -> None:
+    """WCAG 2.2 AA as far as a machine can tell; no page scrolls sideways; nothing is asked of another site."""
+    with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
+        page = watched(context)
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
+        for name, path in PAGES.items():
+            page.goto(full.url + path)
+            page.evaluate("document.querySelectorAll('details').forEach(it => { it.open = true; })")
+            assert violations(page) == [], name
+            assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"], name
+        assert [url for url in urls if not url.startswith(full.url)] == []
+
+
+@pytest.mark.parametrize("path", list(PAGES.values())[:-1])
+def test_the_console_has_nothing_to_complain_of(full: Ward, page: Page, path: str) -> None:
+    troubles = troubles_of(page)
+    page.goto(full.url + path, wait_until="networkidle")
+    assert troubles == []
+
+
+def test_targets_are_large_enough_for_a_finger(full: Ward, browser: Browser) -> None:
+    small = """[...document.querySelectorAll('button, summary, select, input:not([type=hidden]), a.case, nav a')]
+      .map(it => it.closest('label.pick, .select label') ?? it).filter(it => it.checkVisibility())
+      .map(it => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()])
+      .filter(([, box]) => box.width < 24 || box.height < 24).map(([html]) => html)"""
+    with browser.new_context(viewport=TELEPHONE) as context:  # type: ignore[arg-type]
+        page = watched(context)
+        for path in PAGES.values():
+            page.goto(full.url + path)
+            assert page.evaluate(small) == [], path
+
+
+def test_a_typical_conflict_fits_the_first_screen(full: Ward, page: Page) -> None:
+    page.goto(f"{full.url}/review/cases/1")
+    order = [
+        ".banner",
+        ".question h1",
+        ".compare",
+        "#change-title",
+        "#proposal-title",
+        "#context-title",
+        ".choices",
+        ".waits",
+    ]
+    boxes = [page.locator(place).bounding_box() for place in order]
+    assert all(box is not None and box["y"] >= 0 and box["y"] + box["height"] <= DESK["height"] for box in boxes)
+    tops = [(round(box["y"]), round(box["x"])) for box in boxes if box is not None]
+    assert tops == sorted(tops)
+    for choice in page.locator(".choice").all():
+        expect(choice.locator(".result")).to_be_visible()
+        expect(choice.locator("button, summary").first).to_be_in_viewport(ratio=1)
+
+
+def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, browser: Browser) -> None:
+    ward.typical(row=CaseRowFactory.build(id=1))
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/queue")
+        page.get_by_role("button", name="Claim case 1").click()
+        expect(page.get_by_text("You have this case.")).to_be_visible()
+        page.get_by_label("Dose and timing: another value").check()
+        page.get_by_label("Dose and timing: directions").fill("37.5 mg by mouth twice daily")
+        page.get_by_label("Start: keep the proposal").check()
+        page.get_by_role("button", name="Write what I chose above").click()
+        expect(page.get_by_text("Dose and timing: Type a number with a point")).to_be_visible()
+        expect(page.get_by_text("Status: Choose whose value stays.")).to_be_visible()
+        expect(page.get_by_label("Dose and timing: directions")).to_have_value("37.5 mg by mouth twice daily")
+        page.get_by_label("Dose and timing: dose in mg").fill("37.5")
+        page.get_by_label("Status: keep the chart").check()
+        page.get_by_role("button", name="Write what I chose above").click()
+        expect(page.get_by_text("Your decision is recorded.")).to_be_visible()
+        ward.desk.commands[COMMAND] = proven(ward.desk.commands[COMMAND])
+        page.get_by_role("link", name="Look again").click()
+        expect(page.get_by_text("In the chart, proven.")).to_be_visible()
+    (decision,) = ward.desk.asked_of("decide")
+    assert decision.verb is Verb.RESOLVE
+    assert decision.fields["effective"] == FieldPick(pick=Pick.PROPOSAL)
+    assert decision.fields["status"] == FieldPick(pick=Pick.CHART)
+    assert str(decision.fields["dosage"].value["doseAndRate"][0]["doseQuantity"]["value"]) == "37.5"
+
+
+@pytest.mark.parametrize(
+    "choice", ["Keep the chart, do not write", "I do not know, ask the author", "Hand it up to a prescriber"]
+)
+def test_every_other_choice_needs_no_javascript_either(ward: Ward, browser: Browser, choice: str) -> None:
+    page_of = ward.typical(row=CaseRowFactory.build(id=1))
+    (offered,) = [it for it in page_of.choices if it.label == choice]
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/cases/1")
+        card = page.locator(f"#choice-{offered.verb}")
+        if offered.reasons or offered.text_required:
+            card.locator("summary").click()
+            card.get_by_role("textbox").fill("in my words")
+        card.get_by_role("button", name=choice).click()
+        page.wait_for_url("**/review/cases/1?did=*")
+    (decision,) = ward.desk.asked_of("decide")
+    assert decision.verb == offered.verb
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
+@pytest.mark.parametrize("place", ["Dose and timing: directions", "Status: keep the chart"])
+def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, place: str, *, scripted: bool) -> None:
+    """A browser presses the first button of the form then, also for a radio button."""
+    ward.typical(row=CaseRowFactory.build(id=1))
+    with browser.new_context(java_script_enabled=scripted) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/cases/1")
+        page.get_by_label("Dose and timing: directions").fill("once daily")
+        page.get_by_label(place).press("Enter")
+        if not scripted:
+            expect(page.get_by_text("Choose one of the decisions. Nothing was changed.")).to_be_visible()
+        expect(page.get_by_label("Dose and timing: directions")).to_have_value("once daily")
+    assert ward.desk.asked_of("decide") == []
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
+def test_enter_in_the_queue_acts_on_nothing(ward: Ward, browser: Browser, *, scripted: bool) -> None:
+    ward.typical(row=outage_row(1))
+    with browser.new_context(java_script_enabled=scripted) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/queue")
+        page.get_by_label("Select case 1").check()
+        page.get_by_label("Select case 1").press("Enter")
+        expect(page.get_by_label("Select case 1")).to_be_checked()
+    assert {name for name, _ in ward.desk.asked} == {"queue"}
+
+
+def test_typing_another_value_chooses_it(ward: Ward, page: Page) -> None:
+    ward.typical(row=CaseRowFactory.build(id=1))
+    page.goto(f"{ward.url}/review/cases/1")
+    expect(page.locator("input[type=radio]:checked")).to_have_count(0)
+    page.get_by_label("Dose and timing: directions").fill("once daily")
+    expect(page.get_by_label("Dose and timing: another value")).to_be_checked()
+    expect(page.locator("input[type=radio]:checked")).to_have_count(1)
+
+
+def type_a_reason(ward: Ward, page: Page) -> None:
+    ward.typical(row=CaseRowFactory.build(id=1))
+    page.goto(f"{ward.url}/review/cases/1")
+    page.locator("#choice-reject summary").click()
+    page.get_by_label("Reason").select_option("outdated")
+    page.locator("#choice-reject-text").fill("I typed this")
+
+
+def press(page: Page) -> None:
+    page.get_by_role("button", name="Keep the chart, do not write").click()
+
+
+def test_what_was_typed_survives_the_end_of_the_session(ward: Ward, page: Page) -> None:
+    type_a_reason(ward, page)
+    ward.logged_in = False
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text("You are not logged in any more")
+    expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
+    ward.logged_in, ward.token = True, "token-after-the-login"
+    press(page)
+    expect(page.locator("#error")).to_contain_text("Nothing was changed")
+    expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
+    press(page)
+    expect(page.get_by_text("Recorded: it will not be written.")).to_be_visible()
+    (decision,) = ward.desk.asked_of("decide")
+    assert (decision.verb, decision.reason, decision.text) == (Verb.REJECT, "outdated", "I typed this")
+
+
+def test_what_was_typed_survives_a_refusal_and_the_reader_is_led_to_it(ward: Ward, page: Page) -> None:
+    type_a_reason(ward, page)
+    ward.desk.refusing["decide"] = ReviewError("stale-view", "The chart moved since you looked.")
+    press(page)
+    expect(page.locator("#error")).to_be_focused()
+    expect(page.locator("#error")).to_contain_text("The chart moved since you looked.")
+    expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
+    ward.desk.refusing.clear()
+    press(page)
+    expect(page.get_by_text("Recorded: it will not be written.")).to_be_visible()
+
+
+def test_what_was_typed_survives_a_service_that_is_away(ward: Ward, page: Page) -> None:
+    type_a_reason(ward, page)
+    page.context.set_offline(True)
+    press(page)
+    expect(page.get_by_role("alert")).to_contain_text("it is not known whether this was taken")
+    expect(page.locator("#choice-reject-text")).to_have_value("I typed this")
+
+
+def test_the_page_of_a_decided_case_says_by_itself_when_the_write_is_proven(ward: Ward, page: Page) -> None:
+    ward.desk.add(closed_page(CaseRowFactory.build(id=9)))
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build()
+    page.goto(f"{ward.url}/review/cases/9")
+    live = page.locator("#standing")
+    expect(live).to_have_attribute("aria-live", "polite")
+    expect(live).to_contain_text("On the way.")
+    page.get_by_text("What happened so far").focus()
+    with page.expect_response(lambda answer: "/standing" in answer.url) as polled:
+        pass
+    assert polled.value.status == 204
+    ward.desk.commands[COMMAND] = proven(ward.desk.commands[COMMAND])
+    expect(live).to_contain_text("In the chart, proven.")
+    expect(page.get_by_text("What happened so far")).to_be_focused()
+
+
+def test_news_announce_themselves_and_move_nothing(ward: Ward, browser: Browser) -> None:
+    for number in range(1, 31):
+        ward.typical(row=CaseRowFactory.build(id=number))
+    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
+        page = watched(context)
+        page.clock.install()
+        page.goto(f"{ward.url}/review/queue")
+        page.locator("a.case").nth(20).focus()
+        before = page.evaluate(
+            "[scrollY, document.activeElement.href, document.activeElement.getBoundingClientRect().top]"
+        )
+        assert before[0] > 0
+        for number in (31, 32, 33):
+            ward.typical(row=CaseRowFactory.build(id=number))
+        page.clock.run_for(10_500)
+        expect(page.locator(".news")).to_have_text("3 new cases — show")
+        assert before == page.evaluate(
+            "[scrollY, document.activeElement.href, document.activeElement.getBoundingClientRect().top]"
+        )
+        expect(page.locator("a.case")).to_have_count(30)
+        page.get_by_role("link", name="show").click()
+        expect(page.locator("a.case")).to_have_count(33)
+
+
+def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, browser: Browser) -> None:
+    ward.typical()
+    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
+        page = watched(context)
+        page.clock.install()
+        page.goto(f"{ward.url}/review/queue")
+        ward.logged_in = False
+        page.clock.run_for(10_500)
+        expect(page.locator(".news")).to_contain_text("This no longer renews itself")
+        expect(page.locator("a.case")).to_have_count(1)
+
+
+def test_keys_move_open_and_claim_and_never_decide(ward: Ward, page: Page) -> None:
+    for number in (1, 2, 3):
+        ward.typical(row=CaseRowFactory.build(id=number))
+    page.goto(f"{ward.url}/review/queue")
+    links = page.locator("a.case")
+    for key, at in [("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)]:
+        page.keyboard.press(key)
+        expect(links.nth(at)).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_text("No key decides anything.")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    page.wait_for_url("**/review/cases/2")
+    for key in "abcdefghijklmnopqrstuvwxyz?":
+        page.keyboard.press(key)
+    expect(page.get_by_text("You have this case.")).to_be_visible()
+    assert ward.desk.asked_of("claim") == [2]
+    assert ward.desk.asked_of("decide") == []
+
+
+def test_c_claims_the_case_in_focus(ward: Ward, page: Page) -> None:
+    for number in (1, 2):
+        ward.typical(row=CaseRowFactory.build(id=number))
+    page.goto(f"{ward.url}/review/queue")
+    page.keyboard.press("c")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.wait_for_url("**/review/cases/2")
+    assert ward.desk.asked_of("claim") == [2]
+
+
+def test_keys_rest_in_fields_and_can_be_turned_off(ward: Ward, page: Page) -> None:
+    ward.typical(row=outage_row(1))
+    page.goto(f"{ward.url}/review/queue")
+    page.get_by_label("In words").press_sequentially("jock?")
+    expect(page.get_by_label("In words")).to_have_value("jock?")
+    expect(page.get_by_label("In words")).to_be_focused()
+    page.get_by_text("Keyboard").click()
+    page.get_by_label("Turn these keys off").check()
+    page.reload()
+    page.keyboard.press("j")
+    expect(page.locator("a.case").first).not_to_be_focused()
+
+
+def test_the_content_is_one_step_from_the_top_for_a_keyboard(full: Ward, page: Page) -> None:
+    page.goto(f"{full.url}/review/cases/1")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_a_printed_case_holds_what_was_folded_and_no_controls(full: Ward, page: Page) -> None:
+    page.goto(f"{full.url}/review/cases/1")
+    page.emulate_media(media="print")
+    expect(page.get_by_text("metoprolol tartrate")).to_be_visible()
+    expect(page.locator("#decide button").locator("visible=true")).to_have_count(0)
+    expect(page.locator("nav")).to_be_hidden()
+    assert page.locator(".compare").is_visible()
+
+
+def test_a_case_in_a_restricted_class_is_opened_by_its_reason(ward: Ward, page: Page) -> None:
+    ward.desk.add(CasePageFactory.build(row=CaseRowFactory.build(id=20), break_glass=True))
+    page.goto(f"{ward.url}/review/cases/20")
+    page.get_by_label("Reason").fill("treating her now")
+    page.get_by_role("button", name="Open the case with this reason").click()
+    expect(page.get_by_text("Decide which dose stays.")).to_be_visible()
+    ward.desk.add(replace(ward.desk.pages[20], break_glass=True))
+    page.get_by_role("button", name="Write what I chose above").click()
+    expect(page.locator("#error")).to_contain_text("Some fields are not decided yet.")
+    assert {reason for _, reason in ward.desk.asked_of("open")} == {"", "treating her now"}
