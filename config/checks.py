@@ -12,6 +12,7 @@ from config.connections import read_connections
 from config.environment import read_settings
 from config.migration import is_current
 from config.policy_files import overdue, read_policies
+from config.review_checks import review_checks
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.wiring import open_redis, utc_now
@@ -33,6 +34,7 @@ def checks() -> Iterator[Check]:
     if settings.token_key_file is not None:
         yield _passes("key of shared tokens", lambda: read_token_keys(settings.token_key_file))
     yield from _policies(settings)
+    yield from review_checks(settings, utc_now().date())
     try:
         connections = read_connections(settings.connections_file)
     except ConfigurationError as error:

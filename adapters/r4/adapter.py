@@ -39,7 +39,6 @@ from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import Fetched, Operation, Projection, Resource, Surrounding
-from canonical.status_order import backwards
 
 _WRITE_HEADERS = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
 
@@ -185,14 +184,7 @@ class R4Adapter:
         resource = self.shape(handler.build(change), change)
         mark = change.site.changed_by(command.id, number)
         version, rebased = precondition.version, precondition.rebased
-        changed = self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
-        self._check_status(before, resource, change.site)
-        return changed
-
-    def _check_status(self, before: Resource, after: Resource, site: Site) -> None:
-        """Whatever a mapping or a late command says: what is final is not made preliminary, nor an error true again."""
-        if backwards(str(before.get("resourceType")), self.project(before, site), self.project(after, site)):
-            raise NeedsPersonError("status_backwards", "The entry is further than this change would leave it.")
+        return self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
 
     def _precondition(self, command: Command, handler: Handler, change: Change, current: Fetched) -> Precondition:
         kind = PreconditionKind.IF_MATCH
