@@ -137,5 +137,5 @@ def test_no_more_are_shown_than_anybody_reads(whole: WholeDesk, monkeypatch: pyt
         ({"colour": "red"}, "Nothing is found by colour"),
     ],
 )
-def test_a_search_that_can_find_nothing_is_refused_in_words(whole: WholeDesk, terms: dict[str, str], said: str) -> None:
+def test_a_search_that_can_find_nothing_is_refused_in_words(whole: WholeDesk, terms: dict[str, Any], said: str) -> None:
     assert refusal(whole, **terms).startswith(f"not-possible: {said}")
