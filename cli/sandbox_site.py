@@ -24,7 +24,7 @@ CONNECTION = "north-r4"
 AUDIENCE = "writeback"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
-_READ = ("Patient", "Encounter", "MedicationRequest")
+_READ = ("Patient", "Encounter", "MedicationRequest", "Provenance")
 _WRITTEN = (
     *("Observation", "MedicationStatement", "AllergyIntolerance", "Condition", "DocumentReference", "Communication"),
     *("Task", "QuestionnaireResponse", "Immunization", "ServiceRequest", "List"),
