@@ -167,7 +167,7 @@ def test_effort_tells_how_long_people_took_and_what_became_of_it(office: Office)
 
 
 def test_a_second_signer_who_decides_otherwise_overturns(office: Office) -> None:
-    closed = {"opened": "2 hours", "closed": "1 hour"}
+    closed: dict[str, Any] = {"opened": "2 hours", "closed": "1 hour"}
     signed = office.case(reason="sign", **closed)
     office.decided(signed, "approve", stage="first")
     office.decided(signed, "sign", person="person:bo")
