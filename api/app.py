@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.case_access import CaseAccess
+from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.consents import ConsentDoor
@@ -53,8 +55,11 @@ def make_app(services: "Services") -> FastAPI:
         StatusPage,
     ):
         app.include_router(part(services).router())
+    people = read_people_policy(services.settings.policies_dir)
+    access = CaseAccess(reviewer_of=people.of_principal)
+    app.include_router(CaseDoor(services.case_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
-    login = review_login(services, read_people_policy(services.settings.policies_dir))
+    login = review_login(services, people)
     app.include_router(not_set_up() if login is None else login.router())
     if login is not None:
         app.add_middleware(SessionCookies, logins=login.logins)
