@@ -59,6 +59,9 @@ class FiguresCollector(Collector):
         yield GaugeMetricFamily(
             "writeback_cases_reopened_last_day", "Cases of the last day that came back.", value=review.reopened
         )
+        alerts = {(pool, str(severity)): count for (pool, severity), count in seen.alerts.items()}
+        words = "Cases that somebody was alerted of and that are not decided."
+        yield _labelled("writeback_case_alerts_open", words, ["pool", "severity"], alerts)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

@@ -226,8 +226,9 @@ class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
     ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
-    last look, ``first_decision`` what waits for a second signature, ``round`` counts how often the chart moved during review;
-    ``break_glass``: a reason is asked for before anything else is shown, and everything else is empty.
+    last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
+    each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
+    anything else is shown, and everything else is empty.
     """
 
     row: CaseRow
@@ -252,6 +253,7 @@ class CasePage:
     round_limit: int = 5
     claimed_by_me: bool = False
     needs_second: str = ""
+    answers: tuple[str, ...] = ()
     first_decision: FirstDecision | None = None
     break_glass: bool = False
     read_at: str = ""

@@ -17,12 +17,14 @@ from canonical.review_desk import ReviewDesk
 from reconcile.review.board import Board
 from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
+from reconcile.review.engine import ConflictEngine
 from reconcile.review.look import ChartReader
 from reconcile.review.review_desk import Desk
 from reconcile.review.search import CommandSearch
 from reconcile.review.surroundings import Surroundings
 from store.cases import Cases
 from store.command_records import StoredCommandRecords
+from store.look_list import Looks
 from store.review_figures import StoredReviewFigures
 from tasks.hints import Hints
 from tasks.preparation import Preparation
@@ -109,4 +111,11 @@ def review_desk(
         ),
         finding=CommandSearch(records=records, connections=names),
         figures=Board(figures=StoredReviewFigures(engine), policies=cases.policies),
+    )
+
+
+def conflict_engine(engine: Engine, desk: CaseDesk) -> ConflictEngine:
+    """Return the machine that works conflicts beside ``desk``: the same cases, the same look at the chart, the same policies."""
+    return ConflictEngine(
+        cases=desk.cases, looks=Looks(engine), reader=desk.reader, policies=desk.policies, hints=desk.hints
     )

@@ -24,6 +24,7 @@ from store.columns import listed
 from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
+from store.late_cases import IS_LATE
 from store.resolutions import resolve
 
 #: Of a query only what narrows it is in the statement, so that the plan is one of those conditions and of no others.
@@ -47,8 +48,8 @@ SELECT {CASE_COLUMNS} FROM k {CASE_JOINS} {_ORDER}
 """
 #: Nobody needs to know how many thousands wait: the count stops, so that the page does not grow with the backlog.
 _COUNT = """
-SELECT count(*) AS open, count(*) FILTER (WHERE due_at < clock_timestamp()) AS overdue
-  FROM (SELECT k.due_at FROM ({branches}) k LIMIT {most}) k
+SELECT count(*) AS open, count(*) FILTER (WHERE is_late) AS overdue
+  FROM (SELECT {late} AS is_late FROM ({branches}) k LIMIT {most}) k
 """
 _FIND = f"SELECT {CASE_COLUMNS} FROM cases k {CASE_JOINS} WHERE k.tenant = %(tenant)s AND k.id = %(case)s"
 _OPEN_OF = """
@@ -113,7 +114,9 @@ class Cases:
         if not page:
             return StoredPage(cases=(), cursor=None, open=0, overdue=0)
         most = QUEUE_COUNTED_TO
-        count = _COUNT.format(branches=_branches(reviewer, replace(query, cursor=None), most, order=""), most=most)
+        count = _COUNT.format(
+            branches=_branches(reviewer, replace(query, cursor=None), most, order=""), most=most, late=IS_LATE
+        )
         with transaction(self._engine) as connection:
             found = [case_from(row) for row in rows(connection, page, names)]
             counts = rows(connection, count, names)[0]

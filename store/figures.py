@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
 from store.database import rows, transaction
+from store.late_cases import ALERTS
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -92,6 +93,7 @@ class Snapshot:
     refused: dict[tuple[str, str], int]
     cases: dict[str, int]
     oldest_cases: dict[int, float]
+    alerts: dict[tuple[str, int], int]
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
 
@@ -125,6 +127,7 @@ class Figures:
                 },
                 cases=_by_kind(cases),
                 oldest_cases=_oldest(cases),
+                alerts={(row["pool"], row["severity"]): row["n"] for row in rows(connection, ALERTS)},
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 **ages,

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store.columns import METADATA, NOW, text_column, time_column
+from store.columns import LONG_AGO, METADATA, NOW, text_column, time_column
 
 #: What a person must decide, or should see. ``holds``: its command goes no further before; ``version`` counts changes.
 cases = Table(
@@ -49,6 +49,10 @@ cases = Table(
     time_column("first_look_at"),
     time_column("asked_until"),
     time_column("alerted_at"),
+    time_column("alert_over_at"),
+    # When it goes up a level; nothing: when it is due. Of one that goes no further, infinity.
+    time_column("up_at"),
+    time_column("next_look_at", nullable=False, default=LONG_AGO),
     time_column("closed_at"),
     text_column("closed_reason", nullable=True),
     text_column("closed_by", nullable=True),
@@ -66,6 +70,13 @@ cases = Table(
         postgresql_where=text("closed_at IS NULL AND claimed_by IS NOT NULL"),
     ),
     Index("ix_cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_cases_not_up", "due_at", postgresql_where=text("closed_at IS NULL AND up_at IS NULL")),
+    Index("ix_cases_up", "up_at", postgresql_where=text("closed_at IS NULL AND up_at IS NOT NULL")),
+    Index("ix_cases_to_look", "next_look_at", postgresql_where=text("closed_at IS NULL AND kind = 'conflict'")),
+    Index(
+        "ix_cases_unalerted", "severity", "due_at", postgresql_where=text("closed_at IS NULL AND alerted_at IS NULL")
+    ),
+    Index("ix_cases_alerts", "closed_at", postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
     Index("ix_cases_command", "command_id"),
     Index("ix_cases_opened", "opened_at"),

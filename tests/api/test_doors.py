@@ -7,6 +7,7 @@ CHANGES = {
     ("POST", "/v1/commands"): "gives a command",
     ("POST", "/v1/commands:batch"): "gives commands",
     ("POST", "/v1/commands/{command_id}:cancel"): "takes back a command that was not sent",
+    ("POST", "/v1/commands/{command_id}:answer"): "our record of what an author says; it may end their command unsent",
     ("POST", "/v1/commands/_search"): "nothing: its query names patients, so it is no address",
     ("POST", "/v1/commands:preview"): "nothing: it looks ahead, and reads the chart",
     ("POST", "/v1/cases/{case_id}:claim"): "who has a case",

@@ -60,8 +60,11 @@ def test_each_kind_of_work_has_its_queue(redis_url: str) -> None:
     hints = hints_at(redis_url)
     hints.verify(COMMAND)
     hints.notify(12)
+    hints.look(5)
     (verify,) = queued(redis_url, "wb.verify")
     (notify,) = queued(redis_url, "wb.notify")
+    (look,) = queued(redis_url, "wb.review")
+    assert json.loads(b64decode(look["body"]))[0] == [{"v": 1, "case": 5}]
     assert json.loads(b64decode(verify["body"]))[0] == [{"v": 1, "command": str(COMMAND)}]
     assert json.loads(b64decode(notify["body"]))[0] == [{"v": 1, "callback": 12}]
 
