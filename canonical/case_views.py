@@ -263,8 +263,9 @@ class CasePage:
 class CommandPageView:
     """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone.
 
-    ``status`` is a :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back,
-    ``compensations`` (operation → what it does) how.
+    ``words`` is what was intended, as received and, where a person decided otherwise, as decided. ``status`` is a
+    :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back, ``compensations``
+    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id.
     """
 
     id: UUID
@@ -282,6 +283,7 @@ class CommandPageView:
     operations: tuple[tuple[str, str], ...] = ()
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
+    related: tuple[tuple[str, UUID], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

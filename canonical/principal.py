@@ -15,6 +15,8 @@ CONSENTS = "writeback/consents"
 READ = "writeback/read"
 #: Flips the switch that stops every tenant.
 OPERATOR = "writeback/operator"
+#: Works the tenant's review queue for whoever is logged in; without a person it reads the queue and decides nothing.
+CASES = "writeback/cases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,11 @@ class Principal:
     def keeps_consents(self) -> bool:
         """Whether this may record and revoke consents."""
         return self.administers or CONSENTS in self.scopes
+
+    @property
+    def works_cases(self) -> bool:
+        """Whether the review queue is open to this app; what its person may see and decide is another question."""
+        return CASES in self.scopes
 
     @property
     def reads_tenant(self) -> bool:

@@ -27,12 +27,14 @@ from canonical.case_watch import Alerts
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.review_desk import ReviewDesk
 from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.policy_files import read_policies
-from config.review_wiring import case_desk, conflict_engine
+from config.review_wiring import Doors as DeskDoors
+from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
@@ -137,6 +139,7 @@ class Services:
     previewer: Previewer
     policies: PolicySet
     case_desk: CaseDesk
+    review_desk: ReviewDesk
     conflict_engine: ConflictEngine
     late_cases: LateCases
     alerts: Alerts
@@ -249,7 +252,7 @@ def _assemble(
         quota_per_hour=settings.quota_per_hour,
         faultpoints=_faultpoints(settings),
     )
-    desk = case_desk(
+    cases = case_desk(
         engine,
         known,
         ehrs=ehrs,
@@ -258,6 +261,7 @@ def _assemble(
         hints=hints,
         clock=clock,
     )
+    doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
     return Services(
         settings=settings,
         engine=engine,
@@ -270,8 +274,9 @@ def _assemble(
         receiver=receiver,
         previewer=_previewer(engine, judge, ehrs, clock),
         policies=outside.policies,
-        case_desk=desk,
-        conflict_engine=conflict_engine(engine, desk),
+        case_desk=cases,
+        review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
+        conflict_engine=conflict_engine(engine, cases),
         late_cases=LateCases(engine),
         alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),

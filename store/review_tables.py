@@ -57,7 +57,18 @@ cases = Table(
     text_column("closed_reason", nullable=True),
     text_column("closed_by", nullable=True),
     Index("uq_cases_open", "command_id", "kind", unique=True, postgresql_where=text("closed_at IS NULL")),
-    Index("ix_cases_queue", "tenant", "pool", "severity", "due_at", "id", postgresql_where=text("closed_at IS NULL")),
+    # In the order of the queue; what it is narrowed by comes after, so that no row is fetched only to be left out.
+    Index(
+        "ix_cases_queue",
+        *("tenant", "pool", "severity", "due_at", "id", "kind", "action_type", "connection_id"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+    Index(
+        "ix_cases_claimed",
+        "tenant",
+        "claimed_by",
+        postgresql_where=text("closed_at IS NULL AND claimed_by IS NOT NULL"),
+    ),
     Index("ix_cases_due", "due_at", postgresql_where=text("closed_at IS NULL")),
     Index("ix_cases_not_up", "due_at", postgresql_where=text("closed_at IS NULL AND up_at IS NULL")),
     Index("ix_cases_up", "up_at", postgresql_where=text("closed_at IS NULL AND up_at IS NOT NULL")),
@@ -68,6 +79,7 @@ cases = Table(
     Index("ix_cases_alerts", "closed_at", postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
     Index("ix_cases_command", "command_id"),
+    Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
 )
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from canonical.lifecycle import OPEN, State
+from canonical.lifecycle import ENDED, OPEN, State
 from store.columns import LONG_AGO, METADATA, NOW, listed, text_column, time_column
 
 #: One EHR endpoint of one tenant, with what the claim must know of it.
@@ -189,6 +189,13 @@ commands = Table(
     Index("ix_commands_correlation", "tenant", "correlation_id"),
     Index("ix_commands_duplicate", "tenant", "duplicate_key", postgresql_where=text("duplicate_key IS NOT NULL")),
     Index("ix_commands_received", "tenant", "received_at", "id"),
+    Index(
+        "ix_commands_not_in_chart",
+        "tenant",
+        "received_at",
+        "state",
+        postgresql_where=text(f"state IN ({listed(ENDED)})"),
+    ),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
 )
 
@@ -243,6 +250,7 @@ attempts = Table(
     Column("late_status", Integer),
     time_column("late_at"),
     Index("ix_attempts_command", "command_id"),
+    Index("ix_attempts_vendor_code", "tenant", "vendor_code", "id", postgresql_where=text("vendor_code IS NOT NULL")),
 )
 
 #: Append-only: the database refuses UPDATE, DELETE and TRUNCATE.

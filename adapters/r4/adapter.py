@@ -32,7 +32,7 @@ from canonical.capabilities import (
     PreconditionKind,
     Way,
     Write,
-    within_contract,
+    support_within,
 )
 from canonical.command import Command
 from canonical.compound import part_urn
@@ -96,7 +96,7 @@ class R4Adapter:
     def _check_taken(self, command: Command, site: Site) -> None:
         """Pass only what this EHR takes on this connection; the reason is the one that the adapter declares."""
         action = command.envelope.action
-        support = within_contract(self.capabilities, site.options).support(action.type, action.operation)
+        support = support_within(self.capabilities, site.options, action.type, action.operation)
         if support.way in {Way.REFUSED, Way.FALLBACK}:
             raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}: {support.why}")
 

@@ -78,7 +78,7 @@ class Handler:
 
 def change_of(command: Command, site: Site, current: Resource | None, **more: Any) -> Change:
     """Return ``command`` as its mapping sees it; ``more`` are further members of :class:`Change`."""
-    envelope = exact_json.parse(exact_json.dumps(command.envelope.as_json()))
+    envelope = exact_json.parse(command.envelope.as_text())
     action = envelope["action"]
     return Change(
         operation=action["operation"],

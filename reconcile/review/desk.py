@@ -73,7 +73,7 @@ class CaseDesk:
     hints: Hints
 
     def queue(self, reviewer: Reviewer, query: QueueQuery) -> QueuePage:
-        _require(reviewer, Right.SEE_ROWS)
+        require(reviewer, Right.SEE_ROWS)
         page, names = self.cases.page(reviewer, query), self.ehr_names(reviewer.tenant)
         return QueuePage(
             rows=tuple(row_of(case, reviewer, names, not_in_bulk=why_not_in_bulk(case)) for case in page.cases),
@@ -87,7 +87,7 @@ class CaseDesk:
 
     def open(self, reviewer: Reviewer, case_id: int, *, break_glass: str = "") -> CasePage:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.SEE_CONTENT)
+        require(reviewer, Right.SEE_CONTENT)
         if not case.is_open:
             return self._over(reviewer, case)
         if not self._may_look(reviewer, case, break_glass.strip()):
@@ -103,7 +103,7 @@ class CaseDesk:
 
     def claim(self, reviewer: Reviewer, case_id: int) -> CasePage:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.DECIDE)
+        require(reviewer, Right.DECIDE)
         if not self.cases.claim(case, reviewer, self.policies.queue.claim):
             raise refusal_of(Resolved.CLAIMED if case.is_open else Resolved.DECIDED_BEFORE)
         return self.open(reviewer, case_id)
@@ -113,7 +113,7 @@ class CaseDesk:
 
     def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.SEE_CONTENT)
+        require(reviewer, Right.SEE_CONTENT)
         seen = check_view(self.cases, reviewer, case, decision.view)
         if not case.is_open:
             raise refusal_of(Resolved.DECIDED_BEFORE)
@@ -133,7 +133,7 @@ class CaseDesk:
         return self._carry_out(resolution, look)
 
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
-        _require(reviewer, Right.BULK)
+        require(reviewer, Right.BULK)
         cases = [self._case(reviewer, case_id) for case_id in case_ids]
         check_bulk(cases, verb)
         results: dict[int, str] = {}
@@ -296,7 +296,8 @@ def _ids(case: StoredCase, look: Look) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _require(reviewer: Reviewer, right: Right) -> None:
+def require(reviewer: Reviewer, right: Right) -> None:
+    """Pass only whoever holds ``right``; raises ``ReviewError`` ``not-permitted``."""
     if not reviewer.may(right):
         raise ReviewError(
             "not-permitted", "You have no right to see or do this. Ask whoever keeps the list of reviewers."

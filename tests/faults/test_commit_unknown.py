@@ -38,8 +38,11 @@ def turn(stage: Stage, proxied_url: str) -> LaneTurn:
 
 
 def _run(stage: Stage, turn: LaneTurn, lane_id: int | None) -> None:
+    """Take a turn that loses PostgreSQL; the next one finds the lane free."""
+    assert lane_id is not None
     with pytest.raises(StoreUnavailableError):
         stage.ward.run(lane_id, turn)
+    stage.wait_until_free(lane_id)
 
 
 def _lose_one_request(stage: Stage) -> None:
@@ -93,9 +96,13 @@ def test_a_settle_of_unknown_fate_is_repeated_until_it_is_known(
 
 def test_a_settle_waits_for_a_database_that_comes_back(stage: Stage, turn: LaneTurn, postgres_proxy: TcpProxy) -> None:
     accepted = stage.submit()
-    steps = Steps(calls={"after_answer": lambda: setattr(postgres_proxy, "mode", Mode.REFUSE)})
     comes_back = threading.Timer(0.3, lambda: setattr(postgres_proxy, "mode", Mode.PASS))
-    comes_back.start()
+
+    def goes_away() -> None:
+        postgres_proxy.mode = Mode.REFUSE
+        comes_back.start()
+
+    steps = Steps(calls={"after_answer": goes_away})
 
     _run(stage, with_steps(turn, steps), accepted.lane_id)
 
