@@ -61,6 +61,7 @@ def test_an_edit_elsewhere_is_merged_by_the_machine_and_the_chart_has_both(bench
     assert decision["policy_version"] == bench.desk.policies.version
     (kept,) = ward.query("SELECT closed_reason, closed_by FROM cases WHERE id = %(id)s", id=case)
     assert kept == {"closed_reason": "merged", "closed_by": "machine:conflict-engine"}
+    assert "Merged by the machine" in bench.desk.open(NURSE, case).closed
 
 
 def test_what_only_adds_to_a_list_is_appended_to_what_somebody_added_meanwhile(bench: ReviewBench) -> None:
