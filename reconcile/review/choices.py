@@ -37,6 +37,8 @@ _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.ESCALATE, False): "Hand it up",
     (Verb.SIGN, False): "Sign what was decided first",
 }
+#: How a conflict is decided in which no field can be chosen alone.
+_AS_A_WHOLE = "Send it all the same"
 
 
 def offered(case: StoredCase, look: Look, *, awaits_second: bool) -> tuple[Verb, ...]:
@@ -74,17 +76,24 @@ def choices(case: StoredCase, look: Look, permissions: Permissions, *, awaits_se
 
 def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) -> Choice:
     maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
+    as_a_whole = verb is Verb.RESOLVE and not _has_picks(look)
     return Choice(
         verb=verb.value,
-        label=_LABELS.get((verb, maybe)) or _LABELS[verb, False],
-        result=_RESULTS[verb](look),
+        label=_AS_A_WHOLE if as_a_whole else _LABELS.get((verb, maybe)) or _LABELS[verb, False],
+        result=_RESULTS[Verb.RESEND if as_a_whole else verb](look),
         undo=_undo(look) if verb in {Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.SIGN} else "",
         behind=_behind(case, verb),
         reasons=permissions.reasons(verb),
         text_required=text_required(verb, maybe_there=maybe),
         closed_to=permissions.closed_to(verb),
-        fields=verb is Verb.RESOLVE or (verb is Verb.APPROVE and bool(look.comparison.author_fields)),
+        fields=verb in {Verb.RESOLVE, Verb.APPROVE} and _has_picks(look),
     )
+
+
+def _has_picks(look: Look) -> bool:
+    """Whether there is a field to choose: of what is wanted as a whole (it stops, it was an error) there is none."""
+    stated = look.command.envelope.action.as_json()
+    return any(field.name in stated for field in look.comparison.author_fields)
 
 
 def text_required(verb: Verb, *, maybe_there: bool) -> bool:

@@ -141,13 +141,16 @@ class ChartReader:
         resource = current.resource if current is not None else None
         said = ehr.project(resource) if resource is not None else {}
         primary = next((item for item in plan if item.is_primary), None)
-        proposed = ehr.project(ehr.said(primary)) if primary is not None else ehr.as_seen(_content(command))
+        then = _then(ehr, primary, resource) if primary is not None else None
+        proposed = (
+            _proposed(ehr, then, resource, said) if then is not None else ehr.as_seen(_content(command), resource)
+        )
         base = self._base(command, ehr, resource)
         target = command.envelope.target
         written = Written(
             seen=(target.seen if target is not None else None) or {},
             chart=ehr.fields(resource) if resource is not None else {},
-            proposed=ehr.fields(ehr.said(primary)) if primary is not None else _content(command),
+            proposed=ehr.fields(then) if then is not None else _content(command),
         )
         return Look(
             command=command,
@@ -255,6 +258,20 @@ class ChartReader:
                 "chart-unreadable",
                 "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
             ) from None
+
+
+def _then(ehr: Ehr, primary: Operation, stored: Resource | None) -> Resource:
+    """Return what the entry will say: as it stands now, with what is written on it; a new one as it is sent."""
+    return ehr.said_on(primary, stored) if stored is not None else ehr.said(primary)
+
+
+def _proposed(ehr: Ehr, then: Resource, stored: Resource | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is proposed in canonical words; where only the form is not the EHR's own, in the chart's."""
+    told = dict(ehr.project(then))
+    if stored is None:
+        return told
+    forms = ehr.as_seen({name: value for name, value in ehr.fields(then).items() if name in told}, stored)
+    return told | {name: said[name] for name in told if name in said and forms.get(name) == said[name]}
 
 
 def rebased(command: Command, ehr: Ehr, current: Fetched | None) -> Command:
