@@ -142,9 +142,7 @@ class ChartReader:
         said = ehr.project(resource) if resource is not None else {}
         primary = next((item for item in plan if item.is_primary), None)
         then = _then(ehr, primary, resource) if primary is not None else None
-        proposed = (
-            _proposed(ehr, then, resource, said) if then is not None else ehr.as_seen(_content(command), resource)
-        )
+        would = proposed(ehr, then, resource, said) if then is not None else ehr.as_seen(_content(command), resource)
         base = self._base(command, ehr, resource)
         target = command.envelope.target
         written = Written(
@@ -160,11 +158,11 @@ class ChartReader:
             current=resource,
             base=base,
             said=said,
-            proposed=proposed,
+            proposed=would,
             comparison=compare(
                 base=base,
                 current=said,
-                proposed=proposed,
+                proposed=would,
                 touched=frozenset(_content(command)),
                 groups=command.spec.field_groups,
                 same_version=current is not None and target is not None and current.version == target.version_id,
@@ -265,7 +263,7 @@ def _then(ehr: Ehr, primary: Operation, stored: Resource | None) -> Resource:
     return ehr.said_on(primary, stored) if stored is not None else ehr.said(primary)
 
 
-def _proposed(ehr: Ehr, then: Resource, stored: Resource | None, said: Mapping[str, Any]) -> dict[str, Any]:
+def proposed(ehr: Ehr, then: Resource, stored: Resource | None, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is proposed in canonical words; where only the form is not the EHR's own, in the chart's."""
     told = dict(ehr.project(then))
     if stored is None:
