@@ -22,10 +22,10 @@ from canonical.errors import WritebackError
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
 from processes.condition import wait_until
+from tests.board_factories import BoardViewFactory
 from tests.case_factories import (
     COMMAND,
     WAITING,
-    BoardViewFactory,
     CasePageFactory,
     CommandPageViewFactory,
     ReviewerFactory,
