@@ -52,6 +52,7 @@ from adapters.readings import numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical.capabilities import (
+    Attribution,
     Capabilities,
     Interaction,
     KnownChange,
@@ -60,6 +61,7 @@ from canonical.capabilities import (
     Meaning,
     PreconditionKind,
     Proof,
+    ProvenanceSearch,
     Transport,
     Write,
 )
@@ -259,6 +261,10 @@ CAPABILITIES = Capabilities(
         Limit(what="token requests", most="50 a minute in production, 5 in preview", source=_GUIDES),
         Limit(what="requests", most="a quota a day, reset at midnight GMT", source=_GUIDES),
         Limit(what="requests a second", most="not published", source="none: no page read states it", confirmed=False),
+    ),
+    attribution=Attribution(
+        provenance=ProvenanceSearch.WITH_ENTRY,
+        source="api-evangelist/athenahealth, live CapabilityStatement: _revinclude on 22 types; whom it names is not stated",
     ),
     provenance="not taken; THIRDPARTYUSERNAME could name who acted, which is not confirmed",
     versions="none",

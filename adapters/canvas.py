@@ -29,6 +29,7 @@ from adapters import canvas_documents
 from adapters.accepted import code_in, own_code, taken
 from adapters.adapter import Adapter
 from adapters.canvas_changes import (
+    ATTRIBUTION,
     DOCS,
     FDB,
     FDB_ID,
@@ -59,7 +60,15 @@ from adapters.r4.normalisation import told
 from adapters.r4.support import refused, refused_but, supported
 from adapters.taking_back import marked_in_error, only_taken_back
 from adapters.wire import Answer, NoAnswer
-from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
+from canonical.capabilities import (
+    Capabilities,
+    Interaction,
+    Limit,
+    Meaning,
+    PreconditionKind,
+    Proof,
+    Write,
+)
 from canonical.code_systems import RXNORM
 from canonical.errors import UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
@@ -328,6 +337,7 @@ CAPABILITIES = Capabilities(
     finds_by_mark=False,
     proof=Proof.READ_BACK,
     known_changes=told((*NORMALISATIONS, *canvas_documents.NORMALISATIONS)),
+    attribution=ATTRIBUTION,
     limits=(
         Limit(what="access token", most="36000 s", source=DOCS + "customer-authentication.md"),
         Limit(what="MedicationStatement.dosage", most="1, its text only", source=STATEMENT),

@@ -21,6 +21,7 @@ from adapters.r4.attribution import (
     name_of,
     records_in,
     system_of,
+    system_words,
 )
 from adapters.site import Site
 from canonical.ports import Resource
@@ -114,7 +115,9 @@ class ChangeLookup:
         person = next((agent for agent in agents if not agent.is_system), None)
         system = next((agent for agent in agents if agent.is_system), None)
         at = edition.at or (record.recorded if record else None)
-        through = (self._name(system) if system else None) or system_of(edition.resource, self.site)
+        through = system_words(self._name(system) if system else None, self.site) or system_of(
+            edition.resource, self.site
+        )
         source = ChangeSource.PROVENANCE if record is not None else change.source
         if source is ChangeSource.META and at is None and through is None:
             source = ChangeSource.BRACKET

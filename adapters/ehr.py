@@ -82,11 +82,11 @@ class RestEhr:
         """Read ``Type/id``.
 
         Raises :class:`EhrUnavailableError` (try later), and :class:`NeedsPersonError` ``not_readable`` where the EHR answers
-        but refuses this one resource: waiting would hold up every other patient of the connection.
+        but refuses this one resource (waiting would hold up every other patient of the connection), or ``merged_patient``.
         """
         headers = {"Cache-Control": "no-cache"}
         answer = self._read(Request(method="GET", path=reference, headers=headers), trace)
-        if answer.status in {404, 410}:
+        if answer.status in {404, 410} and not self._is_merged(answer):
             return Fetched(resource=None)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None:
@@ -363,9 +363,13 @@ class RestEhr:
         codes = issue_codes(failures(answer))
         return answer.status >= 500 and not any((answer.status, code) in self.capabilities.unreadable for code in codes)
 
+    def _is_merged(self, answer: Answer) -> bool:
+        """Whether the EHR says by a code of its own that what was asked for was merged into another record."""
+        return bool(self.capabilities.merged.intersection(vendor_codes(failures(answer))))
+
     def _unreadable(self, answer: Answer) -> EhrUnavailableError | NeedsPersonError:
         """A 5xx, or a success that is no FHIR (a gateway's page), says that the EHR is away; a 4xx is about this resource."""
-        if self.capabilities.merged.intersection(vendor_codes(failures(answer))):
+        if self._is_merged(answer):
             return NeedsPersonError("merged_patient", "The EHR says that the record was merged into another.")
         if answer.status < 400 or self._is_away(answer):
             return EhrUnavailableError("outage")

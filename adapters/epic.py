@@ -47,7 +47,7 @@ from adapters.r4.invariants import CONDITION_VERIFICATION
 from adapters.r4.normalisation import Normalisation, added, codings_added, not_kept, told
 from adapters.r4.support import refused, refused_but, supported
 from adapters.wire import Answer, NoAnswer
-from canonical.capabilities import Capabilities, Interaction, Landing, Limit, Meaning, Proof, Write
+from canonical.capabilities import Attribution, Capabilities, Interaction, Landing, Limit, Meaning, Proof, Write
 from canonical.code_systems import ICD_10_CM, SNOMED_CT, UCUM
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
@@ -277,7 +277,8 @@ _CODES: Mapping[str, Outcome] = {
     **dict.fromkeys(("40000", "4118", "59187", "59188"), Outcome.REJECTED_SITE_CONFIG),
     # Break-the-glass is a policy's denial, and none of these is ever tried again.
     **dict.fromkeys(("4130", "4131", "4134"), Outcome.NOT_SUPPORTED),
-    **dict.fromkeys(("4103", "4107"), Outcome.GONE),
+    "4103": Outcome.GONE,
+    "4107": Outcome.MERGED,
     **dict.fromkeys(
         ("4100", "4102", "59012", "59100", "59101", "59102", "59105", "59108", "59111", "59144", "59159"),
         Outcome.REJECTED_PAYLOAD,
@@ -327,6 +328,11 @@ CAPABILITIES = Capabilities(
     finds_by_mark=False,
     proof=Proof.READ_BACK,
     known_changes=told(NORMALISATIONS),
+    # Provenance can be read; how it is searched for is not stated.
+    attribution=Attribution(
+        source="api-evangelist/epic-systems epic-fhir-r4-capabilitystatement.json: readHistory false"
+    ),
+    merged=frozenset({"4107"}),
     limits=(
         Limit(
             what="Observation.note",

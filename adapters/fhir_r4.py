@@ -35,7 +35,16 @@ from adapters.r4.adapter import R4Adapter, View
 from adapters.r4.dialects import dialect_of
 from adapters.r4.support import supported
 from adapters.site import Site
-from canonical.capabilities import Capabilities, Interaction, Meaning, PreconditionKind, Proof, Write
+from canonical.capabilities import (
+    Attribution,
+    Capabilities,
+    Interaction,
+    Meaning,
+    PreconditionKind,
+    Proof,
+    ProvenanceSearch,
+    Write,
+)
 
 #: Raise it with every change of what is sent for the same action; it is journaled with each attempt.
 MAPPING_VERSION = "fhir_r4/1"
@@ -93,6 +102,16 @@ CAPABILITIES = Capabilities(
     proof=Proof.READ_BACK,
     slowest_commit=timedelta(seconds=120),
     search_lag=timedelta(seconds=60),
+    # Each is optional in FHIR: what a server lacks is refused, and then not known.
+    attribution=Attribution(
+        history=True,
+        versions=True,
+        provenance=ProvenanceSearch.BY_TARGET,
+        meta_source=True,
+        names_authors=True,
+        source="HL7 FHIR R4 (4.0.1), RESTful API (vread, history), Provenance, Resource.meta",
+        confirmed=True,
+    ),
     stale="412; 409 on servers of the older rule",
 )
 

@@ -133,10 +133,9 @@ class NativeAdapter(R4Adapter):
             return same(said[name], stored.get(name))
         return bool(comparable(said[name], base_url) == comparable(stored.get(name), base_url))
 
-    def is_known_change(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
-        sent = self._with_field(name, value, stored)
-        elements = [element for element in sent or () if element != "resourceType"]
-        return bool(elements) and all(self._same(element, sent or {}, stored, site.base_url) for element in elements)
+    def is_known_change(self, name: str, sent: Resource, stored: Resource, site: Site) -> bool:
+        elements = [element for element in sent if element != "resourceType"]
+        return bool(elements) and all(self._same(element, sent, stored, site.base_url) for element in elements)
 
     def request(self, operation: Operation, site: Site) -> Request:
         native = self._native(operation.resource_type, site)

@@ -42,7 +42,17 @@ from adapters.r4.compounds import NO_ENTRY
 from adapters.r4.normalisation import Normalisation, added, codings_added, told
 from adapters.r4.support import refused, supported
 from adapters.site import Site
-from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
+from canonical.capabilities import (
+    Attribution,
+    Capabilities,
+    Interaction,
+    Limit,
+    Meaning,
+    PreconditionKind,
+    Proof,
+    ProvenanceSearch,
+    Write,
+)
 from canonical.outcome import Outcome
 from canonical.ports import Operation, Resource
 
@@ -293,6 +303,12 @@ CAPABILITIES = Capabilities(
     proof=Proof.READ_BACK,
     unreadable=frozenset({(500, "required")}),
     known_changes=told(NORMALISATIONS),
+    # It tells where data from outside came from, not who edited an entry.
+    attribution=Attribution(
+        provenance=ProvenanceSearch.BY_TARGET,
+        source="fhir.cerner.com millennium/r4/foundation/security/provenance.md",
+        confirmed=True,
+    ),
     limits=(
         Limit(what="Observation.performer", most="2, practitioners", source=_OBSERVATION),
         Limit(what="Observation.category", most="1", source=_OBSERVATION),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from adapters.ucum import NotUnderstoodError, Unit, unit
 from canonical.errors import UnsupportedActionError
@@ -34,7 +35,7 @@ def is_ucum(code: str) -> bool:
 def commensurable(one: str, other: str) -> bool:
     """Whether a value in the UCUM unit ``one`` can be stated in ``other``; never so for a code that is not understood."""
     try:
-        return unit(one).fits(unit(other))
+        return _line(one, other) is not None
     except NotUnderstoodError:
         return False
 
@@ -46,15 +47,32 @@ def exactly(value: Decimal | Fraction, stated: str, wanted: str) -> Fraction:
     """
     if isinstance(value, Decimal) and not _is_sane(value):
         raise NotConvertibleError("a number of this size is no measurement")
-    here, there = unit(stated), unit(wanted)
-    if not here.fits(there):
+    line = _line(stated, wanted)
+    if line is None:
         raise NotConvertibleError("a quantity cannot be stated in a unit of another kind")
-    return Fraction(value) if stated == wanted else _moved(Fraction(value), here, there)
+    start, slope = line
+    return start + slope * Fraction(value)
 
 
 def _is_sane(value: Decimal) -> bool:
     """Whether a fraction can be made of it: ``1E+999999999`` would fill the memory with zeros."""
     return value.is_finite() and int(value.as_tuple().exponent) >= -_FURTHEST and value.adjusted() <= _FURTHEST
+
+
+@lru_cache(maxsize=1024)
+def _line(stated: str, wanted: str) -> tuple[Fraction, Fraction] | None:
+    """Return what zero of ``stated`` is in ``wanted``, and what each one more adds; ``None`` for units of two kinds.
+
+    Raises :class:`NotUnderstoodError`.
+    """
+    here, there = unit(stated), unit(wanted)
+    if not here.fits(there):
+        return None
+    if stated == wanted:
+        return Fraction(0), Fraction(1)
+    start, one, two = (_moved(Fraction(number), here, there) for number in range(3))
+    # Every unit understood here is on a line with its kind: a factor, and for temperatures a start.
+    return (start, one - start) if two - one == one - start else None
 
 
 def _moved(value: Fraction, here: Unit, there: Unit) -> Fraction:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from adapters import adapters
 from canonical.action import action_specs
-from canonical.capabilities import Capabilities, Landing, Way
+from canonical.capabilities import Capabilities, Landing, ProvenanceSearch, Way
 
 _HEAD = """# What each EHR takes
 
@@ -68,11 +68,30 @@ def _facts(item: Capabilities) -> str:
         ("proof", item.proof),
         ("slowest commit, search lag", f"{_seconds(item.slowest_commit)}, {_seconds(item.search_lag)}"),
         ("Provenance", item.provenance),
+        ("who changed an entry is told by", _attribution(item)),
         ("falls back to", ", ".join(f"{kind} (`{'.'.join(to)}`)" for kind, to in item.fallbacks.items()) or "nothing"),
         *((f"taking `{action}` back", how) for action, how in item.compensations.items()),
         *((limit.what, limit.most + _origin(limit.source, confirmed=limit.confirmed)) for limit in item.limits),
     ]
     return _table(("fact", "here"), rows)
+
+
+def _attribution(item: Capabilities) -> str:
+    """Return what an EHR shows of the changes of an entry, and whether it names who made them."""
+    known = item.attribution
+    shown = {
+        "history": known.history,
+        f"Provenance ({known.provenance})": known.provenance is not ProvenanceSearch.NONE,
+        "`meta.source`": known.meta_source,
+    }
+    named = [name for name, is_shown in shown.items() if is_shown]
+    people = "people are named" if known.names_authors else "nobody is named"
+    told = (
+        f"{', '.join(named)}; {people}"
+        if named
+        else "nothing but the time of the last change, where an entry states it"
+    )
+    return told + _origin(known.source, confirmed=known.confirmed)
 
 
 def _seconds(span: timedelta) -> str:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.answers import AnswerDoor
+from api.case_access import CaseAccess
+from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.consents import ConsentDoor
@@ -14,10 +17,14 @@ from api.metrics import Metrics
 from api.openapi import describe
 from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
+from api.review import ReviewPages
+from api.review.login_setup import not_set_up, review_login
+from api.review.logins import SessionCookies
 from api.schemas import SchemaDoor
 from api.status_page import StatusPage
 from api.switches import SwitchDoor
 from api.tracing import Tracing
+from config.people_policy import read_people_policy
 from tasks.tokens import token_verifier
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 def make_app(services: "Services") -> FastAPI:
     """Return the application that serves with ``services``.
 
-    Raises ``ConfigurationError`` when no issuer of tokens is configured.
+    Raises ``ConfigurationError`` when no issuer of tokens is configured, or a file of the review pages cannot be read.
     """
     app = FastAPI(
         title="Writeback",
@@ -42,6 +49,7 @@ def make_app(services: "Services") -> FastAPI:
         CommandViews,
         PreviewDoor,
         CommandDoor,
+        AnswerDoor,
         ConsentDoor,
         EndpointDoor,
         SwitchDoor,
@@ -50,7 +58,15 @@ def make_app(services: "Services") -> FastAPI:
         StatusPage,
     ):
         app.include_router(part(services).router())
+    people = read_people_policy(services.settings.policies_dir)
+    access = CaseAccess(reviewer_of=people.of_principal)
+    app.include_router(CaseDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
+    login = review_login(services, people)
+    app.include_router(not_set_up() if login is None else login.router())
+    if login is not None:
+        app.include_router(ReviewPages(services.review_desk, login.logins.access, services.clock).router())
+        app.add_middleware(SessionCookies, logins=login.logins)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     add_problem_handlers(app)
     app.add_middleware(Tracing)

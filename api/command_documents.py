@@ -7,8 +7,10 @@ from api.models import (
     CommandDocument,
     CommandSummaryDocument,
     OperationDocument,
+    QuestionDocument,
     TimelineDocument,
 )
+from canonical.asking import Question
 from canonical.command_views import CommandDetail, CommandSummary
 from canonical.status import STATUS_OF, explain
 
@@ -41,10 +43,11 @@ def summary_document(summary: CommandSummary) -> CommandSummaryDocument:
     return CommandSummaryDocument(**_members(summary))
 
 
-def command_document(detail: CommandDetail) -> CommandDocument:
-    """Return the document of a command with its timeline and operations."""
+def command_document(detail: CommandDetail, question: Question | None = None) -> CommandDocument:
+    """Return the document of a command with its timeline and operations, and what its author is asked."""
     return CommandDocument(
         **_members(detail.summary),
+        question=QuestionDocument.model_validate(question) if question is not None else None,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

@@ -61,7 +61,7 @@ class CommandViews:
     def __init__(self, services: "Services") -> None:
         """Serve with ``services``."""
         self._commands, self._limit = services.doors.commands, services.settings.body_limit
-        self._connections = services.connections
+        self._connections, self._questions = services.connections, services.doors.questions
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -85,7 +85,10 @@ class CommandViews:
             headers["Retry-After"] = str(_LOOK_AGAIN.get(summary.state, _LOOK_AGAIN_USUALLY))
         if _unchanged(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        return JSONResponse(command_document(detail).model_dump(mode="json", by_alias=True), headers=headers)
+        # What a reviewer asks may name the patient: it is for the app that sent the command, not for whoever may read it.
+        own = summary.app == principal.app
+        question = self._questions.of(principal.tenant, command) if own else None
+        return JSONResponse(command_document(detail, question).model_dump(mode="json", by_alias=True), headers=headers)
 
     async def search(self, request: Request, principal: Caller) -> Response:
         """Search commands, newest first. By patient identifier a page may be short and still have a cursor."""

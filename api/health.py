@@ -21,6 +21,7 @@ class Health:
     def __init__(self, services: "Services") -> None:
         """Serve with ``services``."""
         self._doors, self._redis = services.doors, services.redis
+        self._review = "set-up" if services.settings.review_issuer else "not-set-up"
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -34,11 +35,15 @@ class Health:
         return {"status": "ok"}
 
     def ready(self) -> JSONResponse:
-        """Say whether commands can be accepted: PostgreSQL must be there and durable; without Redis it is only slower."""
+        """Say whether commands can be accepted: PostgreSQL must be there and durable; without Redis it is only slower.
+
+        The review pages are no part of that; whether people can log in to them is said beside it.
+        """
         checks = {"database": self._database(), "redis": self._redis_state()}
         ready = checks["database"] == "ok"
         status = "ready" if set(checks.values()) == {"ok"} else "degraded" if ready else "not-ready"
-        return JSONResponse({"status": status, "checks": checks}, status_code=200 if ready else 503)
+        told = {"status": status, "checks": checks, "reviewPages": self._review}
+        return JSONResponse(told, status_code=200 if ready else 503)
 
     def _database(self) -> str:
         try:

@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.recent import Recent
 from canonical.lifecycle import State
 from canonical.status import STATUS_OF
+from tasks.recent import Recent
 
 if TYPE_CHECKING:
     from config.wiring import Services
@@ -28,6 +28,7 @@ class FiguresCollector(Collector):
         """Read through ``services``."""
         self._figures = services.doors.figures
         self._totals = Recent(self._figures.totals, life=_TOTALS_LIFE)
+        self._review = Recent(self._figures.review_totals, life=_TOTALS_LIFE)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; raises ``StoreUnavailableError``."""
@@ -50,6 +51,17 @@ class FiguresCollector(Collector):
         yield _labelled("writeback_refused_last_hour", "Refusals of the last hour.", ["door", "code"], seen.refused)
         cases = {(kind,): count for kind, count in seen.cases.items()}
         yield _labelled("writeback_cases_open", "Cases that wait for a person.", ["kind"], cases)
+        oldest = {(str(severity),): age for severity, age in seen.oldest_cases.items()}
+        yield _labelled("writeback_cases_oldest_seconds", "Age of the oldest case that waits.", ["severity"], oldest)
+        review = self._review.get()
+        decisions = {(verb,): count for verb, count in review.decisions.items()}
+        yield _labelled("writeback_decisions", "Decisions on cases, all that were ever made.", ["verb"], decisions)
+        yield GaugeMetricFamily(
+            "writeback_cases_reopened_last_day", "Cases of the last day that came back.", value=review.reopened
+        )
+        alerts = {(pool, str(severity)): count for (pool, severity), count in seen.alerts.items()}
+        words = "Cases that somebody was alerted of and that are not decided."
+        yield _labelled("writeback_case_alerts_open", words, ["pool", "severity"], alerts)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

@@ -1,4 +1,4 @@
-"""What the doors answer, as models: the shapes in OpenAPI are these. No clinical content in any of them."""
+"""What the doors answer, as models: the shapes in OpenAPI are these. No clinical content but in a question to the author."""
 
 from datetime import datetime
 from uuid import UUID
@@ -86,8 +86,18 @@ class CommandSummaryDocument(Document):
     possible_duplicate_of: UUID | None = None
 
 
+class QuestionDocument(Document):
+    """What a reviewer asks the author, in the reviewer's own words, and until when (UTC) an answer is awaited."""
+
+    asked_at: datetime
+    answer_by: datetime
+    text: str
+
+
 class CommandDocument(CommandSummaryDocument):
-    """A command with all that happened to it, oldest first."""
+    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone."""
+
+    question: QuestionDocument | None = None
 
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]

@@ -7,6 +7,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.answers import AnswerRequest
+from api.case_models import BreakGlassRequest, BulkRequest, DecisionRequest
 from api.command_views import CommandSearch
 from api.consents import ConsentRequest
 from api.endpoints import EndpointRequest
@@ -21,7 +23,11 @@ _REF = "#/components/schemas/{model}"
 #: Addresses that ask for no token.
 _OPEN = ("/healthz", "/readyz", "/metrics", "/v1/schemas", "/v1/problems")
 _BODIES: dict[tuple[str, str], type[BaseModel]] = {
+    ("/v1/cases/{case_id}:decide", "post"): DecisionRequest,
+    ("/v1/cases/{case_id}:open", "post"): BreakGlassRequest,
+    ("/v1/cases:bulk", "post"): BulkRequest,
     ("/v1/commands/_search", "post"): CommandSearch,
+    ("/v1/commands/{command_id}:answer", "post"): AnswerRequest,
     ("/v1/consents/{reference}", "put"): ConsentRequest,
     ("/v1/endpoints", "post"): EndpointRequest,
     ("/v1/switches", "put"): SwitchRequest,

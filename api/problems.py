@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from api.tracing import CORRELATION_HEADER
 from canonical.admission import BusyError
 from canonical.errors import FieldError, RefusedError, StoreUnavailableError, WritebackError
+from canonical.review_desk import ReviewError
 from tasks.receive import ReceiptLostError
 
 MEDIA_TYPE = "application/problem+json"
@@ -41,14 +42,21 @@ PROBLEMS: dict[str, ProblemType] = {
     "consent-absent": ProblemType(403, "No consent covers this", "afterConsent"),
     "consent-revoked": ProblemType(403, "The consent has ended", "afterConsent"),
     "read-only-by-policy": ProblemType(403, "Policy does not allow this to be written"),
+    "person-required": ProblemType(403, "A person must decide this"),
+    "second-signer": ProblemType(403, "Somebody else must sign this"),
     "not-found": ProblemType(404, "There is no such thing here"),
     "connection-unknown": ProblemType(404, "This tenant has no such EHR connection"),
     "method-not-allowed": ProblemType(405, "This address does not know the method"),
     "body-too-slow": ProblemType(408, "The body did not arrive in time", "later"),
     "in-progress": ProblemType(409, "The first request with this key is still being accepted", "later"),
     "too-late-to-cancel": ProblemType(409, "It was sent, or may have been sent"),
+    "not-asked": ProblemType(409, "Its author is asked nothing"),
     "consent-patient-fixed": ProblemType(409, "A consent cannot change its patient"),
     "too-many-endpoints": ProblemType(409, "The app is told at as many addresses as it may"),
+    "claimed-by-another": ProblemType(409, "A colleague has the case"),
+    "stale-view": ProblemType(409, "The chart or the command moved since it was shown"),
+    "already-decided": ProblemType(409, "It was decided before"),
+    "not-possible": ProblemType(409, "This cannot be decided of the case as it is now"),
     "body-too-large": ProblemType(413, "The body is too large"),
     "unsupported-media-type": ProblemType(415, "The body must be application/json"),
     "unknown-action": ProblemType(422, "There is no such action"),
@@ -64,15 +72,22 @@ PROBLEMS: dict[str, ProblemType] = {
     "unsupported-by-ehr": ProblemType(422, "The EHR cannot take this"),
     "label-unsupported": ProblemType(422, "The connection does not keep security labels"),
     "address-refused": ProblemType(422, "Callbacks may not go to this address"),
+    "reason-required": ProblemType(422, "A decision needs its reason"),
+    "forged-view": ProblemType(422, "The decision names no look that its person had"),
+    "field-missing": ProblemType(422, "A field was left undecided"),
+    "value-refused": ProblemType(422, "A value that was typed cannot be written"),
     "quota-exceeded": ProblemType(429, "Too many commands in an hour", "later"),
     "internal": ProblemType(500, "A defect of this service"),
     "store-unavailable": ProblemType(503, "Nothing was accepted", "later"),
+    "chart-unreadable": ProblemType(503, "The chart cannot be read now; nothing was decided", "later"),
     "receipt-lost": ProblemType(503, "It is not known whether it was stored", "later"),
     "issuer-unavailable": ProblemType(503, "Tokens cannot be checked now; nothing was accepted", "later"),
 }
 _STORE_DOWN = "The database cannot be reached, so nothing was accepted. Send it again with the same key."
 #: Seconds after which a database that restarts or fails over is usually back.
 _STORE_BACK = timedelta(seconds=5)
+#: Seconds after which an EHR that did not answer is worth another look: a person waits.
+_CHART_BACK = timedelta(seconds=10)
 
 
 class Problem(WritebackError):
@@ -139,6 +154,8 @@ def problem_of(error: WritebackError) -> Problem:
         # What is left of a body that came too slowly would be taken for the next request.
         headers = {"Connection": "close"} if error.code == "body-too-slow" else None
         return Problem(error.code, str(error), errors=error.errors, retry_after=retry_after, headers=headers)
+    if isinstance(error, ReviewError):
+        return Problem(error.code, str(error), retry_after=_CHART_BACK if error.code == "chart-unreadable" else None)
     if isinstance(error, ReceiptLostError):
         return Problem("receipt-lost", str(error), retry_after=_STORE_BACK)
     if isinstance(error, StoreUnavailableError):

@@ -12,10 +12,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.auth import caller
-from api.recent import Recent
 from canonical.errors import StoreUnavailableError
 from canonical.lifecycle import State
 from canonical.status import STATUS_OF, Status, explain
+from tasks.recent import Recent
 
 if TYPE_CHECKING:
     from config.wiring import Services

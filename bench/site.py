@@ -148,17 +148,23 @@ def reading(n: int, patient: int) -> dict[str, Any]:
 
 def fill(site: Site, *, commands: int, patients: int) -> list[int]:
     """Accept ``commands`` clean creates spread over ``patients`` lanes; return the lanes."""
-    connection_id = sync_connections(site.engine, [site.connection])[0].id
-    switches = ensure_switches(site.engine, tenant=TENANT, connection=CONNECTION, app=APP, action="VitalReading")
-    with transaction(site.engine) as session:
-        consent = rows(session, _CONSENT)[0]["id"]
+    governed = governance(site)
     lanes = set()
     for n in range(commands):
-        lanes.add(accept(site.engine, _command(n, n % patients, connection_id, consent, switches)).lane_id)
+        lanes.add(accept(site.engine, new_command(n, n % patients, *governed)).lane_id)
     return sorted(lane for lane in lanes if lane is not None)
 
 
-def _command(n: int, patient: int, connection_id: int, consent: int, switches: tuple[int, ...]) -> NewCommand:
+def governance(site: Site) -> tuple[int, int, tuple[int, ...]]:
+    """Return the ids that every command needs: connection, consent, switches; made where they are missing."""
+    connection_id = sync_connections(site.engine, [site.connection])[0].id
+    switches = ensure_switches(site.engine, tenant=TENANT, connection=CONNECTION, app=APP, action="VitalReading")
+    with transaction(site.engine) as session:
+        return connection_id, rows(session, _CONSENT)[0]["id"], switches
+
+
+def new_command(n: int, patient: int, connection_id: int, consent: int, switches: tuple[int, ...]) -> NewCommand:
+    """Return the ``n``-th reading of a patient as a door hands it to the store."""
     body = reading(n, patient)
     return NewCommand(
         id=uuid4(),

@@ -26,28 +26,30 @@ from tasks.queues import QUEUE_OF, TaskName, hint
 
 COMMANDS, PATIENTS, PROCESSES, THREADS = 2_000, 200, 2, 8
 LONGEST_S = 300.0
-_WORKER = (
+WORKER = (
     "from config.environment import read_settings; from tasks.app import run_worker;"
     " run_worker(read_settings(), {role!r}, {n})"
 )
 
 
 @contextmanager
-def _processes(programs: list[list[str]], environment: dict[str, str]) -> Iterator[None]:
-    running = [
+def running(programs: list[list[str]], environment: dict[str, str]) -> Iterator[None]:
+    """Run ``programs`` beside this one, and end them."""
+    started = [
         subprocess.Popen(item, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for item in programs
     ]
     try:
         yield
     finally:
-        for process in running:
+        for process in started:
             process.terminate()
-        for process in running:
+        for process in started:
             process.wait(30)
 
 
-def _until(done: Callable[[], int], wanted: int) -> float:
+def until(done: Callable[[], int], wanted: int) -> float:
+    """Return how many seconds ``done`` took to come to ``wanted``; ends the run when it takes too long."""
     begun = time.perf_counter()
     while done() < wanted:
         if time.perf_counter() - begun > LONGEST_S:
@@ -61,21 +63,22 @@ def _verified(site: Site) -> int:
         return int(connection.execute(text("SELECT count(*) FROM commands WHERE state = 'verified'")).scalar_one())
 
 
-def _wait_for_workers(app: Celery) -> None:
-    _until(lambda: len(app.control.ping(timeout=0.5)), PROCESSES)
+def wait_for_workers(app: Celery, count: int = PROCESSES) -> None:
+    """Wait until so many worker processes answer."""
+    until(lambda: len(app.control.ping(timeout=0.5)), count)
 
 
 def product(site: Site) -> float:
     """Return commands a second through the product's own workers, from the first hint to the last proof."""
     settings = Settings(database_url=site.database_url, redis_url=site.redis_url)
     lanes = fill(site, commands=COMMANDS, patients=PATIENTS)
-    program = [sys.executable, "-c", _WORKER.format(role="dispatch", n=THREADS)]
-    with _processes([program] * PROCESSES, site.environment()), make_celery(settings, role=Role.PRODUCER) as app:
-        _wait_for_workers(app)
+    program = [sys.executable, "-c", WORKER.format(role="dispatch", n=THREADS)]
+    with running([program] * PROCESSES, site.environment()), make_celery(settings, role=Role.PRODUCER) as app:
+        wait_for_workers(app)
         begun = time.perf_counter()
         for lane in lanes:
             app.send_task(TaskName.DISPATCH.value, args=[hint(lane=lane)], queue=QUEUE_OF[TaskName.DISPATCH].value)
-        _until(lambda: _verified(site), COMMANDS)
+        until(lambda: _verified(site), COMMANDS)
         return COMMANDS / (time.perf_counter() - begun)
 
 
@@ -87,12 +90,12 @@ def bare(site: Site) -> float:
     program = [sys.executable, "-m", "celery", "-A", "bench.bare", "worker", "-P", "threads", "-c", str(THREADS)]
     before = site.ehr_writes()
     named = [[*program, "-n", f"bare{n}", "--without-gossip", "--without-mingle"] for n in range(PROCESSES)]
-    with _processes(named, site.environment()):
-        _wait_for_workers(app)
+    with running(named, site.environment()):
+        wait_for_workers(app)
         begun = time.perf_counter()
         for n in range(COMMANDS):
             create.delay(_observation(n))
-        _until(lambda: site.ehr_writes() - before, COMMANDS)
+        until(lambda: site.ehr_writes() - before, COMMANDS)
         return COMMANDS / (time.perf_counter() - begun)
 
 

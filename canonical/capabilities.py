@@ -210,21 +210,35 @@ class Capabilities:
 
 def within_contract(declared: Capabilities, options: Mapping[str, Any]) -> Capabilities:
     """Return what is left of ``declared`` on a connection with ``options``: verbs that need a flag and lack it are none."""
-    writes = {key: write for key, write in declared.writes.items() if not write.flag or options.get(write.flag) is True}
+    writes = {key: write for key, write in declared.writes.items() if _is_agreed(write, options)}
     return replace(declared, writes=writes, supports=_possible(declared, writes))
+
+
+def support_within(declared: Capabilities, options: Mapping[str, Any], action: str, operation: str) -> Support:
+    """Return how one operation is taken on a connection with ``options``, as :func:`within_contract` has it."""
+    support = declared.support(action, operation)
+    needed = {need: declared.writes[need] for need in support.needs if need in declared.writes}
+    return _if_possible(declared, support, {need: it for need, it in needed.items() if _is_agreed(it, options)})
+
+
+def _is_agreed(write: Write, options: Mapping[str, Any]) -> bool:
+    return not write.flag or options.get(write.flag) is True
 
 
 def _possible(
     declared: Capabilities, writes: Mapping[tuple[str, Interaction], Write]
 ) -> Mapping[tuple[str, str], Support]:
     """Return the supports, those refused whose verbs are not all there."""
-    found = {}
-    for key, support in declared.supports.items():
-        missing = [need for need in support.needs if need not in writes]
-        flags = sorted({declared.writes[need].flag for need in missing if need in declared.writes})
-        why = f"The connection does not declare {', '.join(flags)}." if flags else "This connection lacks the verb."
-        found[key] = Support(way=Way.REFUSED, needs=support.needs, why=why) if missing else support
-    return found
+    return {key: _if_possible(declared, support, writes) for key, support in declared.supports.items()}
+
+
+def _if_possible(declared: Capabilities, support: Support, writes: Mapping[tuple[str, Interaction], Write]) -> Support:
+    missing = [need for need in support.needs if need not in writes]
+    if not missing:
+        return support
+    flags = sorted({declared.writes[need].flag for need in missing if need in declared.writes})
+    why = f"The connection does not declare {', '.join(flags)}." if flags else "This connection lacks the verb."
+    return Support(way=Way.REFUSED, needs=support.needs, why=why)
 
 
 def only(declared: Capabilities, offered: frozenset[tuple[str, Interaction]]) -> Capabilities:

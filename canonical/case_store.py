@@ -63,6 +63,12 @@ class StoredCase:
         """Whether it still waits for somebody."""
         return self.closed_at is None
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether somebody should have decided it; not while its author has time to answer."""
+        asked = self.asked_until is not None and self.asked_until > self.now
+        return self.is_open and self.due_at < self.now and not asked
+
     def is_claimed_by_another(self, person: str) -> bool:
         """Whether a colleague has it at present."""
         held = self.claimed_until is not None and self.claimed_until > self.now

@@ -226,8 +226,9 @@ class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
     ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
-    last look, ``first_decision`` what waits for a second signature, ``round`` counts how often the chart moved during review;
-    ``break_glass``: a reason is asked for before anything else is shown, and everything else is empty.
+    last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
+    each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
+    anything else is shown, and everything else is empty.
     """
 
     row: CaseRow
@@ -252,6 +253,7 @@ class CasePage:
     round_limit: int = 5
     claimed_by_me: bool = False
     needs_second: str = ""
+    answers: tuple[str, ...] = ()
     first_decision: FirstDecision | None = None
     break_glass: bool = False
     read_at: str = ""
@@ -261,8 +263,9 @@ class CasePage:
 class CommandPageView:
     """One command for people: where it is in plain words, its case if one is open, what happened, how it could be undone.
 
-    ``status`` is a :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back,
-    ``compensations`` (operation → what it does) how.
+    ``words`` is what was intended, as received and, where a person decided otherwise, as decided. ``status`` is a
+    :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back, ``compensations``
+    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id.
     """
 
     id: UUID
@@ -280,6 +283,7 @@ class CommandPageView:
     operations: tuple[tuple[str, str], ...] = ()
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
+    related: tuple[tuple[str, UUID], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
+from canonical import exact_json
 from canonical.clinical_time import ClinicalTime
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 #: FHIR asks for 18 digits; no clinical number lies far beyond, and arithmetic on one would only cost memory.
 _DIGITS_LIMIT = 20
+_SEQUENCES = (list, tuple)
 
 
 def refused_members(title: str, code: str, detail: str, names: Iterable[str]) -> ValidationError:
@@ -43,7 +45,7 @@ def _as_lists(value: Any) -> Any:
     """Return ``value`` with tuples as lists: JSON has no tuples, and to Python the two are never equal."""
     if isinstance(value, dict):
         return {name: _as_lists(item) for name, item in value.items()}
-    return [_as_lists(item) for item in value] if isinstance(value, list | tuple) else value
+    return [_as_lists(item) for item in value] if isinstance(value, _SEQUENCES) else value
 
 
 class Element(BaseModel):
@@ -75,8 +77,15 @@ class Element(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """Return the element as JSON members in FHIR's spelling, decimals and clinical times as written."""
-        members: dict[str, Any] = _as_lists(self.model_dump(by_alias=True, exclude_unset=True))
+        members: dict[str, Any] = _as_lists(self._members())
         return members
+
+    def as_text(self) -> str:
+        """Return the JSON text of :meth:`as_json`."""
+        return exact_json.dumps(self._members())
+
+    def _members(self) -> dict[str, Any]:
+        return self.model_dump(by_alias=True, exclude_unset=True)
 
 
 class DataType(Element):

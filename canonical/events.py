@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from canonical.lifecycle import State, Trigger, next_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Note(StrEnum):
+    """Facts about a command that move it nowhere: its events have the same source and target, and are in no table of moves."""
+
+    #: A reviewer asks the author; the app is told.
+    AUTHOR_ASKED = "author_asked"
+    #: The author answered; the case is back with the reviewers.
+    AUTHOR_ANSWERED = "author_answered"
+    #: The author did not answer in time; the case is back with the reviewers.
+    AUTHOR_SILENT = "author_silent"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,12 @@ def _check_text(text: str) -> None:
         raise InvalidJsonError(msg)
 
 
+def _is_plain(text: str) -> bool:
+    """Whether nothing in a JSON ``text`` can be amiss: no escape could hide a character, and no nesting is too deep."""
+    shallow = text.count("{") + text.count("[") <= DEPTH_LIMIT
+    return shallow and "\\" not in text and _NOT_TEXT.search(text) is None
+
+
 def _check(value: Any, depth: int = 0) -> None:
     if isinstance(value, dict | list) and depth >= DEPTH_LIMIT:
         msg = f"nested deeper than {DEPTH_LIMIT} levels"
@@ -90,7 +96,8 @@ def parse(raw: bytes | str) -> Any:
     except (ValueError, RecursionError, InvalidOperation):
         msg = "not well-formed JSON in UTF-8"
         raise InvalidJsonError(msg) from None
-    _check(value)
+    if not _is_plain(text):
+        _check(value)
     return value
 
 

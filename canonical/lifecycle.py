@@ -122,6 +122,8 @@ class Trigger(StrEnum):
     FOUND_BY_PERSON = "found_by_person"
     #: A person refused it.
     REFUSED_BY_PERSON = "refused_by_person"
+    #: Its author took it back when a reviewer asked; only what cannot be in the chart.
+    AUTHOR_WITHDREW = "author_withdrew"
     #: The consent it was accepted under ended before it was sent.
     CONSENT_ENDED = "consent_ended"
     #: A switch or a pause stands in the way.
@@ -159,6 +161,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.RECEIVED, T.APPROVAL_REQUIRED): S.AWAITING_APPROVAL,
         (S.AWAITING_APPROVAL, T.APPROVED): S.READY,
         (S.AWAITING_APPROVAL, T.REFUSED_BY_PERSON): S.REJECTED,
+        (S.AWAITING_APPROVAL, T.AUTHOR_WITHDREW): S.WITHDRAWN,
         (S.AWAITING_APPROVAL, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.READY, T.CLAIMED): S.SENDING,
         (S.READY, T.APPROVAL_LAPSED): S.AWAITING_APPROVAL,
@@ -199,9 +202,11 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.CONFLICTED, T.REBASED): S.READY,
         (S.CONFLICTED, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.CONFLICTED, T.REFUSED_BY_PERSON): S.REJECTED,
+        (S.CONFLICTED, T.AUTHOR_WITHDREW): S.WITHDRAWN,
         (S.IN_REVIEW, T.RESEND_DECIDED): S.READY,
         (S.IN_REVIEW, T.FOUND_BY_PERSON): S.APPLIED,
         (S.IN_REVIEW, T.REFUSED_BY_PERSON): S.REJECTED,
+        (S.IN_REVIEW, T.AUTHOR_WITHDREW): S.WITHDRAWN,
         (S.IN_REVIEW, T.TAKEN_BACK): S.COMPENSATED,
         (S.PARKED, T.CAUSE_ENDED): S.READY,
         (S.PARKED, T.PARTLY_APPLIED): S.INCOMPLETE,

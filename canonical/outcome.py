@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     LOCKED = "locked"
     #: The target is not there any more.
     GONE = "gone"
+    #: The patient's record was merged into another; it did nothing.
+    MERGED = "merged"
     #: The EHR refused the content for good.
     REJECTED_PAYLOAD = "rejected_payload"
     #: The EHR's build lacks something only its owners can add.

@@ -187,9 +187,9 @@ def implied(spec: ActionSpec) -> ActionPolicy:
 
 
 def frame_groups(spec: ActionSpec) -> tuple[FieldGroup, ...]:
-    """Return the groups of the frame that the action does not name itself."""
-    own = {name for group in spec.field_groups for name in group.fields}
-    return tuple(group for group in FRAME if own.isdisjoint(group.fields))
+    """Return the groups of the frame that the action does not have itself, by name or by field."""
+    own = {name for group in spec.field_groups for name in (group.name, *group.fields)}
+    return tuple(group for group in FRAME if own.isdisjoint((group.name, *group.fields)))
 
 
 def _group(group: FieldGroup) -> GroupPolicy:

@@ -1,9 +1,12 @@
 """Who speaks at a door, as a verified token says: tenant, app, person, scopes. Not how a token is verified."""
 
+import re
 from dataclasses import dataclass, field
 
 from canonical.envelope import Author
 
+#: As a connection names its tenant; ``*`` and ``?`` mean something else in the store.
+TENANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: Flips the tenant's switches, reads all of its commands, keeps its consents.
 ADMIN = "writeback/admin"
 #: Records and revokes the tenant's consents.
@@ -12,6 +15,8 @@ CONSENTS = "writeback/consents"
 READ = "writeback/read"
 #: Flips the switch that stops every tenant.
 OPERATOR = "writeback/operator"
+#: Works the tenant's review queue for whoever is logged in; without a person it reads the queue and decides nothing.
+CASES = "writeback/cases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +24,8 @@ class Principal:
     """The app, and the person if one is logged in, behind a verified token.
 
     ``user`` is the token's person: a FHIR reference (absolute or ``Type/id``) or the issuer's subject; ``issuer`` the
-    URL under which that subject is unique; ``scopes`` as granted; ``roles`` as the issuer states them.
+    URL under which that subject is unique; ``scopes`` as granted; ``roles`` as the issuer states them. ``subject`` is the
+    issuer's own name for the person, whatever ``user`` is; ``name`` what the token says they are called.
     """
 
     tenant: str
@@ -28,6 +34,8 @@ class Principal:
     issuer: str | None = None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = field(default_factory=frozenset)
+    subject: str | None = None
+    name: str | None = None
 
     def may(self, action_type: str, operation: str) -> bool:
         """Whether a scope allows it: ``writeback/VitalReading.record``, ``writeback/VitalReading.*``, ``writeback/*.*``."""
@@ -54,6 +62,11 @@ class Principal:
     def keeps_consents(self) -> bool:
         """Whether this may record and revoke consents."""
         return self.administers or CONSENTS in self.scopes
+
+    @property
+    def works_cases(self) -> bool:
+        """Whether the review queue is open to this app; what its person may see and decide is another question."""
+        return CASES in self.scopes
 
     @property
     def reads_tenant(self) -> bool:

@@ -88,6 +88,11 @@ class QueuePolicy(Row):
         return timedelta(minutes=steps[level]) if 0 <= level < len(steps) else None
 
     @property
+    def paging(self) -> frozenset[int]:
+        """Severities of which somebody is alerted when a case is late."""
+        return frozenset(severity for severity, level in self.severity.items() if level.pages)
+
+    @property
     def claim(self) -> timedelta:
         """How long a claim holds before a colleague may take the case."""
         return timedelta(minutes=self.claim_minutes)

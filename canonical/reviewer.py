@@ -44,6 +44,7 @@ class Reviewer:
 
     ``subject`` is unique under ``issuer`` (the URL of the OpenID provider); ``name`` is how colleagues call them;
     ``fhir_user`` their ``Practitioner/id`` where the provider states one; ``pools`` whose cases they are shown.
+    ``is_machine``: this is no person, but a process of ours that may act where policy lets it.
     """
 
     tenant: str
@@ -54,11 +55,12 @@ class Reviewer:
     licences: frozenset[Licence] = frozenset()
     rights: frozenset[Right] = frozenset()
     pools: frozenset[Pool] = frozenset()
+    is_machine: bool = False
 
     @property
     def actor(self) -> str:
-        """Who did it, for events and histories."""
-        return f"person:{self.subject}"
+        """Who did it, for events and histories: nobody who logs in can be taken for the machine."""
+        return f"{'machine' if self.is_machine else 'person'}:{self.subject}"
 
     def may(self, right: Right) -> bool:
         """Whether they hold ``right``."""

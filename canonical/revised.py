@@ -45,7 +45,8 @@ class Look:
 
     ``reference`` is ``Type/id`` (``None``: there is no target, it creates), ``version`` its opaque version (``None`` where the
     EHR states none), ``seen`` its projection; ``at`` when it was read, ``decided_at`` when they decided (UTC); ``reviewer`` an
-    ``Identifier`` (JSON). ``confirmed``: they said that an implausible value of theirs is right.
+    ``Identifier`` (JSON), ``None`` for a machine, which acknowledges nothing in anybody's name. ``confirmed``: they
+    said that an implausible value of theirs is right.
     """
 
     reference: str | None
@@ -53,7 +54,7 @@ class Look:
     seen: Mapping[str, Any]
     at: datetime
     decided_at: datetime
-    reviewer: Mapping[str, str]
+    reviewer: Mapping[str, str] | None
     confirmed: bool = False
 
 
@@ -88,7 +89,11 @@ def revised(
     envelope = _with_target(original, look, place)
     action = _at(envelope, place.action)
     action.update({name: copy.deepcopy(pick.value) for name, pick in picks.items() if pick.pick is Pick.ANOTHER})
-    if look.confirmed and "confirmed" in action_specs()[action["type"]].model.model_fields:
+    if (
+        look.confirmed
+        and look.reviewer is not None
+        and "confirmed" in action_specs()[action["type"]].model.model_fields
+    ):
         action["confirmed"] = {"by": dict(look.reviewer), "when": _instant(look.decided_at)}
     kept = [name for name, pick in whole.items() if pick.pick is Pick.CHART and name in stated]
     return _without(envelope, kept, asked, original, picks, look, place)
@@ -153,13 +158,14 @@ def _with_target(original: Mapping[str, Any], look: Look, place: Place) -> Json:
     whole = _at(envelope, place.target[:-1])
     by_author = whole.get(place.target[-1]) or {}
     target = {name: value for name, value in by_author.items() if name not in {"command", "versionId"}}
+    by, when = look.reviewer, _instant(look.decided_at)
     whole[place.target[-1]] = {
         **target,
         "reference": look.reference,
         **({} if look.version is None else {"versionId": look.version}),
         "seenAt": _instant(look.at),
         "seen": copy.deepcopy(dict(look.seen)),
-        "acknowledged": {"by": dict(look.reviewer), "when": _instant(look.decided_at)},
+        **({} if by is None else {"acknowledged": {"by": dict(by), "when": when}}),
     }
     return envelope
 

@@ -30,6 +30,7 @@ class Circumstances:
 #: The EHR refused it for good: a person looks, under this kind of case.
 REFUSALS = {
     Outcome.GONE: "gone",
+    Outcome.MERGED: "merged_patient",
     Outcome.REJECTED_PAYLOAD: "rejected_payload",
     Outcome.REJECTED_SITE_CONFIG: "rejected_site_config",
     Outcome.NOT_SUPPORTED: "not_supported",

@@ -141,6 +141,14 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The chart says that this patient died before the time of this entry. Nothing was sent.",
         next="A reviewer checks the patient and the time.",
     ),
+    "status_backwards": Explanation(
+        sentence="The chart is further on than this entry: it would be taken back a step. Nothing was sent.",
+        next="A reviewer looks whether anything of it is still wanted.",
+    ),
+    "newer_applied": Explanation(
+        sentence="A later entry is in the chart already, and this one is older. Nothing was sent.",
+        next="A reviewer looks whether anything of it is still wanted.",
+    ),
     "sig_mismatch": Explanation(
         sentence="The written directions and the structured dose do not say the same. Nothing was sent.",
         next="A reviewer asks the author which one is right.",

@@ -16,13 +16,14 @@ from canonical.errors import WritebackError
 from cli.terminal import say
 from processes.errors import ProcessTrouble
 
-#: Command → module with the function of that name, in the order in which `writeback --help` lists them.
+#: Command → module with the function or the group of that name, in the order in which `writeback --help` lists them.
 COMMANDS = {
     "up": "cli.up",
     "demo": "cli.demo.command",
     "preview": "cli.preview",
     "submit": "cli.submit",
     "show": "cli.show",
+    "review": "cli.review",
     "balance": "cli.balance",
     "switch": "cli.switch",
     "doctor": "cli.doctor",
@@ -57,7 +58,11 @@ def make_app(names: Iterable[str] = COMMANDS) -> typer.Typer:
         help="Writes clinical actions back to a hospital's EHR: once, on the right patient, and with proof.",
     )
     for name in names:
-        app.command(name)(getattr(importlib.import_module(COMMANDS[name]), name))
+        made = getattr(importlib.import_module(COMMANDS[name]), name)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name)(made)
     app.callback()(_no_options)
     return app
 

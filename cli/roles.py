@@ -74,6 +74,7 @@ def sandbox(
     host: Host = "127.0.0.1",
     port: Port = 0,
     clients_file: Annotated[Path | None, typer.Option(help="JSON list of OAuth clients.")] = None,
+    people_file: Annotated[Path | None, typer.Option(help="JSON: who can log in, and to which web clients.")] = None,
     personality: Annotated[str, typer.Option(help="Whose EHR it plays, with that vendor's ways.")] = "fhir_r4",
     *,
     open: Annotated[bool, typer.Option("--open", help="Ask for no token under /fhir (tests only).")] = False,
@@ -83,6 +84,12 @@ def sandbox(
 
     serve(
         SandboxSettings(
-            data_dir=data_dir, host=host, port=port, open=open, clients_file=clients_file, personality=personality
+            data_dir=data_dir,
+            host=host,
+            port=port,
+            open=open,
+            clients_file=clients_file,
+            people_file=people_file,
+            personality=personality,
         )
     )

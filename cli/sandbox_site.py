@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +24,7 @@ CONNECTION = "north-r4"
 AUDIENCE = "writeback"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
-_READ = ("Patient", "Encounter", "MedicationRequest")
+_READ = ("Patient", "Encounter", "MedicationRequest", "Provenance")
 _WRITTEN = (
     *("Observation", "MedicationStatement", "AllergyIntolerance", "Condition", "DocumentReference", "Communication"),
     *("Task", "QuestionnaireResponse", "Immunization", "ServiceRequest", "List"),
@@ -35,6 +36,19 @@ APPS = MappingProxyType(
         "ward": "writeback/VitalReading.*",
         "pharmacy": "writeback/MedicationChange.*",
         "desk": "writeback/consents writeback/admin",
+    }
+)
+#: The review pages at the sandbox as OpenID provider, and what its people's own tokens may open.
+REVIEW = "writeback-review"
+_REVIEW_SCOPES = "writeback/cases"
+#: Who can log in there: what colleagues call them, and their role. Two pharmacists, because some decisions need two.
+PEOPLE = MappingProxyType(
+    {
+        "nora-lind": ("Nora Lind", "nurse"),
+        "paul-abara": ("Paul Abara", "pharmacist"),
+        "petra-silva": ("Petra Silva", "pharmacist"),
+        "dan-roth": ("Dan Roth", "prescriber"),
+        "olga-meyer": ("Olga Meyer", "ops-engineer"),
     }
 )
 
@@ -68,6 +82,21 @@ class SandboxSite:
         return self.folder / "token.key"
 
     @property
+    def people_file(self) -> Path:
+        """Who can log in to the review pages, as the sandbox knows them."""
+        return self.folder / "people.json"
+
+    @property
+    def review_secret_file(self) -> Path:
+        """What the review pages prove themselves with at the sandbox."""
+        return self.folder / "review.secret"
+
+    @property
+    def session_key_file(self) -> Path:
+        """What seals the sessions of the review pages."""
+        return self.folder / "session.key"
+
+    @property
     def sandbox_dir(self) -> Path:
         return self.folder / "sandbox"
 
@@ -81,7 +110,7 @@ class SandboxSite:
         """The arguments of `writeback sandbox`, and where it will be."""
         port = self.origin.rpartition(":")[2]
         words = ["--data-dir", str(self.sandbox_dir), "--port", port, "--clients-file", str(self.clients_file)]
-        return words, self.origin
+        return [*words, "--people-file", str(self.people_file)], self.origin
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,6 +122,11 @@ class SandboxSite:
             "WRITEBACK_AUDIENCE": AUDIENCE,
             "WRITEBACK_APPS_FILE": str(self.apps_file),
             "WRITEBACK_TOKEN_KEY_FILE": str(self.token_key_file),
+            "WRITEBACK_REVIEW_ISSUER": self.origin,
+            "WRITEBACK_REVIEW_CLIENT_ID": REVIEW,
+            "WRITEBACK_REVIEW_CLIENT_SECRET_FILE": str(self.review_secret_file),
+            "WRITEBACK_REVIEW_SESSION_KEY_FILE": str(self.session_key_file),
+            "WRITEBACK_REVIEW_URL": self.api_url,
         }
 
     def profile(self, app: str) -> Profile:
@@ -109,9 +143,11 @@ class SandboxSite:
         """Make the keys that are missing and write the files anew."""
         private_directory(self.folder)
         public = {name: self._public_key(name) for name in (SERVICE, *APPS)}
-        if not self.token_key_file.exists():
-            self.token_key_file.touch(mode=0o600)
-            self.token_key_file.write_bytes(Fernet.generate_key())
+        for file in (self.token_key_file, self.session_key_file):
+            _secret(file, lambda: Fernet.generate_key().decode("ascii"))
+        _secret(self.review_secret_file, lambda: token_urlsafe(32))
+        _secret(self.people_file, str)
+        self.people_file.write_text(json.dumps(self._people(), indent=1), encoding="utf-8")
         self.clients_file.write_text(json.dumps(_clients(public), indent=1), encoding="utf-8")
         for neighbour in self.neighbours:
             neighbour.prepare(self.folder, client_id=SERVICE, jwk=public[SERVICE])
@@ -121,15 +157,27 @@ class SandboxSite:
         for app in APPS:
             self.profile(app).write(self.folder / f"{app}.json")
 
+    def _people(self) -> dict[str, Any]:
+        pages = {
+            "client_id": REVIEW,
+            "client_secret": self.review_secret_file.read_text(encoding="ascii"),
+            "redirect_uris": [f"{self.api_url}/review/callback"],
+            "post_logout_redirect_uris": [f"{self.api_url}/review/logout"],
+            "audience": AUDIENCE,
+            "scopes": _REVIEW_SCOPES,
+        }
+        people = [
+            {"sub": sub, "name": name, "roles": [role], "tenant": TENANT, "fhirUser": f"Practitioner/{sub}"}
+            for sub, (name, role) in PEOPLE.items()
+        ]
+        return {"people": people, "web_clients": [pages]}
+
     def _key_file(self, name: str) -> Path:
         return self.folder / f"{name}.key.json"
 
     def _public_key(self, name: str) -> dict[str, Any]:
         file = self._key_file(name)
-        if not file.exists():
-            key = ECKey.generate_key("P-384", auto_kid=True)
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(key.as_dict(private=True)), encoding="ascii")
+        _secret(file, lambda: json.dumps(ECKey.generate_key("P-384", auto_kid=True).as_dict(private=True)))
         return ECKey.import_key(json.loads(file.read_text(encoding="ascii"))).as_dict(private=False)
 
     def _connection(self, timings: Timings) -> str:
@@ -152,6 +200,13 @@ scope = "{_SERVICE_SCOPES}"
     def _neighbouring(self, timings: Timings) -> Callable[[Neighbour], str]:
         key_file = self._key_file(SERVICE).name
         return lambda it: it.connection(tenant=TENANT, client_id=SERVICE, key_file=key_file) + _timings(timings)
+
+
+def _secret(file: Path, make: Callable[[], str]) -> None:
+    """Keep what `make` gives in a file that only its owner can read, unless there is one."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(make(), encoding="ascii")
 
 
 def _timings(timings: Timings) -> str:

@@ -1,4 +1,4 @@
-"""The service's HTTP doors as an upstream app uses them: a client with its token; not a library for apps.
+"""The service's HTTP doors as an upstream app or a person uses them: a client with its token; not a library for apps.
 
 Source of the token request: RFC 6749 §4.4 and RFC 7523 (private_key_jwt).
 """
@@ -143,15 +143,38 @@ class ClientCredentials(httpx.Auth):
         return jwt.encode(header, claims, key, algorithms=[algorithm])
 
 
-class ServiceClient:
-    """One app's way to the service; thread-safe."""
+class PersonToken(httpx.Auth):
+    """Puts the token of a person who is logged in on each request; it comes from a file, never from the command line."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, file: Path) -> None:
+        """Read the token.
+
+        Raises:
+            CannotDo: the file is not there or holds no token.
+        """
+        try:
+            token = file.read_bytes().decode("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            token = ""
+        if not token or len(token.split()) > 1:
+            raise CannotDo(f"{file} must hold one access token and no more; nothing was sent.")
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+class ServiceClient:
+    """One app's, or one person's, way to the service; thread-safe."""
+
+    def __init__(self, profile: Profile, *, person: PersonToken | None = None) -> None:
+        """Speak as the app of ``profile``, or as ``person``."""
         self.profile = profile
         self.credentials = ClientCredentials(profile)
         self._http = httpx.Client(
             base_url=profile.api_url,
-            auth=self.credentials,
+            auth=person or self.credentials,
             timeout=PATIENCE,
             limits=httpx.Limits(max_connections=32, keepalive_expiry=2),
         )

@@ -8,7 +8,7 @@ import typer
 from canonical.errors import ConfigurationError
 from canonical.ports import Timings
 from cli.launch import Running, running
-from cli.sandbox_site import SandboxSite
+from cli.sandbox_site import PEOPLE, SandboxSite
 from cli.stack import LOOPBACK, Stack
 from cli.terminal import results, say, status_table
 from config.connections import read_connections
@@ -93,4 +93,6 @@ def addresses(product: Running, site: SandboxSite | None) -> list[str]:
         lines.append(f"Flower       http://{LOOPBACK}:{stack.flower_port}/  (user and password are in {login})")
     if site is not None:
         lines.append(f"sandbox EHR  {site.origin}/fhir")
+        people = ", ".join(f"{name} ({role})" for name, role in PEOPLE.values())
+        lines += [f"review pages {stack.api_url}/review", f"             to log in as {people}"]
     return lines

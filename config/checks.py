@@ -11,6 +11,8 @@ from canonical.ports import Check, ConnectionSettings
 from config.connections import read_connections
 from config.environment import read_settings
 from config.migration import is_current
+from config.policy_files import overdue, read_policies
+from config.review_checks import review_checks
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.wiring import open_redis, utc_now
@@ -31,6 +33,8 @@ def checks() -> Iterator[Check]:
     yield _redis(settings)
     if settings.token_key_file is not None:
         yield _passes("key of shared tokens", lambda: read_token_keys(settings.token_key_file))
+    yield from _policies(settings)
+    yield from review_checks(settings, utc_now().date())
     try:
         connections = read_connections(settings.connections_file)
     except ConfigurationError as error:
@@ -43,6 +47,17 @@ def checks() -> Iterator[Check]:
 def _issuer(settings: Settings) -> Check:
     detail = "" if settings.issuer else "Set WRITEBACK_ISSUER and WRITEBACK_JWKS_URL: no token can be checked."
     return Check(name="issuer of tokens", ok=bool(settings.issuer), detail=detail)
+
+
+def _policies(settings: Settings) -> Iterator[Check]:
+    try:
+        policies = read_policies(settings.policies_dir)
+    except ConfigurationError as error:
+        yield Check(name="policies", ok=False, detail=str(error))
+        return
+    # A policy that nobody looked at in time still holds: it is told, and stops nothing.
+    late = overdue(policies, utc_now().date())
+    yield Check(name="policies", ok=True, detail=f"Overdue: {'; '.join(late)}." if late else "")
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -25,6 +25,8 @@ from canonical.policy import ActionPolicy, PolicySet
 from canonical.policy_rows import PolicyFile, objections, resolve
 from canonical.queue_policy import QueuePolicy
 
+#: The policies that this product brings.
+SHIPPED: Traversable = files("config") / "policies"
 QUEUE = "queue.toml"
 HIGH_ALERT = "high_alert_medicines.toml"
 #: Files of the same folder that are somebody else's to read.
@@ -38,7 +40,7 @@ def read_policies(folder: Path | None = None) -> PolicySet:
 
     Raises :class:`ConfigurationError` naming the file and every row that may not be used.
     """
-    tables = _tables(files("config") / "policies")
+    tables = _tables(SHIPPED)
     own = _tables(folder) if folder is not None else {}
     medicines = own.pop(HIGH_ALERT, None)
     for name, table in own.items():

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from canonical.admission import AdmissionStore
+from canonical.capabilities import Capabilities
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.review_desk import ReviewDesk
+from reconcile.review.board import Board
+from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
+from reconcile.review.engine import ConflictEngine
 from reconcile.review.look import ChartReader
+from reconcile.review.review_desk import Desk
+from reconcile.review.search import CommandSearch
 from reconcile.review.surroundings import Surroundings
 from store.cases import Cases
+from store.command_records import StoredCommandRecords
+from store.look_list import Looks
+from store.review_figures import StoredReviewFigures
 from tasks.hints import Hints
 from tasks.preparation import Preparation
+from tasks.receive import Receiver
 
 #: Option of a connection: the zone in which its people read a clock (IANA name).
 TIME_ZONE = "time_zone"
@@ -56,4 +69,53 @@ def case_desk(
         zone=zone,
         ehr_names=ehr_names,
         hints=hints,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doors:
+    """What the desk needs beside cases: what EHRs can do, and the door through which it gives commands of its own."""
+
+    capabilities: Callable[[ConnectionSettings], Capabilities]
+    receiver: Receiver
+    admissions: AdmissionStore
+
+
+def review_desk(
+    engine: Engine,
+    connections: Mapping[tuple[str, str], ConnectionSettings],
+    cases: CaseDesk,
+    *,
+    ehrs: Callable[[str, str], Ehr],
+    doors: Doors,
+    clock: Callable[[], datetime],
+) -> ReviewDesk:
+    """Return the whole desk around ``cases``: commands, search and board as well."""
+    records = StoredCommandRecords(engine)
+
+    def names(tenant: str) -> tuple[str, ...]:
+        return tuple(name for owner, name in connections if owner == tenant)
+
+    return Desk(
+        cases=cases,
+        commands=CommandDesk(
+            cases=cases.cases,
+            records=records,
+            connections=connections,
+            ehrs=ehrs,
+            capabilities=doors.capabilities,
+            policies=cases.policies,
+            receiver=doors.receiver,
+            admissions=doors.admissions,
+            clock=clock,
+        ),
+        finding=CommandSearch(records=records, connections=names),
+        figures=Board(figures=StoredReviewFigures(engine), policies=cases.policies),
+    )
+
+
+def conflict_engine(engine: Engine, desk: CaseDesk) -> ConflictEngine:
+    """Return the machine that works conflicts beside ``desk``: the same cases, the same look at the chart, the same policies."""
+    return ConflictEngine(
+        cases=desk.cases, looks=Looks(engine), reader=desk.reader, policies=desk.policies, hints=desk.hints
     )

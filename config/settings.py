@@ -139,6 +139,19 @@ class Settings(BaseSettings):
     #: How long the result of ``command.receive`` (id and status) can be fetched.
     result_expires: Seconds = timedelta(hours=1)
 
+    #: OpenID provider at which people log in to the review pages. Empty: the pages are not set up, and all else works.
+    review_issuer: Url = ""
+    #: The review pages as the provider knows them; without a secret (file, mode 0600) they are a public client.
+    review_client_id: str = ""
+    review_client_secret_file: Path | None = None
+    #: Fernet keys (file, mode 0600; one a line, the newest first) that seal the sessions of the review pages.
+    review_session_key_file: Path | None = None
+    #: Address by which browsers reach the service, without a path: the provider sends people back there.
+    review_url: Url = ""
+    #: A session ends when nobody did anything for so long, and so long after the login whatever was done.
+    review_idle: Seconds = timedelta(minutes=30)
+    review_lifetime: Seconds = timedelta(hours=10)
+
     #: Callbacks may go to loopback addresses and over plain HTTP there: for tests and demos on one machine.
     callbacks_allow_loopback: bool = False
     #: Callbacks may go to private networks, for apps inside the hospital.
@@ -167,8 +180,21 @@ class Settings(BaseSettings):
     def _whole(self) -> Self:
         if bool(self.issuer) != bool(self.jwks_url):
             raise ValueError("issuer and jwks_url belong together: set both, or neither")
+        self._check_review()
         if self.queue_bearer_tokens and not self.issuer:
             raise ValueError("queue_bearer_tokens needs issuer and jwks_url: whose tokens, verified by which keys")
         if self.faultpoints and self.environment == "production":
             raise ValueError("faultpoints must be empty in production")
         return self
+
+    def _check_review(self) -> None:
+        needed = (self.review_issuer, self.review_client_id, self.review_session_key_file, self.review_url)
+        if any(needed) != all(needed):
+            raise ValueError(
+                "review_issuer, review_client_id, review_session_key_file and review_url belong together: set all, or none"
+            )
+        parts = urlsplit(self.review_url)
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("review_url is an address without a path, such as https://writeback.example")
+        if self.review_idle > self.review_lifetime:
+            raise ValueError("review_idle must not be longer than review_lifetime")

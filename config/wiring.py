@@ -23,19 +23,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
+from canonical.case_watch import Alerts
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.review_desk import ReviewDesk
 from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.policy_files import read_policies
-from config.review_wiring import case_desk
+from config.review_wiring import Doors as DeskDoors
+from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
+from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
+from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
 from store.callbacks import Callbacks
 from store.case_terms import set_case_terms
@@ -43,6 +48,7 @@ from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
 from store.held_lanes import PostgresLanes
+from store.late_cases import LateCases
 from store.lineage import Lineage
 from store.proofs import Proofs
 from store.refusals import Refusals
@@ -133,6 +139,10 @@ class Services:
     previewer: Previewer
     policies: PolicySet
     case_desk: CaseDesk
+    review_desk: ReviewDesk
+    conflict_engine: ConflictEngine
+    late_cases: LateCases
+    alerts: Alerts
     message_door: MessageDoor
     doors: Doors
     turn: LaneTurn
@@ -242,6 +252,16 @@ def _assemble(
         quota_per_hour=settings.quota_per_hour,
         faultpoints=_faultpoints(settings),
     )
+    cases = case_desk(
+        engine,
+        known,
+        ehrs=ehrs,
+        preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
+        policies=outside.policies,
+        hints=hints,
+        clock=clock,
+    )
+    doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
     return Services(
         settings=settings,
         engine=engine,
@@ -254,15 +274,11 @@ def _assemble(
         receiver=receiver,
         previewer=_previewer(engine, judge, ehrs, clock),
         policies=outside.policies,
-        case_desk=case_desk(
-            engine,
-            known,
-            ehrs=ehrs,
-            preparation=Preparation(ehrs=ehrs, patients=Patients(clock=clock)),
-            policies=outside.policies,
-            hints=hints,
-            clock=clock,
-        ),
+        case_desk=cases,
+        review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
+        conflict_engine=conflict_engine(engine, cases),
+        late_cases=LateCases(engine),
+        alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),
         turn=turn,

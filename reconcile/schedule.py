@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from reconcile import callbacks, deadlines, due, expired_leases, parked, pending_remote, unknown, unproven
+from reconcile import (
+    callbacks,
+    conflicted,
+    deadlines,
+    due,
+    expired_leases,
+    overdue_cases,
+    parked,
+    pending_remote,
+    unanswered,
+    unknown,
+    unproven,
+)
 from reconcile.sweep import Counts, Hands, Sweep
 
 if TYPE_CHECKING:
@@ -17,7 +29,10 @@ log = structlog.get_logger()
 #: Adding a sweep is a file and its name here.
 SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
-    for module in (due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks)
+    for module in (
+        *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
+        *(conflicted, overdue_cases, unanswered),
+    )
 }
 
 

@@ -33,6 +33,10 @@ class Hands(Protocol):
         """Have the callback sent."""
         ...
 
+    def look(self, case_id: int) -> bool:
+        """Have the chart looked at for the case."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:

@@ -24,6 +24,7 @@ def sandbox(
     public_url: Annotated[str | None, typer.Option(help="Address others reach it by.")] = None,
     personality: Annotated[str, typer.Option(help="Whose EHR it plays.")] = "fhir_r4",
     clients_file: Annotated[Path | None, typer.Option(help="JSON list of OAuth clients.")] = None,
+    people_file: Annotated[Path | None, typer.Option(help="JSON: who can log in, and to which web clients.")] = None,
 ) -> None:
     """Serve until told to stop."""
     if context.invoked_subcommand is None:
@@ -36,6 +37,7 @@ def sandbox(
                 admin_token=SecretStr(admin_token) if admin_token else None,
                 public_url=public_url,
                 clients_file=clients_file,
+                people_file=people_file,
                 personality=personality,
             )
         )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,23 +15,14 @@ from sandbox import request_log, written_json
 from sandbox.answers import Refusal, instant
 from sandbox.chart import Chart, StoredVersion
 from sandbox.clients import Client, register
+from sandbox.edits import Edit, edit_chart, known
 from sandbox.ehr import Ehr
 from sandbox.faults import Rule
 from sandbox.held import decide, held
-from sandbox.resource_types import RESOURCE_TYPES
-from sandbox.validity import check_resource
+from sandbox.people import Person, WebClient, register_person, register_web_client
 
 _RULES = TypeAdapter(list[Rule])
-
-
-class Edit(BaseModel):
-    """What a clinician does in the EHR: a resource as it is to be, or the reference of one to delete."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    resource: dict[str, Any] | None = None
-    delete: str | None = None
-    source: str = "clinician"
+_MOMENT = TypeAdapter(AwareDatetime)
 
 
 class Lock(BaseModel):
@@ -69,6 +60,8 @@ class Admin:
                 ("POST", "close", self.post_close),
                 ("POST", "reset", self.post_reset),
                 ("POST", "clients", self.post_clients),
+                ("POST", "people", self.post_people),
+                ("POST", "web-clients", self.post_web_clients),
                 ("PATCH", "settings", self.patch_settings),
                 ("GET", "settings", self.get_settings),
             )
@@ -124,19 +117,19 @@ class Admin:
         return _json_list("versions", [_shown(it) for it in chart.history(resource_type, resource_id)])
 
     async def post_seed(self, request: Request) -> Response:
-        """Store resources (a Bundle or a list) under their own ids as version 1."""
+        """Store resources (a Bundle or a list) under their own ids as version 1; `at` is when, now by default."""
         resources = _resources(await _written(request))
-        at = self._ehr.clock()
+        at = _seeded_at(request, self._ehr.clock())
         await self._ehr.database.write(lambda connection: _seed(self._ehr.chart(connection), resources, at))
         return JSONResponse({"stored": len(resources)}, 201)
 
     async def post_edit(self, request: Request) -> Response:
-        """Write a new version as a clinician would, past every precondition and fault."""
+        """Write a new version as a clinician would, past every precondition and fault; see `Edit`."""
         given = await _written(request)
         is_bare = isinstance(given, dict) and "resourceType" in given
         edit = Edit.model_validate({"resource": given} if is_bare else given)
         at = self._ehr.clock()
-        stored = await self._ehr.database.write(lambda connection: _edit(self._ehr.chart(connection), edit, at))
+        stored = await self._ehr.database.write(lambda connection: edit_chart(self._ehr.chart(connection), edit, at))
         return _raw_json(_shown(stored), 200)
 
     async def get_held(self, request: Request) -> Response:
@@ -186,6 +179,18 @@ class Admin:
         await self._ehr.database.write(partial(register, client))
         return JSONResponse({"client_id": client.client_id}, 201)
 
+    async def post_people(self, request: Request) -> Response:
+        """Register a person who can log in, or replace what is known of them."""
+        person = Person.model_validate(await _json(request))
+        await self._ehr.database.write(partial(register_person, person))
+        return JSONResponse({"sub": person.sub}, 201)
+
+    async def post_web_clients(self, request: Request) -> Response:
+        """Register a web client that people log in to, or replace its registration."""
+        client = WebClient.model_validate(await _json(request))
+        await self._ehr.database.write(partial(register_web_client, client))
+        return JSONResponse({"client_id": client.client_id}, 201)
+
     async def patch_settings(self, request: Request) -> Response:
         await self._ehr.change_behaviour(_object(await _json(request)))
         return await self.get_settings(request)
@@ -217,15 +222,7 @@ def _resources(given: Any) -> list[dict[str, Any]]:
         given = [entry.get("resource") for entry in given.get("entry", [])]
     if not isinstance(given, list):
         raise Refusal(400, "structure", "Send a Bundle or a list of resources.")
-    return [_known(resource) for resource in given]
-
-
-def _known(given: Any) -> dict[str, Any]:
-    resource = _object(given)
-    if resource.get("resourceType") not in RESOURCE_TYPES or not isinstance(resource.get("id"), str):
-        raise Refusal(422, "invalid", "A resource needs an id and a type this server keeps.")
-    check_resource(resource, status=422)
-    return resource
+    return [known(resource) for resource in given]
 
 
 def _seed(chart: Chart, resources: list[dict[str, Any]], at: float) -> None:
@@ -233,17 +230,6 @@ def _seed(chart: Chart, resources: list[dict[str, Any]], at: float) -> None:
         if chart.current(resource["resourceType"], resource["id"]) is not None:
             raise Refusal(409, "duplicate", f"{resource['resourceType']}/{resource['id']} exists already.")
         chart.store(resource, id=resource["id"], at=at, source="seed")
-
-
-def _edit(chart: Chart, edit: Edit, at: float) -> StoredVersion:
-    if edit.delete is not None:
-        resource_type, _, resource_id = edit.delete.partition("/")
-        current = chart.current(resource_type, resource_id)
-        if current is None or current.deleted:
-            raise Refusal(404, "not-found", f"{edit.delete} is not in the chart.")
-        return chart.delete(current, at=at, source=edit.source)
-    resource = _known(edit.resource)
-    return chart.store(resource, id=resource["id"], at=at, source=edit.source)
 
 
 def _close(chart: Chart, reference: str, at: float) -> StoredVersion:
@@ -276,6 +262,11 @@ def _json_list(name: str, texts: list[str]) -> Response:
 
 def _raw_json(text: str, status: int) -> Response:
     return Response(text, status, media_type="application/json")
+
+
+def _seeded_at(request: Request, now: float) -> float:
+    text = request.query_params.get("at")
+    return now if text is None else _MOMENT.validate_python(text).timestamp()
 
 
 def _whole_number(request: Request, name: str) -> int:

@@ -292,6 +292,8 @@ def _routes() -> tuple[Route, ...]:
 PERSONALITY = Personality(
     key="athenahealth",
     behaviour={
+        "provenance": "nameless",
+        "meta_source": "hidden",
         "etags": False,
         "version_ids": "none",
         "precondition": "none",

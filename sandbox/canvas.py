@@ -266,6 +266,8 @@ _C, _U = frozenset({Interaction.CREATE}), frozenset({Interaction.UPDATE})
 PERSONALITY = Personality(
     key="canvas",
     behaviour={
+        "provenance": "nameless",
+        "meta_source": "hidden",
         "default_return": "null",
         "prefer": "ignore",
         "location": "http-history",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.call import Interaction
+from sandbox.keys import ALGORITHM
 from sandbox.personality import Conduct
 from sandbox.resource_types import COMMON_SEARCH, RESOURCE_TYPES, ResourceType
 from sandbox.settings import Behaviour
@@ -13,6 +14,8 @@ _CODES = (
     *(Interaction.READ, Interaction.VREAD, Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH),
     *(Interaction.DELETE, Interaction.SEARCH, Interaction.HISTORY),
 )
+#: How web clients, to which people log in, prove who they are.
+_WEB_AUTH = ("client_secret_basic", "client_secret_post", "none")
 #: The day the statement last changed in substance.
 _DATE = "2026-11-26"
 
@@ -99,10 +102,22 @@ def smart_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[s
 def openid_configuration(behaviour: Behaviour, *, public_url: str, scopes: list[str]) -> dict[str, Any]:
     """The issuer's metadata, where OpenID Connect discovery and RFC 8414 look for it."""
     return {
-        **_issuer(behaviour, public_url, scopes),
-        "response_types_supported": [],
+        **_issuer(behaviour, public_url, ["openid", "profile", "fhirUser", *scopes]),
+        "token_endpoint_auth_methods_supported": [
+            *_WEB_AUTH,
+            *(it for it in behaviour.token_auth if it not in _WEB_AUTH),
+        ],
+        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "authorization_endpoint": f"{public_url}/oauth/authorize",
+        "userinfo_endpoint": f"{public_url}/oauth/userinfo",
+        "end_session_endpoint": f"{public_url}/oauth/logout",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "claims_supported": ["sub", "name", "fhirUser", "roles", "tenant"],
     }
 
 

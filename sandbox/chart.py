@@ -108,7 +108,7 @@ class Chart:
         resource_id = id or self.new_id(resource_type)
         ordinal, version = self._next_version(resource_type, resource_id)
         meta = {**(resource.get("meta") or {}), "versionId": version, "lastUpdated": instant(at)}
-        if self._form(resource_type) == "none":
+        if self.hides_versions(resource_type):
             del meta["versionId"]
         rest = {name: value for name, value in resource.items() if name not in {"resourceType", "id", "meta"}}
         body = written_json.dumps({"resourceType": resource_type, "id": resource_id, "meta": meta, **rest})
@@ -149,6 +149,10 @@ class Chart:
         number = self.connection.execute("INSERT INTO numbers DEFAULT VALUES").lastrowid
         assert number is not None  # noqa: S101 - an INSERT has one
         return _FIRST_NUMBER + number
+
+    def hides_versions(self, type: str) -> bool:
+        """Whether the EHR keeps the version ids of a type to itself."""
+        return self._form(type) == "none"
 
     def _form(self, type: str) -> VersionForm:
         return self.behaviour.version_ids_of.get(type, self.behaviour.version_ids)

@@ -50,11 +50,14 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 CREATE TABLE IF NOT EXISTS clients (client_id TEXT PRIMARY KEY, registration TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS assertions (client_id TEXT NOT NULL, jti TEXT NOT NULL, expires_at REAL NOT NULL,
     PRIMARY KEY (client_id, jti));
+CREATE TABLE IF NOT EXISTS people (sub TEXT PRIMARY KEY, registration TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS web_clients (client_id TEXT PRIMARY KEY, registration TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS codes (digest TEXT PRIMARY KEY, content TEXT NOT NULL, expires_at REAL NOT NULL);
 """
 
 TABLES = (
     *("versions", "search_values", "search_dates", "requests", "settings", "clients", "assertions"),
-    *("numbers", "held", "locks", "sessions"),
+    *("numbers", "held", "locks", "sessions", "people", "web_clients", "codes"),
 )
 
 

@@ -282,6 +282,8 @@ def _questionnaire_known(_: Situation, resource: Resource) -> None:
 PERSONALITY = Personality(
     key="eclinicalworks",
     behaviour={
+        "provenance": "none",
+        "meta_source": "hidden",
         "etags": False,
         "version_ids": "none",
         "precondition": "none",

@@ -198,6 +198,8 @@ _CREATE, _UPDATE = frozenset({Interaction.CREATE}), frozenset({Interaction.UPDAT
 PERSONALITY = Personality(
     key="epic",
     behaviour={
+        "provenance": "none",
+        "meta_source": "hidden",
         "default_return": "minimal",
         "location": "relative",
         "etags": False,

@@ -197,7 +197,8 @@ def search(at: Situation) -> Answer:
         strict="handling=strict" in at.call.headers.get("prefer", ""),
     )
     total, page = found.run(at.chart, as_of=at.call.as_of)
-    return Answer(status=200, body=searchset(found, total, page, base=at.chart.base))
+    included = found.included(at.chart, page)
+    return Answer(status=200, body=searchset(found, total, page, base=at.chart.base, included=included))
 
 
 def _content(resource: Resource) -> str:

@@ -11,6 +11,8 @@ from sandbox.personality import Personality
 PERSONALITY = Personality(
     key="meditech",
     behaviour={
+        "provenance": "none",
+        "meta_source": "hidden",
         "if_none_exist": "ignore",
         "precondition": "none",
         "etags": False,

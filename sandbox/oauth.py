@@ -8,8 +8,8 @@ import hmac
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -29,6 +29,8 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #: An assertion lives no longer than this (SMART); two clocks may differ by the leeway.
 ASSERTION_LIFE_S = 300
 LEEWAY_S = 5
+#: What answers another grant: (form, Authorization header) → token response.
+Grant = Callable[[Mapping[str, str], str], Awaitable[dict[str, Any]]]
 
 
 class TokenRefused(Exception):
@@ -43,10 +45,11 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class TokenEndpoint:
-    """Answers token requests of registered clients."""
+    """Answers token requests of registered clients; `grants` are those beside `client_credentials`, by name."""
 
     ehr: Ehr
     key: RSAKey
+    grants: Mapping[str, Grant] = field(default_factory=dict)
 
     async def answer(self, call: Call) -> Answer:
         """The answer to a posted form; errors are RFC 6749's, not FHIR's."""
@@ -67,8 +70,11 @@ class TokenEndpoint:
         Raises:
             TokenRefused: with the error to answer.
         """
-        if form.get("grant_type") != "client_credentials":
-            raise TokenRefused("unsupported_grant_type", "Only client_credentials is possible here.")
+        grant_type = form.get("grant_type", "")
+        if grant_type in self.grants:
+            return await self.grants[grant_type](form, authorization)
+        if grant_type != "client_credentials":
+            raise TokenRefused("unsupported_grant_type", "This grant is not possible here.")
         client, claims = self._client(form, authorization)
         if client.registered_at > self.ehr.clock() - self.ehr.behaviour.activation_s:
             raise TokenRefused("invalid_client", "The client is not known here.", status=401)
@@ -84,7 +90,7 @@ class TokenEndpoint:
         kinds = self.ehr.behaviour.token_auth
         if "private_key_jwt" in kinds and form.get("client_assertion_type") == ASSERTION_TYPE:
             return self._authenticate(form.get("client_assertion", ""))
-        given = _basic(authorization) if "client_secret_basic" in kinds else None
+        given = basic_credentials(authorization) if "client_secret_basic" in kinds else None
         if given is None and "client_secret_post" in kinds and "client_secret" in form:
             given = form.get("client_id", ""), form["client_secret"]
         if given is None:
@@ -186,7 +192,12 @@ def _form(call: Call) -> dict[str, str]:
     return form
 
 
-def _basic(authorization: str) -> tuple[str, str] | None:
+def basic_credentials(authorization: str) -> tuple[str, str] | None:
+    """Name and secret of an Authorization header; None where it is of another kind, or missing.
+
+    Raises:
+        TokenRefused: it cannot be read.
+    """
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

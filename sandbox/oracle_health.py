@@ -264,6 +264,8 @@ _P = frozenset({Interaction.PATCH})
 PERSONALITY = Personality(
     key="oracle_health",
     behaviour={
+        "provenance": "none",
+        "meta_source": "hidden",
         "default_return": "minimal",
         "prefer": "ignore",
         "location": "absolute",

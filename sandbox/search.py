@@ -22,6 +22,8 @@ from sandbox.settings import Behaviour
 OFFSET = "_offset"
 #: Taken and without effect: they ask for what we do anyway.
 _WITHOUT_EFFECT = {"_format", "_pretty", "_total"}
+#: The one thing that can be asked for beside the matches.
+_REVINCLUDE, _PROVENANCE = "_revinclude", "Provenance:target"
 _SORTS = {
     "_id": "v.id",
     "_lastUpdated": "v.stored_at",
@@ -47,6 +49,7 @@ class Search:
     order: str
     count: int
     offset: int
+    with_provenance: bool = False
 
     def run(self, chart: Chart, *, as_of: float | None = None) -> tuple[int, list[StoredVersion]]:
         """Total of the matches and the ones of this page; `as_of` sees the index as it was then."""
@@ -66,6 +69,18 @@ class Search:
         )
         return total.fetchone()[0], [StoredVersion.from_row(row) for row in rows]
 
+    def included(self, chart: Chart, found: list[StoredVersion]) -> list[StoredVersion]:
+        """The Provenance of what was found, where it was asked for."""
+        if not self.with_provenance:
+            return []
+        rows = chart.connection.execute(
+            "SELECT v.* FROM versions v WHERE v.type = 'Provenance' AND v.superseded_at IS NULL AND NOT v.deleted"
+            " AND v.seq IN (SELECT s.seq FROM search_values s, json_each(?) j"
+            " WHERE s.type = 'Provenance' AND s.param = 'target' AND s.value = j.value) ORDER BY v.seq",
+            (simplejson.dumps([it.reference for it in found]),),
+        )
+        return [StoredVersion.from_row(row) for row in rows]
+
 
 def parse_search(
     type: str, pairs: list[tuple[str, str]], *, behaviour: Behaviour, base: str, strict: bool = False
@@ -76,6 +91,7 @@ def parse_search(
         Refusal: 400, a parameter is unknown or its value cannot be read.
     """
     clauses, order, count, offset = [], "v.seq", behaviour.page_size, 0
+    with_provenance = (_REVINCLUDE, _PROVENANCE) in pairs
     for name, value in pairs:
         if name == "_count":
             count = min(_number(name, value), behaviour.max_page_size)
@@ -83,29 +99,40 @@ def parse_search(
             offset = _number(name, value)
         elif name == "_sort":
             order = _order(value)
-        elif name not in _WITHOUT_EFFECT:
+        elif name not in _WITHOUT_EFFECT and (name, value) != (_REVINCLUDE, _PROVENANCE):
             kind = _kind(type, name)
             if kind is not None:
                 clauses.append(_clause(type, name, kind, value, base))
             elif strict or behaviour.unknown_search == "reject":
                 raise Refusal(400, "not-supported", f"{type} cannot be searched by '{name}'.")
-    return Search(type=type, pairs=tuple(pairs), clauses=tuple(clauses), order=order, count=count, offset=offset)
+    return Search(
+        type=type,
+        pairs=tuple(pairs),
+        clauses=tuple(clauses),
+        order=order,
+        count=count,
+        offset=offset,
+        with_provenance=with_provenance,
+    )
 
 
-def searchset(search: Search, total: int, found: list[StoredVersion], *, base: str) -> str:
-    """The Bundle of a page, with links to itself and to the next page."""
+def searchset(
+    search: Search, total: int, found: list[StoredVersion], *, base: str, included: list[StoredVersion] | None = None
+) -> str:
+    """The Bundle of a page, with links to itself and to the next page, and what was `included` beside the matches."""
     links = [{"relation": "self", "url": _url(search, search.offset, base)}]
     if search.count and search.offset + len(found) < total:
         links.append({"relation": "next", "url": _url(search, search.offset + search.count, base)})
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
-    if found:
+    modes = [*((stored, "match") for stored in found), *((stored, "include") for stored in included or ())]
+    if modes:
         bundle["entry"] = [
             {
                 "fullUrl": f"{base}/{stored.reference}",
                 "resource": simplejson.RawJSON(stored.body),
-                "search": {"mode": "match"},
+                "search": {"mode": mode},
             }
-            for stored in found
+            for stored, mode in modes
         ]
     return str(simplejson.dumps(bundle, ensure_ascii=False, separators=(",", ":")))
 

@@ -17,10 +17,13 @@ from sandbox.admin import Admin
 from sandbox.answers import Refusal
 from sandbox.capability import openid_configuration, smart_configuration
 from sandbox.clients import clients_of_file, register
+from sandbox.code_grant import CodeGrant
 from sandbox.door import FhirDoor, TokenDoor
 from sandbox.ehr import Ehr
 from sandbox.keys import load_admin_token, load_signing_key, public_set
 from sandbox.oauth import TokenEndpoint
+from sandbox.openid import OpenId
+from sandbox.people import staff_of_file
 from sandbox.personalities import conduct_of
 from sandbox.resource_types import RESOURCE_TYPES
 from sandbox.settings import SandboxSettings
@@ -58,6 +61,8 @@ def make_app(settings: SandboxSettings, *, public_url: str | None = None) -> Sta
         if settings.clients_file is not None:
             for client in clients_of_file(settings.clients_file):
                 await ehr.database.write(partial(register, client))
+        if settings.people_file is not None:
+            await ehr.database.write(staff_of_file(settings.people_file).keep)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -66,9 +71,12 @@ def make_app(settings: SandboxSettings, *, public_url: str | None = None) -> Sta
         yield
         await ehr.close()
 
+    by_code = CodeGrant(ehr, key)
+    tokens = TokenEndpoint(ehr, key, {"authorization_code": by_code.token})
     routes = [
         *_documents(ehr, Access(ehr, key)),
-        Route("/oauth/token", TokenDoor(ehr, TokenEndpoint(ehr, key)), methods=["POST"]),
+        Route("/oauth/token", TokenDoor(ehr, tokens), methods=["POST"]),
+        *OpenId(ehr, by_code).routes(),
         *Admin(ehr, secret, register_clients).routes(),
         Mount("/", FhirDoor(ehr, Access(ehr, key))),
     ]

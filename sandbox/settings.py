@@ -63,6 +63,10 @@ class Behaviour(BaseModel):
     invalid_status: Literal[400, 422] = 422
     #: A subject, patient or encounter that is not in the chart: refused with 422, or taken unseen.
     unknown_reference: Literal["reject", "accept"] = "reject"
+    #: What an edit made in the EHR leaves of its author: a Provenance with the name, one without, or none.
+    provenance: Literal["named", "nameless", "none"] = "named"
+    #: Through which system an edit came: in `meta.source`, or not told.
+    meta_source: Literal["shown", "hidden"] = "shown"
     #: Waited before every commit.
     commit_delay_s: Seconds = 0.0
 
@@ -145,6 +149,7 @@ class SandboxSettings(Behaviour):
         admin_token: secret of `/admin`; without one, a secret is made and kept in `data_dir/admin-token`.
         public_url: address others reach it by (scheme, host, port); without one, `http://host:port`.
         clients_file: JSON list of registered OAuth clients, read at start.
+        people_file: JSON object with the people who can log in and the web clients, read at start.
     """
 
     host: str = "127.0.0.1"
@@ -153,6 +158,7 @@ class SandboxSettings(Behaviour):
     admin_token: SecretStr | None = None
     public_url: str | None = None
     clients_file: Path | None = None
+    people_file: Path | None = None
 
     def stated(self) -> dict[str, Any]:
         """The behaviour that was asked for; the rest is the personality's to decide."""

@@ -207,6 +207,8 @@ def _info(action: str, members: dict[str, Any], *, reference: str | None = None)
 PERSONALITY = Personality(
     key="veradigm",
     behaviour={
+        "provenance": "none",
+        "meta_source": "hidden",
         "etags": False,
         "version_ids": "none",
         "precondition": "none",

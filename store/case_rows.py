@@ -12,7 +12,7 @@ from canonical.case_store import StoredCase
 from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import OPEN, State
 from canonical.reviewer import Pool
-from store.tables import listed
+from store.columns import listed
 
 #: Of ``cases k`` with its command ``c``, connection ``n`` and envelope ``p``.
 CASE_COLUMNS = f"""

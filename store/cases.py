@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,35 +20,36 @@ from canonical.lifecycle import OPEN
 from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.columns import listed
 from store.command_reads import EVENTS
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
+from store.late_cases import IS_LATE
 from store.resolutions import resolve
-from store.tables import listed
 
-_FILTER = """
-k.tenant = %(tenant)s AND k.closed_at IS NULL AND k.pool = ANY (%(pools)s)
-AND (%(kind)s::text IS NULL OR k.kind = %(kind)s)
-AND (%(severity)s::smallint IS NULL OR k.severity = %(severity)s)
-AND (%(action_type)s::text IS NULL OR k.action_type = %(action_type)s)
-AND (%(connection)s::text IS NULL OR k.connection_id = (SELECT id FROM connections
-                                                         WHERE tenant = %(tenant)s AND name = %(connection)s))
-AND (%(mine)s::text IS NULL OR (k.claimed_by = %(mine)s AND k.claimed_until > clock_timestamp()))
-"""
+#: Of a query only what narrows it is in the statement, so that the plan is one of those conditions and of no others.
+_NARROWS: Mapping[str, str] = {
+    "kind": "k.kind = %(kind)s",
+    "severity": "k.severity = %(severity)s",
+    "action_type": "k.action_type = %(action_type)s",
+    "connection": "k.connection_id = (SELECT id FROM connections WHERE tenant = %(tenant)s AND name = %(connection)s)",
+    "mine": "k.claimed_by = %(mine)s AND k.claimed_until > clock_timestamp()",
+    "cursor": """(k.severity, k.due_at, k.id)
+        > (%(after_severity)s::smallint, %(after_due)s::timestamptz, %(after_id)s::bigint)""",
+}
+_ORDER = "ORDER BY k.severity, k.due_at, k.id"
+#: One branch for each pool, in the order of the index of the queue; two pools in one branch would be sorted whole.
+_BRANCH = """(SELECT k.* FROM cases k
+   WHERE k.tenant = %(tenant)s AND k.closed_at IS NULL AND k.pool = '{pool}'{where} {order} LIMIT {most})"""
 #: The rows of a page first, by the index of the queue; then what each of them needs.
 _PAGE = f"""
-WITH k AS MATERIALIZED (
-  SELECT k.* FROM cases k
-   WHERE {_FILTER}
-     AND (%(after_severity)s::smallint IS NULL
-          OR (k.severity, k.due_at, k.id) > (%(after_severity)s::smallint, %(after_due)s::timestamptz, %(after_id)s::bigint))
-   ORDER BY k.severity, k.due_at, k.id LIMIT %(limit)s)
-SELECT {CASE_COLUMNS} FROM k {CASE_JOINS} ORDER BY k.severity, k.due_at, k.id
+WITH k AS MATERIALIZED (SELECT k.* FROM ({{branches}}) k {_ORDER} LIMIT {{most}})
+SELECT {CASE_COLUMNS} FROM k {CASE_JOINS} {_ORDER}
 """
 #: Nobody needs to know how many thousands wait: the count stops, so that the page does not grow with the backlog.
-_COUNT = f"""
-SELECT count(*) AS open, count(*) FILTER (WHERE due_at < clock_timestamp()) AS overdue
-  FROM (SELECT k.due_at FROM cases k WHERE {_FILTER} LIMIT %(counted_to)s) x
+_COUNT = """
+SELECT count(*) AS open, count(*) FILTER (WHERE is_late) AS overdue
+  FROM (SELECT {late} AS is_late FROM ({branches}) k LIMIT {most}) k
 """
 _FIND = f"SELECT {CASE_COLUMNS} FROM cases k {CASE_JOINS} WHERE k.tenant = %(tenant)s AND k.id = %(case)s"
 _OPEN_OF = """
@@ -108,23 +110,33 @@ class Cases:
         self._engine = engine
 
     def page(self, reviewer: Reviewer, query: QueueQuery) -> StoredPage:
+        page, names = self.statement(reviewer, query)
+        if not page:
+            return StoredPage(cases=(), cursor=None, open=0, overdue=0)
+        most = QUEUE_COUNTED_TO
+        count = _COUNT.format(
+            branches=_branches(reviewer, replace(query, cursor=None), most, order=""), most=most, late=IS_LATE
+        )
+        with transaction(self._engine) as connection:
+            found = [case_from(row) for row in rows(connection, page, names)]
+            counts = rows(connection, count, names)[0]
+        shown = tuple(found[: query.limit])
+        cursor = cursor_of(shown[-1]) if len(found) > query.limit else None
+        return StoredPage(cases=shown, cursor=cursor, open=counts["open"], overdue=counts["overdue"])
+
+    @staticmethod
+    def statement(reviewer: Reviewer, query: QueueQuery) -> tuple[str, dict[str, Any]]:
+        """Return the statement of one page and its parameters; an empty one where the reviewer has none of the pools."""
         after = position(query.cursor) if query.cursor else (None, None, None)
-        pools = [pool.value for pool in reviewer.pools if query.pool in {None, pool}]
         names = {
             **{name: getattr(query, name) for name in ("kind", "severity", "action_type", "connection")},
             **dict(zip(("after_severity", "after_due", "after_id"), after, strict=True)),
             "tenant": reviewer.tenant,
-            "pools": pools,
             "mine": reviewer.actor if query.mine else None,
-            "limit": query.limit + 1,
-            "counted_to": QUEUE_COUNTED_TO,
         }
-        with transaction(self._engine) as connection:
-            found = [case_from(row) for row in rows(connection, _PAGE, names)]
-            counts = rows(connection, _COUNT, names)[0]
-        shown = tuple(found[: query.limit])
-        cursor = cursor_of(shown[-1]) if len(found) > query.limit else None
-        return StoredPage(cases=shown, cursor=cursor, open=counts["open"], overdue=counts["overdue"])
+        most = query.limit + 1
+        branches = _branches(reviewer, query, most, order=_ORDER)
+        return (_PAGE.format(branches=branches, most=most) if branches else ""), names
 
     def find(self, tenant: str, case_id: int) -> StoredCase | None:
         with transaction(self._engine) as connection:
@@ -232,6 +244,13 @@ class Cases:
 
 #: As many open cases are counted at most.
 QUEUE_COUNTED_TO = 1000
+
+
+def _branches(reviewer: Reviewer, query: QueueQuery, most: int, *, order: str) -> str:
+    """Return what selects at most ``most`` of the open cases that a query finds, of each pool that the reviewer has."""
+    pools = sorted(pool.value for pool in reviewer.pools if query.pool in {None, pool})
+    where = "".join(f" AND {condition}" for name, condition in _NARROWS.items() if getattr(query, name))
+    return " UNION ALL ".join(_BRANCH.format(pool=pool, where=where, order=order, most=int(most)) for pool in pools)
 
 
 def _of(case: StoredCase, reviewer: Reviewer) -> dict[str, Any]:

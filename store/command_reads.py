@@ -118,7 +118,7 @@ class CommandReads:
             chunk = wide.commands[start : start + IDENTIFIER_CHUNK]
             with transaction(self._engine) as connection:
                 found = rows(connection, _ENVELOPES, {"ids": [command.id for command in chunk]})
-            named = {row["id"] for row in found if _names(exact_json.parse(bytes(row["content"])), identifier)}
+            named = {row["id"] for row in found if names_patient(exact_json.parse(bytes(row["content"])), identifier)}
             kept += [command for command in chunk if command.id in named]
             if len(kept) > limit:
                 return CommandPage(commands=tuple(kept[:limit]), cursor=_cursor(kept[limit - 1]))
@@ -142,7 +142,8 @@ def _page(
     return CommandPage(commands=tuple(shown), cursor=_cursor(shown[-1]) if len(found) > query.limit else None)
 
 
-def _names(envelope: Any, identifier: tuple[str | None, str]) -> bool:
+def names_patient(envelope: Any, identifier: tuple[str | None, str]) -> bool:
+    """Whether an envelope (parsed JSON) names its patient by ``identifier``: system or ``None``, value."""
     stated = envelope["patient"].get("identifier") or {}
     system, value = identifier
     return stated.get("value") == value and (system is None or stated.get("system") == system)

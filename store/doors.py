@@ -11,6 +11,7 @@ from store.consents import Consents
 from store.database import check_durable
 from store.endpoints import Endpoints
 from store.figures import Figures
+from store.questions import Questions
 from store.switches import Switches
 from store.withdrawals import Withdrawals
 
@@ -27,6 +28,7 @@ class Doors:
         self.endpoints = Endpoints(engine)
         self.switches = Switches(engine)
         self.balances = Balances(engine)
+        self.questions = Questions(engine)
         self.figures = Figures(engine)
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
 from store.database import rows, transaction
+from store.late_cases import ALERTS
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -27,7 +28,17 @@ _REFUSED = """
 SELECT door, code, count(*) AS n FROM refused_messages
  WHERE refused_at >= clock_timestamp() - %(within)s GROUP BY door, code ORDER BY door, code
 """
-_CASES = "SELECT kind, count(*) AS n FROM cases WHERE closed_at IS NULL GROUP BY kind ORDER BY kind"
+_CASES = """
+SELECT kind, severity, count(*) AS n, extract(epoch FROM clock_timestamp() - min(opened_at))::float AS oldest
+  FROM cases WHERE closed_at IS NULL GROUP BY kind, severity ORDER BY kind, severity
+"""
+_DECISIONS = "SELECT verb, count(*) AS n FROM decisions GROUP BY verb ORDER BY verb"
+#: A case that came back: its chart moved while somebody looked at it, or the same question was decided before.
+_REOPENED = """
+SELECT count(*) AS n FROM cases k
+ WHERE k.opened_at >= clock_timestamp() - %(within)s AND (k.rounds > 0 OR EXISTS (
+   SELECT 1 FROM cases e WHERE e.command_id = k.command_id AND e.kind = k.kind AND e.id < k.id))
+"""
 _CONNECTIONS = """
 SELECT k.tenant, k.name, k.not_before > clock_timestamp() AS closed, k.closed_reason,
        -- A connection that was never closed opened at minus infinity, which is no moment that Python can hold.
@@ -39,6 +50,10 @@ SELECT k.tenant, k.name, k.not_before > clock_timestamp() AS closed, k.closed_re
 _SWEEPS = "SELECT name, finished_at, clock_timestamp() - finished_at AS age FROM sweeps ORDER BY name"
 #: Refusals are told for this long back.
 REFUSED_WITHIN = timedelta(hours=1)
+#: Cases that came back are told for this long back.
+REOPENED_WITHIN = timedelta(days=1)
+#: Severities of a case, 1 is now: one without a case has an age all the same.
+_SEVERITIES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +80,10 @@ class SweepFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`."""
+    """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
+
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none.
+    """
 
     open: dict[State, int]
     oldest_ready: float | None
@@ -74,8 +92,18 @@ class Snapshot:
     callbacks_due: int
     refused: dict[tuple[str, str], int]
     cases: dict[str, int]
+    oldest_cases: dict[int, float]
+    alerts: dict[tuple[str, int], int]
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewTotals:
+    """``decisions`` ever made, by verb; ``reopened``: cases that came back within :data:`REOPENED_WITHIN`."""
+
+    decisions: dict[str, int]
+    reopened: int
 
 
 class Figures:
@@ -89,6 +117,7 @@ class Figures:
         """Return the figures as of now."""
         with transaction(self._engine) as connection:
             ages = rows(connection, _AGES)[0]
+            cases = rows(connection, _CASES)
             return Snapshot(
                 open=_states(rows(connection, _OPEN), {*OPEN}),
                 callbacks_due=rows(connection, _CALLBACKS)[0]["n"],
@@ -96,7 +125,9 @@ class Figures:
                     (row["door"], row["code"]): row["n"]
                     for row in rows(connection, _REFUSED, {"within": REFUSED_WITHIN})
                 },
-                cases={row["kind"]: row["n"] for row in rows(connection, _CASES)},
+                cases=_by_kind(cases),
+                oldest_cases=_oldest(cases),
+                alerts={(row["pool"], row["severity"]): row["n"] for row in rows(connection, ALERTS)},
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 **ages,
@@ -106,6 +137,28 @@ class Figures:
         """Return how many commands are in each state, all that were ever accepted: it reads the whole table."""
         with transaction(self._engine) as connection:
             return _states(rows(connection, _ALL), set(State))
+
+    def review_totals(self) -> ReviewTotals:
+        """Return what reviewers did: it reads every decision ever made."""
+        with transaction(self._engine) as connection:
+            return ReviewTotals(
+                decisions={row["verb"]: row["n"] for row in rows(connection, _DECISIONS)},
+                reopened=rows(connection, _REOPENED, {"within": REOPENED_WITHIN})[0]["n"],
+            )
+
+
+def _by_kind(found: list[Any]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in found:
+        counts[row["kind"]] = counts.get(row["kind"], 0) + row["n"]
+    return counts
+
+
+def _oldest(found: list[Any]) -> dict[int, float]:
+    return {
+        severity: max((row["oldest"] for row in found if row["severity"] == severity), default=0.0)
+        for severity in _SEVERITIES
+    }
 
 
 def _states(found: list[Any], named: set[State]) -> dict[State, int]:

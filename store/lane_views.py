@@ -7,8 +7,8 @@ from typing import Any
 from canonical.lanes import LaneView
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, OPEN, State
 from canonical.outcome import TAKEN
+from store.columns import listed
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
-from store.tables import listed
 
 #: What makes a ready command ``c`` the next of its lane: due, nothing of the lane in flight, nothing open before it.
 ELIGIBLE = f"""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from canonical.case_store import Resolution, Resolved
 from store.database import rows, transaction
 from store.moves import apply_move
+from store.questions import tell_author
 
 if TYPE_CHECKING:
     import psycopg
@@ -92,6 +93,8 @@ def _resolve(connection: psycopg.Connection[Any], resolution: Resolution) -> Non
     if resolution.move is not None:
         _move(connection, resolution, names, recorded[0]["id"])
     rows(connection, _AFTER, names)
+    if resolution.asked_until is not None:
+        tell_author(connection, resolution.case.command_id, case=resolution.case.id, actor=resolution.reviewer.actor)
 
 
 def _move(connection: psycopg.Connection[Any], resolution: Resolution, names: dict[str, Any], decision: int) -> None:

@@ -9,9 +9,9 @@ from canonical.action import action_specs
 from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
+from store.columns import listed
 from store.database import rows
 from store.moves import TAIL, case_parameters, due_from, tail_parameters, take_back_root
-from store.tables import listed
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -28,7 +28,7 @@ class Role(StrEnum):
 
     #: Publishes hints inside somebody's request: it must fail fast.
     PRODUCER = "producer"
-    #: Works on hints: dispatch, verify, sweeps.
+    #: Works on hints: dispatch, verify, looks at the chart for cases, sweeps.
     DISPATCH = "dispatch"
     #: Tells apps: apart from dispatch, since a receiver that is silent keeps a thread waiting.
     NOTIFY = "notify"
@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 
 CONSUMES: dict[Role, tuple[QueueName, ...]] = {
-    Role.DISPATCH: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.SWEEP),
+    Role.DISPATCH: (QueueName.DISPATCH, QueueName.VERIFY, QueueName.REVIEW, QueueName.SWEEP),
     Role.NOTIFY: (QueueName.NOTIFY,),
     Role.RECEIVE: (QueueName.RECEIVE,),
 }

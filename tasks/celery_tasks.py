@@ -49,6 +49,13 @@ def notify(message: dict[str, Any]) -> None:
     services().notifier.run(int(message["callback"]))
 
 
+def look(message: dict[str, Any]) -> None:
+    """Look at the chart for one case, if nobody has just done so."""
+    from config.wiring import services
+
+    services().conflict_engine.run(int(message["case"]))
+
+
 def sweep(message: dict[str, Any]) -> None:
     """Run one sweep by name."""
     from config.wiring import services
@@ -66,6 +73,7 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.DISPATCH: dispatch,
     TaskName.VERIFY: verify,
     TaskName.NOTIFY: notify,
+    TaskName.LOOK: look,
     TaskName.SWEEP: sweep,
 }
 

@@ -43,6 +43,10 @@ class Hints:
         """Hint that a callback is due."""
         return self._publish(TaskName.NOTIFY, hint(callback=callback_id))
 
+    def look(self, case_id: int) -> bool:
+        """Hint that the chart is to be looked at for a case."""
+        return self._publish(TaskName.LOOK, hint(case=case_id))
+
     def _publish(self, task: TaskName, message: dict[str, Any]) -> bool:
         if not self._circuit.allows():
             HINTS_LOST.labels(task.value).inc()

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 PACE = 1.0
 #: Callbacks have threads of their own: an app whose receiver is silent must not keep a clinical write waiting.
 NOTIFY_THREADS = 2
+#: Looks at the chart for cases, too: they only read, and an EHR that is slow to read must not keep writes to others waiting.
+LOOK_THREADS = 1
 #: Work handed out beyond what the threads are at: enough to keep them busy until the next sweep.
 QUEUED_PER_THREAD = 8
 
@@ -56,6 +58,7 @@ class Workers:
         self._dispatcher = replace(services.dispatcher, lock=_no_lock)
         self._writers = _Crew(threads, "poller")
         self._notifiers = _Crew(NOTIFY_THREADS, "poller-notify")
+        self._lookers = _Crew(LOOK_THREADS, "poller-look")
         self._lock = Lock()
         self._closing = False
 
@@ -70,11 +73,14 @@ class Workers:
             self._notifiers, ("callback", callback_id), lambda: self._services.notifier.run(callback_id)
         )
 
+    def look(self, case_id: int) -> bool:
+        return self._take_on(self._lookers, ("case", case_id), lambda: self._services.conflict_engine.run(case_id))
+
     def close(self) -> None:
         """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
         with self._lock:
             self._closing = True
-        for crew in (self._writers, self._notifiers):
+        for crew in (self._writers, self._notifiers, self._lookers):
             crew.threads.shutdown(wait=True, cancel_futures=True)
 
     def _turn(self, lane_id: int) -> None:

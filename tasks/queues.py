@@ -19,6 +19,8 @@ class QueueName(StrEnum):
     VERIFY = "wb.verify"
     #: "Callback B is due."
     NOTIFY = "wb.notify"
+    #: "The chart of case K is to be looked at."
+    REVIEW = "wb.review"
     #: "Sweep S is due", from the scheduler.
     SWEEP = "wb.sweep"
     #: Actions from apps that enqueue to Celery.
@@ -31,6 +33,7 @@ class TaskName(StrEnum):
     DISPATCH = "lane.dispatch"
     VERIFY = "command.verify"
     NOTIFY = "command.notify"
+    LOOK = "case.look"
     SWEEP = "sweep.run"
     RECEIVE = "command.receive"
 
@@ -39,6 +42,7 @@ QUEUE_OF: dict[TaskName, QueueName] = {
     TaskName.DISPATCH: QueueName.DISPATCH,
     TaskName.VERIFY: QueueName.VERIFY,
     TaskName.NOTIFY: QueueName.NOTIFY,
+    TaskName.LOOK: QueueName.REVIEW,
     TaskName.SWEEP: QueueName.SWEEP,
     TaskName.RECEIVE: QueueName.RECEIVE,
 }

@@ -106,10 +106,11 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def read_token_keys(file: Path | None) -> MultiFernet | None:
+def read_token_keys(file: Path | None, *, variable: str = "WRITEBACK_TOKEN_KEY_FILE") -> MultiFernet | None:
     """Return what seals tokens, by the Fernet keys of ``file``, one a line, the newest first; ``None`` without a file.
 
-    All are tried for opening, the first one seals. Raises ``ConfigurationError`` that shows nothing of the file.
+    All are tried for opening, the first one seals. Raises ``ConfigurationError`` that names ``variable`` and shows nothing
+    of the file.
     """
     if file is None:
         return None
@@ -118,5 +119,5 @@ def read_token_keys(file: Path | None) -> MultiFernet | None:
         return MultiFernet(keys)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"WRITEBACK_TOKEN_KEY_FILE: {file} holds no Fernet keys, one a line ({type(error).__name__})."
+            f"{variable}: {file} holds no Fernet keys, one a line ({type(error).__name__})."
         ) from None

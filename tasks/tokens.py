@@ -1,6 +1,5 @@
 """Verifying bearer tokens (JWT) of one issuer by its published keys; the same at both doors. No way around it."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
@@ -13,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from canonical.errors import ConfigurationError, WritebackError
-from canonical.principal import Principal
+from canonical.principal import TENANT_NAME, Principal
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -29,8 +28,6 @@ KEYS_LIFE = timedelta(minutes=10)
 #: The issuer is asked no more often than this, whether tokens name keys that nobody knows or it does not answer.
 REFETCH_AFTER = timedelta(seconds=2)
 _FETCH_TIMEOUT = httpx.Timeout(3)
-#: As a connection names its tenant; ``*`` and ``?`` mean something else in the store.
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class InvalidTokenError(WritebackError):
@@ -141,15 +138,15 @@ class TokenVerifier:
 
     def _from(self, claims: dict[str, Any]) -> Principal:
         tenant, app = claims.get(self._tenant), claims.get(self._app)
-        if not (isinstance(tenant, str) and _TENANT.fullmatch(tenant) and isinstance(app, str) and _is_name(app)):
+        if not (isinstance(tenant, str) and TENANT_NAME.fullmatch(tenant) and isinstance(app, str) and _is_name(app)):
             raise InvalidTokenError(f"The token must name a tenant and an app ({self._tenant}, {self._app}).")
         scopes, roles = claims.get(self._scope, ""), claims.get("roles", [])
         granted = scopes.split() if isinstance(scopes, str) else scopes
         if not isinstance(granted, list):
             raise InvalidTokenError(f"The token's {self._scope} must be a text or a list.")
-        subject = claims.get("sub")
         # A backend app is its own subject: no person is logged in.
-        user = claims.get(self._user) or (subject if subject != app else None)
+        subject = claims.get("sub") if claims.get("sub") != app else None
+        user, name = claims.get(self._user) or subject, claims.get("name")
         return Principal(
             tenant=tenant,
             app=app,
@@ -159,11 +156,13 @@ class TokenVerifier:
             roles=frozenset(role for role in roles if isinstance(role, str))
             if isinstance(roles, list)
             else frozenset(),
+            subject=subject if isinstance(subject, str) else None,
+            name=name if isinstance(name, str) and _is_name(name) else None,
         )
 
 
 def _is_name(text: str) -> bool:
-    """Whether ``text`` can be an app's name: short, printable, not only white space."""
+    """Whether ``text`` can be an app's or a person's name: short, printable, not only white space."""
     return 0 < len(text.strip()) <= len(text) <= 256 and text.isprintable()
 
 

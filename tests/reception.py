@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -217,15 +218,22 @@ def open_reception(
 @contextmanager
 def serve(services: Services) -> Iterator[str]:
     """Yield the address of the application, served in a thread on a free port."""
-    config = uvicorn.Config(make_app(services), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    with serve_app(make_app(services)) as url:
+        yield url
+
+
+@contextmanager
+def serve_app(app: FastAPI, *, port: int = 0) -> Iterator[str]:
+    """Yield the address of ``app``, served in a thread on ``port`` (0: a free one)."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
     listening.listen(256)
-    host, port = listening.getsockname()[:2]
+    host, bound = listening.getsockname()[:2]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{port}"
+        yield f"http://{host}:{bound}"
     finally:
         server.should_exit = True
         thread.join(10)

@@ -110,9 +110,9 @@ class RunningSandbox:
         """Store resources (a list or a Bundle) under their own ids as version 1."""
         self._admin("POST", "seed", content=simplejson.dumps(resources, use_decimal=True))
 
-    def edit(self, resource: dict[str, Any], *, source: str = "clinician") -> dict[str, Any]:
-        """A clinician's own change in the EHR; returns the new version."""
-        content = simplejson.dumps({"resource": resource, "source": source}, use_decimal=True)
+    def edit(self, resource: dict[str, Any], *, source: str = "clinician", **more: Any) -> dict[str, Any]:
+        """A clinician's own change in the EHR (`more`: by, system, at); returns the new version."""
+        content = simplejson.dumps({"resource": resource, "source": source, **more}, use_decimal=True)
         found: dict[str, Any] = self._admin("POST", "edit", content=content).json()
         return found
 
@@ -127,6 +127,14 @@ class RunningSandbox:
     def register(self, client: dict[str, Any]) -> None:
         """Register an OAuth client: client_id, jwks, scopes, claims, audiences."""
         self._admin("POST", "clients", json=client)
+
+    def register_person(self, person: dict[str, Any]) -> None:
+        """Let somebody log in: sub, name, roles, tenant, fhirUser."""
+        self._admin("POST", "people", json=person)
+
+    def register_web_client(self, client: dict[str, Any]) -> None:
+        """Register what people log in to: client_id, client_secret, redirect_uris, post_logout_redirect_uris."""
+        self._admin("POST", "web-clients", json=client)
 
     def wait_until_up(self, seconds: float = START_S) -> None:
         """Wait until requests are answered, e.g. after SIGCONT."""

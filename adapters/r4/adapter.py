@@ -17,8 +17,9 @@ from adapters.r4.fields import Field
 from adapters.r4.marks import add_mark, search_by
 from adapters.r4.normalisation import Normalisation, unexplained
 from adapters.r4.operation_outcome import json_object
-from adapters.r4.projection import differing, elements, project, written
-from adapters.r4.target import Precondition, check_precondition, require_target
+from adapters.r4.projection import FRAME, differing, elements, project, written
+from adapters.r4.status_order import check_forward, check_not_in_error
+from adapters.r4.target import Now, Precondition, check_precondition, require_target
 from adapters.r4.validity import check_valid
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
@@ -31,7 +32,7 @@ from canonical.capabilities import (
     PreconditionKind,
     Way,
     Write,
-    within_contract,
+    support_within,
 )
 from canonical.command import Command
 from canonical.compound import part_urn
@@ -95,7 +96,7 @@ class R4Adapter:
     def _check_taken(self, command: Command, site: Site) -> None:
         """Pass only what this EHR takes on this connection; the reason is the one that the adapter declares."""
         action = command.envelope.action
-        support = within_contract(self.capabilities, site.options).support(action.type, action.operation)
+        support = support_within(self.capabilities, site.options, action.type, action.operation)
         if support.way in {Way.REFUSED, Way.FALLBACK}:
             raise UnsupportedActionError(f"this EHR cannot express {action.type}.{action.operation}: {support.why}")
 
@@ -122,6 +123,8 @@ class R4Adapter:
             before = require_target(
                 command, current, resource_type=self._target_type(command, handler), base_url=site.base_url
             )
+            if not handler.creates:
+                check_not_in_error(before, takes_back_too=command.rule.takes_back)
         change = change_of(command, site, before, **more)
         build = self._create if handler.creates else self._update
         entailed = handler.entails(change) if handler.entails is not None else ()
@@ -184,11 +187,21 @@ class R4Adapter:
         return self._changed(resource, before, mark, if_match=version, rebased=rebased, patches=handler.patches)
 
     def _precondition(self, command: Command, handler: Handler, change: Change, current: Fetched) -> Precondition:
-        projection = self.project(change.current or {}, change.site)
         kind = PreconditionKind.IF_MATCH
         if not handler.creates:
             kind = self._write(handler.resource_type, handler.interaction).precondition
-        return check_precondition(command, current, projection, kind=kind, site=change.site)
+        return check_precondition(command, current, self._now(command, change), kind=kind, site=change.site)
+
+    def _now(self, command: Command, change: Change) -> Now:
+        entry, target = change.current or {}, command.envelope.target
+        view = self.views.get(str(entry.get("resourceType")))
+        return Now(
+            projection=self.project(entry, change.site),
+            seen=self.as_seen(target.seen or {}, entry, change.site) if target else {},
+            content=change.content,
+            known=frozenset(item.name for item in view.fields) | FRAME if view else FRAME,
+            is_ours=bool(attribution.marks_in(entry, change.site)),
+        )
 
     def _revise(self, command: Command, revision: Revision, site: Site, at: int) -> Operation:
         """Plan a change that a command entails, on the version in which it was read for it."""
@@ -217,6 +230,7 @@ class R4Adapter:
             raise UnsupportedActionError(f"what this EHR calls an update takes a {resource['resourceType']} back")
         if self.capabilities.finds_by_mark:
             add_mark(resource, mark)
+        check_forward(before, resource)
         check_valid(resource, before=before)
         return Operation(
             interaction=interaction,
@@ -330,26 +344,24 @@ class R4Adapter:
             return base
         now = self.project(stored, site)
         moved = [name for name, value in base.items() if value is not None and name in now and value != now[name]]
-        return base | {name: now[name] for name in moved if self.is_known_change(name, seen[name], stored, site)}
+        return base | {name: now[name] for name in moved if self._is_only_form(name, seen[name], stored, site)}
 
-    def is_known_change(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
-        """Whether field ``name`` of ``stored`` is what this EHR is known to make of ``value``."""
-        sent = self._with_field(name, value, stored)
-        return sent is not None and not unexplained({name}, sent, stored, self.normalisations)
-
-    def _with_field(self, name: str, value: Any, stored: Resource) -> Resource | None:
-        """Return a resource that says ``value`` in the one field, ``None`` where that cannot be said."""
+    def _is_only_form(self, name: str, value: Any, stored: Resource, site: Site) -> bool:
         view = self.views.get(str(stored.get("resourceType")))
         field_ = next((item for item in view.fields if item.name == name), None) if view else None
         if field_ is None:
-            return None
-        resource: Resource = {"resourceType": stored["resourceType"]}
+            return False
+        sent: Resource = {"resourceType": stored["resourceType"]}
         try:
-            field_.write(resource, value)
-        except (AttributeError, KeyError, TypeError, ValueError):
+            field_.write(sent, value)
+            return self.is_known_change(name, sent, stored, site)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             # What an app says its author saw is checked by no schema: if it is no such value, it is no known change of it.
-            return None
-        return resource
+            return False
+
+    def is_known_change(self, name: str, sent: Resource, stored: Resource, site: Site) -> bool:
+        """Whether ``stored`` is in field ``name``, which alone ``sent`` states, what this EHR is known to make of it."""
+        return not unexplained({name}, sent, stored, self.normalisations)
 
     def history_query(self, reference: str, site: Site) -> Request | None:
         return attribution.history_request(reference) if self.capabilities.attribution.history else None

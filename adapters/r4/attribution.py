@@ -23,7 +23,7 @@ from canonical.ports import Resource
 #: Options of a connection: the URIs of ``meta.source`` in words, and under which references or identifiers
 #: (``system|value``) the EHR names this service as an agent.
 SYSTEMS, ACTS_AS = "systems", "acts_as"
-#: What stands for a name where there is none. Source: canvas-medical/documentation, ``collections/_api/provenance.md``.
+#: What EHRs write in place of a name; the first is in the documented example of one of them.
 _NO_NAME = frozenset({"", "not available", "unavailable", "unknown", "unspecified", "n/a", "none"})
 #: Agents that are no persons.
 _SYSTEMS = ("Device/", "Organization/")
@@ -182,10 +182,14 @@ def system_of(resource: Resource | None, site: Site) -> str | None:
     What follows ``#`` names a request, not a system.
     """
     stated = _meta(resource or {}).get("source")
-    uri = stated.partition("#")[0] if isinstance(stated, str) else ""
+    return system_words(stated.partition("#")[0], site) if isinstance(stated, str) else None
+
+
+def system_words(name: str | None, site: Site) -> str | None:
+    """Return the connection's words for a system, else its name as it stands."""
     words = site.options.get(SYSTEMS)
-    named = words.get(uri) if isinstance(words, Mapping) else None
-    return str(named or uri) or None
+    named = words.get(name) if isinstance(words, Mapping) else None
+    return str(named or name or "") or None
 
 
 def marks_in(resource: Resource | None, site: Site) -> frozenset[tuple[str, str]]:

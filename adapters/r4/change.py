@@ -78,7 +78,7 @@ class Handler:
 
 def change_of(command: Command, site: Site, current: Resource | None, **more: Any) -> Change:
     """Return ``command`` as its mapping sees it; ``more`` are further members of :class:`Change`."""
-    envelope = exact_json.parse(exact_json.dumps(command.envelope.as_json()))
+    envelope = exact_json.parse(command.envelope.as_text())
     action = envelope["action"]
     return Change(
         operation=action["operation"],
@@ -122,6 +122,9 @@ def copy_of_current(change: Change) -> Resource:
     narrative = resource.get("text")
     if isinstance(narrative, Mapping) and narrative.get("status") in {"generated", "extensions"}:
         put(resource, "text", None)
+    if "source" in resource.get("meta", {}):
+        # Through which system the version before came is not true of this one.
+        put(resource, "meta", {name: item for name, item in resource["meta"].items() if name != "source"} or None)
     if change.security:
         meta = dict(resource.get("meta", {}))
         labels = list(meta.get("security", []))

@@ -6,7 +6,6 @@ ServiceRequest (prr-1) and List (lst-1, lst-2), with their required value sets.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -55,9 +54,8 @@ CONCEPTS: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 
 
-def is_bound(path: str, value: Any) -> bool:
-    """Whether ``value`` at ``path`` (``Type.element[0].inner``) is of the required value set there, if there is one."""
-    place = re.sub(r"\[\d+\]", "", path)
+def is_bound(place: str, value: Any) -> bool:
+    """Whether ``value`` at ``place`` (``Type.element.inner``, no positions) is of the required value set there, if any."""
     if place in CODES:
         stated = value if isinstance(value, list) else [value]
         return all(isinstance(code, str) and code in CODES[place] for code in stated)

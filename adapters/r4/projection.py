@@ -16,6 +16,8 @@ from canonical.ports import Projection, Resource
 
 #: canonical name → element, for what every action has.
 _FRAME: Mapping[str, str] = {"status": "status", "modifierExtension": "modifierExtension"}
+#: The fields that every entry can have.
+FRAME = frozenset({*_FRAME, SUBJECT, "encounter", "securityLabel"})
 #: Elements an EHR keeps for itself: versions, its own text, its ids.
 _OF_THE_EHR = frozenset({"resourceType", "id", "meta", "text"})
 #: Lists to which an EHR may add; what was sent must be among them.
@@ -40,7 +42,7 @@ def _said(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Pro
 def written(resource: Resource, fields: Sequence[Field], *, encounter: str) -> Projection:
     """Return what :func:`project` does with nothing brought into another form: displays, and elements that have no field too."""
     stated = _said(resource, fields, encounter=encounter)
-    return {name: item for name, item in (resource | stated).items() if item is not None}
+    return {name: item for name, item in (resource | stated).items() if item not in (None, [], {})}
 
 
 def _at(resource: Resource, path: str) -> Any:

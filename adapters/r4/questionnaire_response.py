@@ -101,14 +101,14 @@ def record(change: Change) -> Resource:
 def correct(change: Change) -> Resource:
     """Build the target with the corrected answers; an unfinished one is finished by ``partial`` being false.
 
-    Raises :class:`NeedsPersonError` ``status_ended`` or ``other_questionnaire``: send nothing.
+    Raises :class:`NeedsPersonError` ``status_ended``, ``status_backwards`` or ``other_questionnaire``: send nothing.
     """
     refuse_besides(change, TAKES["correct"])
     resource = _target(change, frozenset(CORRECTED))
     before, partial = resource["status"], change.content.get("partial")
     if partial is True and before != PARTIAL:
         raise NeedsPersonError(
-            "status_ended", "The answers are complete in the chart, and do not become partial again."
+            "status_backwards", "The answers are complete in the chart, and do not become partial again."
         )
     kept = {"partial", "questionnaire"}
     write_fields(resource, FIELDS, {name: value for name, value in change.content.items() if name not in kept})

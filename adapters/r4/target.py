@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.r4.comparable import comparable
+from adapters.r4.arrival import check_not_overtaken
 from adapters.r4.patients import patient_reference
 from adapters.site import Site
 from canonical.capabilities import PreconditionKind
 from canonical.command import Command
-from canonical.envelope import Target
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
 from canonical.ports import Fetched, Projection, Resource
 
@@ -64,51 +63,84 @@ def _check_ours(resource: Resource) -> None:
         raise NeedsPersonError("not_ours_to_change", "The target is a prescriber's order.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """The target as it is now.
+
+    ``projection`` is it in canonical words, ``seen`` what the author saw in the same form, ``content`` what the command says
+    (canonical fields as JSON), ``known`` the fields that such an entry can have, ``is_ours``: it carries a mark of this service.
+    """
+
+    projection: Projection
+    seen: Projection
+    content: Mapping[str, Any]
+    known: frozenset[str]
+    is_ours: bool = False
+
+    @property
+    def is_as_seen(self) -> bool:
+        """Whether the chart equals every canonical field that the author had on the screen; an unknown field does not.
+
+        A field seen to be empty (``None``) is as it was while the chart says nothing in it.
+        """
+        return bool(self.seen) and all(self._is(name, value) for name, value in self.seen.items())
+
+    def _is(self, name: str, value: Any) -> bool:
+        if name not in self.projection:
+            return value is None and name in self.known
+        return bool(value == self.projection[name])
+
+
 def check_precondition(
-    command: Command, current: Fetched, projection: Projection, *, kind: PreconditionKind, site: Site
+    command: Command, current: Fetched, now: Now, *, kind: PreconditionKind, site: Site
 ) -> Precondition:
     """Return the version to send, if the chart is as the author saw it.
 
-    ``projection`` is the target in canonical words, ``kind`` the guard that the EHR has for this verb. Raises
-    :class:`TargetMovedError`: send nothing, it is a conflict; and
-    :class:`NeedsPersonError` ``unversioned_target`` where the EHR states no version to guard the write with.
+    ``kind`` is the guard that the EHR has for this verb. Raises :class:`TargetMovedError`: send nothing, it is a conflict; and
+    :class:`NeedsPersonError` ``unversioned_target`` where the EHR states no version to guard the write with,
+    ``newer_applied`` where what moved it is a later command of ours.
     """
-    version, target, base_url = current.version, command.envelope.target, site.base_url
+    version, target = current.version, command.envelope.target
     if kind in {PreconditionKind.READ_COMPARE, PreconditionKind.NONE}:
-        return _unguarded(target, projection, site)
+        return _unguarded(command, now, site)
     if version is None:
         raise NeedsPersonError(
             "unversioned_target", "The EHR states no version of the target, so no edit could be noticed."
         )
     if target is not None and target.version_id == version:
-        return _seen_version(target, version, projection, base_url)
+        return _seen_version(version, now)
     # Only this subject's own earlier commands made it, so it is no edit by somebody else; whoever fills ``known_versions``
     # answers for that. Their author's screen is older than the chart then, and is not compared.
     if version in command.known_versions:
+        _check_order(command, now)
         return Precondition(version=version)
-    if target is None or target.version_id is not None:
-        raise TargetMovedError("The target has another version than its author saw.")
-    if not target.seen or not is_as_seen(target.seen, projection, base_url=base_url):
-        raise TargetMovedError("The target is not as its author saw it.")
+    if target is None or target.version_id is not None or not now.is_as_seen:
+        raise _moved(command, now, "The target is not as its author saw it.")
     return Precondition(version=version, rebased=True)
 
 
-def _unguarded(target: Target | None, projection: Projection, site: Site) -> Precondition:
+def _unguarded(command: Command, now: Now, site: Site) -> Precondition:
     """Compare what the author saw just before writing; an edit in the moment after cannot be prevented, only found."""
     if site.options.get(ACCEPTS_WINDOW) is not True:
         raise NeedsPersonError("no_precondition", "The EHR has no guard against an edit in the moment of writing.")
-    if target is None or not target.seen or not is_as_seen(target.seen, projection, base_url=site.base_url):
-        raise TargetMovedError("The target is not as its author saw it.")
+    if not now.is_as_seen:
+        raise _moved(command, now, "The target is not as its author saw it.")
     return Precondition(version=None, rebased=True)
 
 
-def _seen_version(target: Target, version: str, projection: Projection, base_url: str) -> Precondition:
-    if target.seen and not is_as_seen(target.seen, projection, base_url=base_url):
+def _seen_version(version: str, now: Now) -> Precondition:
+    if now.seen and not now.is_as_seen:
         # The app shows its users something else than the chart says: its author decided on another picture.
         raise TargetMovedError("The target says something else than its author saw, under the same version.")
     return Precondition(version=version)
 
 
-def is_as_seen(seen: Mapping[str, Any], projection: Projection, *, base_url: str) -> bool:
-    """Whether the chart equals every canonical field that the author had on the screen; an unknown field does not."""
-    return all(name in projection and comparable(value, base_url) == projection[name] for name, value in seen.items())
+def _moved(command: Command, now: Now, message: str) -> TargetMovedError:
+    """Return the conflict; raises :class:`NeedsPersonError` ``newer_applied`` where a later write of ours is what moved it."""
+    if now.is_ours:
+        _check_order(command, now)
+    return TargetMovedError(message)
+
+
+def _check_order(command: Command, now: Now) -> None:
+    check_not_overtaken((command.target_reference or "").partition("/")[0], now.content, now.projection)

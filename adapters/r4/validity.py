@@ -86,18 +86,30 @@ def _path(name: str, location: tuple[int | str, ...]) -> str:
 def _bindings(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
     if "status" in resource and resource["status"] not in STATUS.get(name, frozenset()):
         yield f"{name}.status: code-invalid"
-    yield from _bound(name, resource)
+    yield from _bound(name, name, resource)
 
 
-def _bound(path: str, element: Any) -> Iterator[str]:
-    if isinstance(element, Mapping):
-        for name, item in element.items():
-            here = f"{path}.{name}"
-            codes = item if isinstance(item, list) else [item]
-            is_wrong = name in BOUND and not all(code in BOUND[name] for code in codes)
-            if is_wrong or not is_bound(here, item):
-                yield f"{here}: code-invalid"
-            yield from _bound(here, item)
-    elif isinstance(element, list):
-        for index, item in enumerate(element):
-            yield from _bound(f"{path}[{index}]", item)
+def _bound(path: str, place: str, element: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong below ``path`` (``Type.element[0]``), which without its positions is ``place``."""
+    for name, item in element.items():
+        here, there = f"{path}.{name}", f"{place}.{name}"
+        if not (_is_code_of(name, item) and is_bound(there, item)):
+            yield f"{here}: code-invalid"
+        if isinstance(item, list):
+            yield from _bound_in(here, there, item)
+        elif isinstance(item, Mapping):
+            yield from _bound(here, there, item)
+
+
+def _bound_in(path: str, place: str, items: list[Any]) -> Iterator[str]:
+    for index, item in enumerate(items):
+        if isinstance(item, Mapping):
+            yield from _bound(f"{path}[{index}]", place, item)
+        elif isinstance(item, list):
+            yield from _bound_in(f"{path}[{index}]", place, item)
+
+
+def _is_code_of(name: str, value: Any) -> bool:
+    if name not in BOUND:
+        return True
+    return all(code in BOUND[name] for code in (value if isinstance(value, list) else [value]))

@@ -13,13 +13,12 @@ from canonical import exact_json
 from canonical.case_kinds import case_kind, case_kinds
 from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision
 from canonical.case_views import CasePage, QueuePage, QueueQuery
-from canonical.events import move
-from canonical.lifecycle import State, Trigger
+from canonical.lifecycle import State
 from canonical.plain_times import moment_in_words
 from canonical.policy import PolicySet
 from canonical.restricted import is_restricted
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
-from canonical.reviewer import Pool, Reviewer, Right
+from canonical.reviewer import Reviewer, Right
 from canonical.status import STATUS_OF, explain
 from reconcile.review.bulk import check_bulk, why_not_in_bulk
 from reconcile.review.choices import choices
@@ -34,9 +33,10 @@ from reconcile.review.deciding import (
 )
 from reconcile.review.judging import verdict_of
 from reconcile.review.look import ChartReader, Look
-from reconcile.review.page import field_rows, first_of, proposal_of, question_of, waiting_of
+from reconcile.review.machine import close_if_answered
+from reconcile.review.page import answers_of, field_rows, first_of, proposal_of, question_of, waiting_of
 from reconcile.review.permissions import ADMINISTRATIVE, Permissions
-from reconcile.review.rows import headline, row_of
+from reconcile.review.rows import row_of, shown_of
 from reconcile.review.surroundings import Surroundings
 from tasks.hints import Hints
 
@@ -73,7 +73,7 @@ class CaseDesk:
     hints: Hints
 
     def queue(self, reviewer: Reviewer, query: QueueQuery) -> QueuePage:
-        _require(reviewer, Right.SEE_ROWS)
+        require(reviewer, Right.SEE_ROWS)
         page, names = self.cases.page(reviewer, query), self.ehr_names(reviewer.tenant)
         return QueuePage(
             rows=tuple(row_of(case, reviewer, names, not_in_bulk=why_not_in_bulk(case)) for case in page.cases),
@@ -87,7 +87,7 @@ class CaseDesk:
 
     def open(self, reviewer: Reviewer, case_id: int, *, break_glass: str = "") -> CasePage:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.SEE_CONTENT)
+        require(reviewer, Right.SEE_CONTENT)
         if not case.is_open:
             return self._over(reviewer, case)
         if not self._may_look(reviewer, case, break_glass.strip()):
@@ -103,7 +103,7 @@ class CaseDesk:
 
     def claim(self, reviewer: Reviewer, case_id: int) -> CasePage:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.DECIDE)
+        require(reviewer, Right.DECIDE)
         if not self.cases.claim(case, reviewer, self.policies.queue.claim):
             raise refusal_of(Resolved.CLAIMED if case.is_open else Resolved.DECIDED_BEFORE)
         return self.open(reviewer, case_id)
@@ -113,7 +113,7 @@ class CaseDesk:
 
     def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
         case = self._case(reviewer, case_id)
-        _require(reviewer, Right.SEE_CONTENT)
+        require(reviewer, Right.SEE_CONTENT)
         seen = check_view(self.cases, reviewer, case, decision.view)
         if not case.is_open:
             raise refusal_of(Resolved.DECIDED_BEFORE)
@@ -133,7 +133,7 @@ class CaseDesk:
         return self._carry_out(resolution, look)
 
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
-        _require(reviewer, Right.BULK)
+        require(reviewer, Right.BULK)
         cases = [self._case(reviewer, case_id) for case_id in case_ids]
         check_bulk(cases, verb)
         results: dict[int, str] = {}
@@ -190,21 +190,7 @@ class CaseDesk:
         return said_of(resolution)
 
     def _answered(self, case: StoredCase, look: Look) -> bool:
-        """Close a case whose question the chart has answered by now; nothing is sent, and the reason says so."""
-        if case.state is not State.CONFLICTED or not look.is_answered:
-            return False
-        resolution = Resolution(
-            case=case,
-            reviewer=_machine(case.tenant),
-            verb="moot",
-            view_id=None,
-            reason="already-in-chart",
-            base_version=look.version,
-            policy_version=self.policies.version,
-            move=move(State.CONFLICTED, Trigger.REPLACED, "already-in-chart"),
-            expected_seq=look.command.event_seq,
-        )
-        return self.cases.resolve(resolution) is Resolved.DONE
+        return close_if_answered(self.cases, case, look, self.policies)
 
     def _situation(self, reviewer: Reviewer, case: StoredCase, look: Look) -> Situation:
         verdict = verdict_of(look, self.policies, authenticated=case.author_assurance == "authenticated")
@@ -225,18 +211,12 @@ class CaseDesk:
         return (last if holds else None), tuple(item.person for item in made)
 
     def _shown(self, reviewer: Reviewer, case: StoredCase, look: Look, *, is_round: bool) -> UUID:
-        content = {
-            "headline": headline(look),
-            "chart": dict(look.said) if look.current is not None else None,
-            "proposed": dict(look.proposed),
-            "stop": look.stop[0] if look.stop is not None else None,
-        }
         return self.cases.add_view(
             case,
             shown_to=reviewer.actor,
             chart_digest=look.chart_digest,
             base_version=look.version,
-            content=content,
+            content=shown_of(look),
             is_round=is_round,
         )
 
@@ -269,6 +249,7 @@ class CaseDesk:
             round=rounds,
             round_limit=limit,
             claimed_by_me=case.claimed_by == reviewer.actor and not case.is_claimed_by_another(reviewer.actor),
+            answers=answers_of(self.cases.decisions(case), zone),
             needs_second=first_of(situation.first, look, zone) if situation.first is not None else "",
             read_at=moment_in_words(look.read_at, zone) if look.is_readable else "",
         )
@@ -292,6 +273,11 @@ class CaseDesk:
 def _closed(case: StoredCase, when: str) -> str:
     if case.closed_reason == "moot":
         return f"Closed by itself at {when}: the chart says already what was proposed. Nothing was sent."
+    if case.closed_reason == "merged":
+        return (
+            f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays. "
+            f"{STATUS_OF[case.state].value}"
+        )
     return f"Decided at {when}: {(case.closed_reason or '').replace('_', ' ')}. {STATUS_OF[case.state].value}"
 
 
@@ -310,13 +296,9 @@ def _ids(case: StoredCase, look: Look) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _require(reviewer: Reviewer, right: Right) -> None:
+def require(reviewer: Reviewer, right: Right) -> None:
+    """Pass only whoever holds ``right``; raises ``ReviewError`` ``not-permitted``."""
     if not reviewer.may(right):
         raise ReviewError(
             "not-permitted", "You have no right to see or do this. Ask whoever keeps the list of reviewers."
         )
-
-
-def _machine(tenant: str) -> Reviewer:
-    """Return who closes a case that nobody has to decide any more."""
-    return Reviewer(tenant=tenant, issuer="", subject="conflict-engine", name="the machine", pools=frozenset(Pool))

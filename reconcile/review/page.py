@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
 from canonical import exact_json
+from canonical.asking import ANSWER_WORDS, AUTHOR_STAGE, Answer
 from canonical.case_kinds import MOST_SEVERE, SEVERITY_DEFAULT, case_kind
 from canonical.case_store import StoredCase, StoredDecision, WaitingRow
 from canonical.case_views import Banner, ChartChange, ContextEntry, FieldRow, Proposal, WaitingCommand
@@ -15,6 +16,7 @@ from canonical.envelope import Envelope
 from canonical.plain_times import moment_in_words
 from canonical.plain_values import words
 from canonical.policy import ActionPolicy, Direction
+from canonical.review_desk import Verb
 from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
@@ -156,6 +158,22 @@ def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:
     said = [f"{words(name)}: {_picked(name, item, look)}" for name, item in told.get("fields", {}).items()]
     when = moment_in_words(decision.at, zone)
     return f"{decision.person_name} decided at {when}: {words(decision.verb)}. {'; '.join(said)}".strip()
+
+
+def answers_of(decisions: Iterable[StoredDecision], zone: tzinfo) -> tuple[str, ...]:
+    """Return what an author was asked and what they said, a sentence each, oldest first."""
+    return tuple(_said(item, zone) for item in decisions if item.verb == Verb.ASK_AUTHOR or item.stage == AUTHOR_STAGE)
+
+
+def _said(item: StoredDecision, zone: tzinfo) -> str:
+    told = exact_json.parse(item.content) if item.content is not None else {}
+    text, when = f" “{told['text']}”" if told.get("text") else "", moment_in_words(item.at, zone)
+    if item.stage != AUTHOR_STAGE:
+        return f"{item.person_name} asked the author at {when}:{text}"
+    answer = Answer(item.reason)
+    if answer is Answer.NONE:
+        return f"At {when}: {ANSWER_WORDS[answer]}."
+    return f"{item.person_name} answered for the author at {when}: {ANSWER_WORDS[answer]}.{text}"
 
 
 def _picked(name: str, item: Mapping[str, object], look: Look) -> str:

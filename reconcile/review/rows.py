@@ -41,7 +41,7 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
         pool=case.pool,
         opened_at=case.opened_at,
         due_at=case.due_at,
-        is_overdue=case.is_open and case.due_at < case.now,
+        is_overdue=case.is_overdue,
         patient=patient_of(envelope) if envelope is not None else None,
         headline=(case.headline or _headline(envelope)) if envelope is not None else None,
         action=f"{words(case.action_type)}: {words(case.operation)}",
@@ -88,6 +88,16 @@ def headline(look: Look) -> str:
     seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
     moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
     return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
+
+
+def shown_of(look: Look) -> dict[str, Any]:
+    """Return what is kept of a look that somebody had: JSON, with clinical content."""
+    return {
+        "headline": headline(look),
+        "chart": dict(look.said) if look.current is not None else None,
+        "proposed": dict(look.proposed),
+        "stop": look.stop[0] if look.stop is not None else None,
+    }
 
 
 def _short(text: str) -> str:

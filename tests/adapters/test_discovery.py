@@ -6,6 +6,7 @@ import pytest
 from adapters import adapters, collect, open_ehr
 from adapters.fhir_r4 import ADAPTER
 from canonical.action import action_specs
+from canonical.capabilities import support_within, within_contract
 from canonical.errors import ConfigurationError
 from canonical.ports import Surrounding
 from tests.adapters.chart import opened, settings
@@ -57,6 +58,16 @@ def test_adapter_declares_exactly_what_it_can_build(key: str) -> None:
     known = {(spec.type, operation) for spec in action_specs().values() for operation in spec.operations}
     assert adapter.capabilities.actions <= known
     assert adapter.mapping_version
+
+
+@pytest.mark.parametrize("key", sorted(adapters()))
+@pytest.mark.parametrize("agreed", [True, False])
+def test_one_operation_is_taken_as_the_whole_contract_says(key: str, *, agreed: bool) -> None:
+    declared = adapters()[key].capabilities
+    options = {write.flag: agreed for write in declared.writes.values() if write.flag}
+    contract = within_contract(declared, options)
+    for action, operation in [*declared.supports, ("CareTask", "no such operation")]:
+        assert support_within(declared, options, action, operation) == contract.support(action, operation)
 
 
 def test_standard_ehr_expresses_every_operation_of_every_action() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.ucum import NotUnderstoodError
+from adapters.ucum import NotUnderstoodError, unit
 from adapters.units import NotConvertibleError, commensurable, convert, exactly, is_rounding, is_ucum, near
 from canonical import ranges
 from canonical.errors import UnsupportedActionError
@@ -98,6 +98,13 @@ def test_the_thresholds_of_vital_signs_reckon_with_the_same_factors() -> None:
 def test_there_and_back_is_where_it_began(value: Decimal, pair: tuple[str, str]) -> None:
     stated, wanted = pair
     assert exactly(exactly(value, stated, wanted), wanted, stated) == Fraction(value)
+
+
+@given(values, pairs)
+def test_a_conversion_is_that_of_the_library_of_units(value: Decimal, pair: tuple[str, str]) -> None:
+    stated, wanted = map(unit, pair)
+    moved = stated.of(Fraction(value)).to(wanted.size.units).magnitude
+    assert exactly(value, *pair) == Fraction(moved) / Fraction(wanted.size.magnitude)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1E+999999999", "1E-999999999", "0E+999999999"])

@@ -54,7 +54,11 @@ def test_a_process_is_alive_though_every_thread_waits_for_the_database(
 def test_ready_needs_the_database_and_only_likes_redis(
     reception: Reception, valkey_server: ValkeyServer, postgres_server: PostgresServer
 ) -> None:
-    assert open_(reception, "/readyz").json() == {"status": "ready", "checks": {"database": "ok", "redis": "ok"}}
+    assert open_(reception, "/readyz").json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "redis": "ok"},
+        "reviewPages": "not-set-up",
+    }
     valkey_server.kill()
     degraded = open_(reception, "/readyz")
     assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
@@ -105,11 +109,43 @@ def test_metrics_come_from_the_database(reception: Reception) -> None:
     assert found[key("writeback_callbacks_due")] == 1
     assert found[key("writeback_refused_last_hour", door="http", code="invalid-field")] == 1
     assert found[key("writeback_cases_open", kind="awaiting_approval")] == 1
+    assert 0 < found[key("writeback_cases_oldest_seconds", severity="3")] < 300
+    assert found[key("writeback_cases_oldest_seconds", severity="1")] == 0
     assert found[key("writeback_connections_closed")] == 1
     assert 90 <= found[key("writeback_sweep_age_seconds", sweep="due")] < 300
     assert found[key("writeback_oldest_seconds", what="unknown")] >= 0
     for secret in ("Lopez", "Patient/p1", "north", first):
         assert secret not in answer.text
+
+
+def test_metrics_tell_what_reviewers_decided_and_what_came_back(reception: Reception) -> None:
+    commands = [reception.post(envelope_json(ai={"model": "scribe-2"})).json()["id"] for _ in range(3)]
+    first, second, third = commands
+    reception.rows("UPDATE cases SET rounds = 1 WHERE command_id = %(id)s", id=first)
+    reception.rows("UPDATE cases SET closed_at = clock_timestamp() WHERE command_id = %(id)s", id=second)
+    reception.rows(
+        "INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity) "
+        "SELECT tenant, command_id, connection_id, action_type, kind, pool, severity FROM cases WHERE command_id = %(id)s",
+        id=second,
+    )
+    reception.rows(
+        "INSERT INTO decisions (tenant, case_id, command_id, verb, stage, person, person_name, licences, reason, "
+        "policy_version) SELECT k.tenant, k.id, k.command_id, v, 'final', 'person:a', 'A', '{}', '', 'p' "
+        "FROM cases k, unnest('{approve,reject}'::text[]) v WHERE k.command_id = %(id)s",
+        id=third,
+    )
+    reception.rows(
+        "INSERT INTO decisions (tenant, case_id, command_id, verb, stage, person, person_name, licences, reason, "
+        "policy_version) SELECT k.tenant, k.id, k.command_id, 'approve', 'final', 'person:a', 'A', '{}', '', 'p' "
+        "FROM cases k WHERE k.command_id = %(id)s",
+        id=first,
+    )
+    answer = open_(reception, "/metrics")
+    found = samples(answer.text)
+    assert found[key("writeback_decisions", verb="approve")] == 2
+    assert found[key("writeback_decisions", verb="reject")] == 1
+    assert found[key("writeback_cases_reopened_last_day")] == 2
+    assert "person:a" not in answer.text
 
 
 def test_the_oldest_command_that_is_due_has_an_age(reception: Reception) -> None:

@@ -7,6 +7,7 @@ import pytest
 from api.problems import PROBLEMS, Problem, problem_of
 from canonical.admission import BusyError
 from canonical.errors import FieldError, IllegalTransitionError, RefusedError, StoreUnavailableError
+from canonical.review_desk import REFUSALS, ReviewError
 from tasks.receive import ReceiptLostError
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,17 @@ def test_every_refusal_that_a_door_can_raise_has_its_row() -> None:
     codes = {code for file in files for code in raised.findall(file.read_text(encoding="utf-8"))}
     assert len(codes) > 15
     assert codes <= set(PROBLEMS), codes - set(PROBLEMS)
+
+
+def test_every_refusal_of_the_review_desk_has_its_row() -> None:
+    assert set(PROBLEMS) >= REFUSALS
+
+
+def test_a_refused_decision_keeps_its_sentence_and_says_when_an_ehr_is_worth_another_look() -> None:
+    stale = problem_of(ReviewError("stale-view", "It moved."))
+    assert (stale.kind.status, str(stale), stale.retry_after) == (409, "It moved.", None)
+    unread = problem_of(ReviewError("chart-unreadable", "It does not answer."))
+    assert (unread.kind.status, unread.retry_after_s) == (503, 10)
 
 
 @pytest.mark.parametrize("code", sorted(PROBLEMS))

@@ -91,6 +91,8 @@ MALFORMED = {
     "integer beyond conversion": f'{{"a":{"9" * 5000}}}',
     "lists beyond recursion": "[" * 100_000,
     "deeper than any resource": "[" * 61 + "]" * 61 + "",
+    "lists and objects too deep": '[{"a":' * 31 + "1" + "}]" * 31,
+    "a control character that is spelled out, among much else": "[" + "[]," * 70 + '"\\u0001"]',
     "objects too deep": '{"a":' * 61 + "1" + "}" * 61,
 }
 
@@ -110,6 +112,11 @@ def test_the_refusal_says_where_and_never_what() -> None:
 
 def test_the_deepest_that_is_accepted() -> None:
     raw = "[" * exact_json.DEPTH_LIMIT + "]" * exact_json.DEPTH_LIMIT
+    assert exact_json.dumps(exact_json.parse(raw)) == raw
+
+
+def test_what_is_many_but_not_deep_is_accepted() -> None:
+    raw = "[" + ",".join(["[{}]"] * exact_json.DEPTH_LIMIT) + "]"
     assert exact_json.dumps(exact_json.parse(raw)) == raw
 
 

@@ -27,6 +27,7 @@ ANSWERS: list[tuple[Outcome, State, Trigger, str | None, bool]] = [
     (Outcome.PENDING_REMOTE, State.PENDING_REMOTE, Trigger.ANSWERED_PENDING, None, False),
     (Outcome.CONFLICT, State.CONFLICTED, Trigger.ANSWERED_CONFLICT, "conflict", False),
     (Outcome.GONE, State.IN_REVIEW, Trigger.ANSWERED_REFUSED, "gone", False),
+    (Outcome.MERGED, State.IN_REVIEW, Trigger.ANSWERED_REFUSED, "merged_patient", False),
     (Outcome.REJECTED_PAYLOAD, State.IN_REVIEW, Trigger.ANSWERED_REFUSED, "rejected_payload", False),
     (Outcome.REJECTED_SITE_CONFIG, State.IN_REVIEW, Trigger.ANSWERED_REFUSED, "rejected_site_config", False),
     (Outcome.NOT_SUPPORTED, State.IN_REVIEW, Trigger.ANSWERED_REFUSED, "not_supported", False),

@@ -4,11 +4,17 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from api.review.login_setup import read_client_secret
 from canonical.ports import Timings
 from canonical.principal import Principal
-from cli.sandbox_site import APPS, SERVICE, SandboxSite
+from cli.sandbox_site import APPS, PEOPLE, REVIEW, SERVICE, SandboxSite
 from config.connections import read_connections
+from config.environment import read_settings
+from config.people_policy import read_people_policy
 from sandbox.clients import clients_of_file
+from sandbox.people import staff_of_file
 from tasks.registered_apps import read_registered_apps
 from tasks.token_cache import read_token_keys
 
@@ -57,3 +63,37 @@ def test_the_key_that_seals_tokens_is_for_nobody_else_and_stays_the_same(tmp_pat
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert read_token_keys(Path(prepared(tmp_path).environment["WRITEBACK_TOKEN_KEY_FILE"])) is not None
     assert file.read_bytes() == key
+
+
+def test_everybody_who_can_log_in_has_a_role_that_means_something(tmp_path: Path) -> None:
+    staff, roles = staff_of_file(prepared(tmp_path).people_file), read_people_policy()
+    assert {person.sub for person in staff.people} == set(PEOPLE)
+    who = {
+        person.sub: roles.of_claims(person.claims(), issuer="i", tenant_claim="tenant", user_claim="fhirUser")
+        for person in staff.people
+    }
+    assert all(reviewer.rights and reviewer.tenant == "north" and reviewer.fhir_user for reviewer in who.values())
+    assert sorted(licence for reviewer in who.values() for licence in reviewer.licences) == [
+        *("nurse", "operations", "pharmacist", "pharmacist", "prescriber"),
+    ]
+
+
+def test_service_and_sandbox_agree_on_the_review_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = prepared(tmp_path)
+    for name, value in site.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    (client,) = staff_of_file(site.people_file).web_clients
+    assert (client.client_id, settings.review_client_id) == (REVIEW, REVIEW)
+    assert client.client_secret == read_client_secret(settings.review_client_secret_file)
+    assert client.redirect_uris == (f"{settings.review_url}/review/callback",)
+    assert str(site.people_file) in site.sandbox[0]
+
+
+def test_secrets_of_the_review_pages_are_for_nobody_else_and_stay_the_same(tmp_path: Path) -> None:
+    site = prepared(tmp_path)
+    files = (site.session_key_file, site.review_secret_file, site.people_file)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    kept = [file.read_bytes() for file in files]
+    prepared(tmp_path)
+    assert [file.read_bytes() for file in files] == kept

@@ -48,6 +48,21 @@ def test_a_database_that_is_behind_is_told_how_to_catch_up(
     assert "Run 'writeback migrate'." in [check.detail for check in failed()]
 
 
+def test_policies_that_may_not_be_used_are_named_and_overdue_ones_are_told(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "policies"
+    own.mkdir()
+    environment.setenv("WRITEBACK_POLICIES_DIR", str(own))
+    (own / "care_task.toml").write_text("reviewed = 2020-01-01\nnext_review = 2021-01-01\n")
+    (told,) = [check for check in checks() if check.name == "policies"]
+    assert told.ok
+    assert "care_task.toml was to be reviewed by 2021-01-01" in told.detail
+    (own / "care_task.toml").write_text("[groups.pharmacy]\n")
+    (wrong,) = [check for check in failed() if check.name == "policies"]
+    assert "groups.pharmacy" in wrong.detail
+
+
 def test_servers_that_do_not_answer_or_are_not_named_each_have_their_line(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("WRITEBACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     environment.setenv("WRITEBACK_REDIS_URL", "redis://127.0.0.1:1/0")

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -99,3 +100,34 @@ def test_an_issuer_on_this_machine_needs_no_https(origin: str) -> None:
 )
 def test_every_usual_form_of_a_database_url_is_taken(url: str) -> None:
     assert Settings(database_url=url).database_url == url
+
+
+REVIEW: dict[str, Any] = {
+    "review_issuer": "https://op.example",
+    "review_client_id": "pages",
+    "review_session_key_file": Path("session.key"),
+    "review_url": "https://review.example/",
+}
+
+
+def test_the_settings_of_the_review_pages_are_there_together_or_not_at_all() -> None:
+    assert Settings(**REVIEW).review_idle == timedelta(minutes=30)
+    for name in REVIEW:
+        with pytest.raises(ValidationError, match="belong together"):
+            Settings(**{key: value for key, value in REVIEW.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("over", "says"),
+    [
+        ({"review_url": "https://review.example/writeback"}, "without a path"),
+        ({"review_url": "http://review.example"}, "https"),
+        ({"review_issuer": "http://op.example"}, "https"),
+        ({"review_idle": "36001"}, "review_idle"),
+        ({"review_lifetime": "0"}, "more than 0"),
+    ],
+    ids=str,
+)
+def test_review_pages_that_could_not_be_reached_safely_are_refused(over: dict[str, str], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Settings(**(REVIEW | over))

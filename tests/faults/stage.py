@@ -131,11 +131,14 @@ class Stage:
             yield worker
         finally:
             if worker.go_on() is None:
-                # PostgreSQL frees the lock of a session when it notices its end, which is soon and not at once.
-                assert wait_until(lambda: not self._holders(lane_id), within=SOON)
+                self.wait_until_free(lane_id)
 
     def _holders(self, lane_id: int) -> list[dict[str, Any]]:
         return self.ward.query(_HOLDER, lane=lane_id)
+
+    def wait_until_free(self, lane_id: int) -> None:
+        """Wait until nobody holds the lane: PostgreSQL frees a lost session's lock when it notices, and not at once."""
+        assert wait_until(lambda: not self._holders(lane_id), within=SOON), "somebody still holds the lane"
 
     def lose_session(self, lane_id: int | None) -> None:
         """End the database session that holds the lane's lock, as a failing network would."""
@@ -143,7 +146,7 @@ class Stage:
         held = self._holders(lane_id)
         assert held, "nobody holds the lane"
         self.ward.query("SELECT pg_terminate_backend(%(pid)s)", pid=held[0]["pid"])
-        assert wait_until(lambda: not self._holders(lane_id), within=SOON), "the session lives on"
+        self.wait_until_free(lane_id)
 
     def end_lease(self) -> None:
         """Let the leases of all lanes and slots end now, as waiting would; quarantines go on."""
@@ -169,6 +172,8 @@ class Stage:
             self.end_lease()
             self.end_quarantine()
             lanes = [row["id"] for row in self.ward.query("SELECT id FROM lanes ORDER BY id")]
+            for lane in lanes:
+                self.wait_until_free(lane)
             moved = sum(self.ward.run(lane).moved for lane in lanes)
             before = self._states()
             self.prove()

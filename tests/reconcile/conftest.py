@@ -21,6 +21,7 @@ class Noted:
     lanes: list[int] = field(default_factory=list)
     commands: list[UUID] = field(default_factory=list)
     callbacks: list[int] = field(default_factory=list)
+    cases: list[int] = field(default_factory=list)
 
     def dispatch(self, lane_id: int) -> bool:
         self.lanes.append(lane_id)
@@ -32,6 +33,10 @@ class Noted:
 
     def notify(self, callback_id: int) -> bool:
         self.callbacks.append(callback_id)
+        return not self.busy
+
+    def look(self, case_id: int) -> bool:
+        self.cases.append(case_id)
         return not self.busy
 
 

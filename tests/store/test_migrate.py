@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from store.migrate import upgrade
-from store.tables import METADATA
+from store.schema import METADATA
 
 
 def test_migrations_lead_to_the_declared_tables(database_url: str) -> None:
@@ -22,7 +22,7 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     upgrade(database_url)
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0005"]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0007"]
     engine.dispose()
 
 

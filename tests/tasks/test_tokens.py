@@ -54,6 +54,18 @@ def test_a_person_is_the_fhir_user_or_a_subject_that_is_not_the_app(issuer: Issu
     assert verifier.principal(issuer.token(sub="n-17")).user == "n-17"
 
 
+def test_the_issuers_own_name_for_a_person_is_kept_whatever_else_names_them(
+    issuer: Issuer, verifier: TokenVerifier
+) -> None:
+    """Else one person with two tokens would be two, and could sign what they decided themselves."""
+    named = verifier.principal(issuer.token(sub="n-17", fhirUser="Practitioner/n17", name="Di Nurse"))
+    assert (named.user, named.subject, named.name) == ("Practitioner/n17", "n-17", "Di Nurse")
+    assert verifier.principal(issuer.token(sub="n-17")).subject == "n-17"
+    assert verifier.principal(issuer.token()).subject is None
+    for name in ("a\u0000b", " ", ["x"]):
+        assert verifier.principal(issuer.token(sub="n-17", name=name)).name is None
+
+
 @pytest.mark.parametrize(
     "claims",
     [

@@ -120,6 +120,7 @@ def test_a_claim_whose_holder_died_becomes_unknown_and_never_ready(ward: Ward) -
     [
         (Outcome.CONFLICT, "conflicted", ["conflict"]),
         (Outcome.GONE, "in_review", ["gone"]),
+        (Outcome.MERGED, "in_review", ["merged_patient"]),
         (Outcome.REJECTED_PAYLOAD, "in_review", ["rejected_payload"]),
         (Outcome.REJECTED_SITE_CONFIG, "in_review", ["rejected_site_config"]),
         (Outcome.NOT_SUPPORTED, "in_review", ["not_supported"]),

@@ -117,7 +117,8 @@ def test_a_correction_and_a_retraction_start_where_they_may(status: str) -> None
             continue
         with pytest.raises(NeedsPersonError) as caught:
             built(action, in_chart(status=status))
-        assert caught.value.kind == "status_ended"
+        revives = status == "entered-in-error" and action is not RETRACT
+        assert caught.value.kind == ("status_backwards" if revives else "status_ended")
 
 
 def test_partial_answers_are_finished_and_complete_ones_stay_complete() -> None:
@@ -126,7 +127,7 @@ def test_partial_answers_are_finished_and_complete_ones_stay_complete() -> None:
     assert built(of("correct", partial=False), in_chart())["status"] == "amended"
     with pytest.raises(NeedsPersonError) as caught:
         built(of("correct", partial=True), in_chart())
-    assert caught.value.kind == "status_ended"
+    assert caught.value.kind == "status_backwards"
 
 
 def test_a_correction_replaces_the_answers_whole_and_touches_nothing_else() -> None:

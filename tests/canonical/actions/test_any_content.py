@@ -135,8 +135,8 @@ def judge(body: Json) -> str:
     spec.marks(envelope, NOW)
     spec.clinical_time(envelope.action)
     assert len(fingerprint(envelope)) == 32
-    again = parse_envelope(exact_json.dumps(envelope.as_json()))
-    assert again == envelope
+    assert envelope.as_text() == exact_json.dumps(envelope.as_json())
+    assert parse_envelope(envelope.as_text()) == envelope
     return "wrong" if wrong else "accepted"
 
 

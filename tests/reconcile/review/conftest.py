@@ -1,6 +1,7 @@
 """The desk over a ward whose chart is the real sandbox: a conflict there is a conflict that somebody really made."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from store.database import open_engine
 from tests.interop.servers import FhirServer, sandbox_server
 from tests.interop.station import open_station, proxy_before
 from tests.reconcile.review.bench import ReviewBench, open_bench
+from tests.reconcile.review.whole_desk import WholeDesk, open_whole_desk
 
 
 @pytest.fixture(scope="package")
@@ -24,3 +26,10 @@ def bench(server: FhirServer, database_url: str) -> Iterator[ReviewBench]:
         yield open_bench(station)
         station.close()
     engine.dispose()
+
+
+@pytest.fixture
+def whole(bench: ReviewBench, redis_url: str, tmp_path: Path) -> Iterator[WholeDesk]:
+    """The whole desk over the bench's ward and chart."""
+    with open_whole_desk(bench.station, redis_url, tmp_path) as whole:
+        yield whole

@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from api.recent import Recent
 from canonical.errors import StoreUnavailableError
+from tasks.recent import Recent
 
 
 def test_a_value_is_computed_once_while_it_is_fresh() -> None:

@@ -1,0 +1,76 @@
+"""The port between the desk and what it looks up beside cases: one command for people, hits of a search, figures. No SQL here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from canonical.command_views import CommandDetail
+from canonical.lifecycle import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelatedCommand:
+    """Another command about the same entry: one that took it back (``takes_back``), or the one that this takes back."""
+
+    id: UUID
+    operation: str
+    state: State
+    takes_back: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandRecord:
+    """All that is known of one command. ``received`` and ``decided`` are its envelopes as JSON bytes (clinical content).
+
+    ``decided`` is ``None`` where nobody decided otherwise; ``version`` what its own entry was in the EHR when it was written.
+    """
+
+    detail: CommandDetail
+    received: bytes
+    decided: bytes | None
+    takes_back: bool
+    version: str | None
+    related: tuple[RelatedCommand, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTerms:
+    """What to find, all of it at once; what is ``None`` does not narrow.
+
+    ``patients`` are (connection, 32-byte key) as of :func:`canonical.admission.patient_key`; ``identifier`` is (system or
+    ``None``, value), as envelopes name patients.
+    """
+
+    command: UUID | None = None
+    correlation_id: str | None = None
+    patients: tuple[tuple[str, bytes], ...] | None = None
+    identifier: tuple[str | None, str] | None = None
+    states: frozenset[State] | None = None
+    vendor_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundCommand:
+    """One hit; ``envelope`` is JSON bytes (clinical content), ``case_id`` its open case in one of the pools asked for."""
+
+    id: UUID
+    state: State
+    received_at: datetime
+    connection: str
+    envelope: bytes
+    case_id: int | None
+
+
+class CommandRecords(Protocol):
+    """Commands of every tenant, for the desk. Thread-safe; raises ``StoreUnavailableError``."""
+
+    def record(self, tenant: str, command: UUID) -> CommandRecord | None:
+        """Return one command with its envelopes and relations."""
+        ...
+
+    def find(self, tenant: str, terms: SearchTerms, *, pools: tuple[str, ...], limit: int) -> tuple[FoundCommand, ...]:
+        """Return commands, newest first."""
+        ...

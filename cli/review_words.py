@@ -1,0 +1,98 @@
+"""Cases as a person reads them at a terminal: the queue, one case, what a decision will do. It asks and decides nothing."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+
+from cli.terminal import plain_table
+
+_SEVERITY = {1: "1 now", 2: "2 soon", 3: "3 today", 4: "4 routine"}
+
+
+def print_queue(console: Console, queue: Mapping[str, Any]) -> None:
+    """Print a page of the queue."""
+    table = plain_table("case", "severity", "due (UTC)", "patient", "what", "from", "EHR", "waiting", "with")
+    for row in queue["rows"]:
+        due = datetime.fromisoformat(row["dueAt"]).strftime("%Y-%m-%d %H:%M")
+        what = row["headline"] or row["kindWords"]
+        table.add_row(
+            str(row["id"]),
+            _SEVERITY.get(row["severity"], str(row["severity"])),
+            f"{due} overdue" if row["isOverdue"] else due,
+            row["patient"] or "",
+            f"{what} (its author was asked)" if row["asked"] else what,
+            row["sender"],
+            row["ehr"],
+            str(row["waiting"] or ""),
+            row["claimedBy"] or "",
+        )
+    console.print(table)
+    more = "or more " if queue["open"] >= queue["countedTo"] else ""
+    console.print(f"\n{queue['open']} {more}open, {queue['overdue']} overdue.", markup=False)
+    if queue["cursor"]:
+        console.print(f"There are more: --cursor {queue['cursor']}", markup=False)
+
+
+def print_case(console: Console, page: Mapping[str, Any]) -> None:
+    """Print one case in the order in which it is read."""
+    row = page["row"]
+    console.print(f"Case {row['id']}: {row['kindWords']}", style="bold", markup=False)
+    for text in _about(page):
+        console.print(text, markup=False)
+    if page["fields"]:
+        console.print(_fields(page))
+    for text in _evidence(page):
+        console.print(text, markup=False)
+    for choice in page["choices"]:
+        console.print(f"\n{choice['verb']}: {choice['label']}", style="bold", markup=False)
+        for text in effects(choice):
+            console.print(f"  {text}", markup=False)
+    if page["view"]:
+        console.print(f"\nSeen as {page['view']}", markup=False)
+
+
+def effects(choice: Mapping[str, Any]) -> Iterator[str]:
+    """Return what a choice does, line by line."""
+    yield choice["result"]
+    yield from filter(None, (choice["undo"], choice["behind"]))
+    if choice["reasons"]:
+        yield "Reasons: " + "; ".join(f"{item['code']} ({item['words']})" for item in choice["reasons"])
+    if choice["textRequired"]:
+        yield "Needs --text."
+    if choice["closedTo"]:
+        yield f"Not for you: {choice['closedTo']}"
+
+
+def _about(page: Mapping[str, Any]) -> Iterator[str]:
+    banner = page["banner"]
+    if banner is not None:
+        yield ", ".join(banner[name] for name in ("name", "birth", "sex", "recordNumber", "place") if banner[name])
+        yield f"Allergies: {banner['allergies']}"
+        if banner["identityInQuestion"]:
+            yield "The question is whether this is the right patient."
+    if page["breakGlass"]:
+        yield "This patient is in a restricted class: give the reason why you must see it with --break-glass."
+    yield from filter(None, (page["question"], page["closed"], page["status"], page["news"], page["needsSecond"]))
+
+
+def _fields(page: Mapping[str, Any]) -> Any:
+    table = plain_table("field", "as its author saw it", "in the chart now", "proposed", "")
+    for field in page["fields"]:
+        said = "; ".join(filter(None, (field["direction"], field["fixed"])))
+        seen = "not seen" if field["seen"] is None else field["seen"]
+        table.add_row(field["name"], seen, field["chart"], field["proposed"], said)
+    return table
+
+
+def _evidence(page: Mapping[str, Any]) -> Iterator[str]:
+    if page["chartChange"] is not None:
+        yield page["chartChange"]["sentence"]
+    if page["proposal"] is not None:
+        for line in (*page["proposal"]["lines"], *page["proposal"]["ai"]):
+            yield f"{line['label']}: {line['text']}"
+    for entry in page["context"]:
+        yield f"{entry['title']} (read {entry['readAt']}): {'; '.join(entry['lines'])}"
+    if page["waiting"]:
+        yield "Waiting behind it: " + "; ".join(item["words"] for item in page["waiting"])

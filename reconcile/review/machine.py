@@ -1,0 +1,40 @@
+"""What a machine may do with a case by itself: close it where the chart says already what was proposed. And who it is then."""
+
+from __future__ import annotations
+
+from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase
+from canonical.events import move
+from canonical.lifecycle import State, Trigger
+from canonical.policy import PolicySet
+from canonical.reviewer import Pool, Reviewer
+from reconcile.review.look import Look
+
+
+def machine(tenant: str) -> Reviewer:
+    """Return who decides a case that nobody has to decide."""
+    return Reviewer(
+        tenant=tenant,
+        issuer="",
+        subject="conflict-engine",
+        name="the machine",
+        pools=frozenset(Pool),
+        is_machine=True,
+    )
+
+
+def close_if_answered(cases: CaseStore, case: StoredCase, look: Look, policies: PolicySet) -> bool:
+    """Close a case whose question the chart has answered by now; nothing is sent, and the reason says so."""
+    if case.state is not State.CONFLICTED or not look.is_answered:
+        return False
+    resolution = Resolution(
+        case=case,
+        reviewer=machine(case.tenant),
+        verb="moot",
+        view_id=None,
+        reason="already-in-chart",
+        base_version=look.version,
+        policy_version=policies.version,
+        move=move(State.CONFLICTED, Trigger.REPLACED, "already-in-chart"),
+        expected_seq=look.command.event_seq,
+    )
+    return cases.resolve(resolution) is Resolved.DONE

@@ -1,0 +1,55 @@
+"""The whole review desk: fills :class:`canonical.review_desk.ReviewDesk` by asking who knows. It decides nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.review_desk import BulkResult, Decided, Decision, Verb
+from canonical.reviewer import Reviewer
+from reconcile.review.board import Board
+from reconcile.review.command_desk import CommandDesk
+from reconcile.review.desk import CaseDesk
+from reconcile.review.search import CommandSearch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """``cases``, ``commands``, ``finding`` and ``figures``, each a part of the desk."""
+
+    cases: CaseDesk
+    commands: CommandDesk
+    finding: CommandSearch
+    figures: Board
+
+    def queue(self, reviewer: Reviewer, query: QueueQuery) -> QueuePage:
+        return self.cases.queue(reviewer, query)
+
+    def open(self, reviewer: Reviewer, case_id: int, *, break_glass: str = "") -> CasePage:
+        return self.cases.open(reviewer, case_id, break_glass=break_glass)
+
+    def claim(self, reviewer: Reviewer, case_id: int) -> CasePage:
+        return self.cases.claim(reviewer, case_id)
+
+    def release(self, reviewer: Reviewer, case_id: int) -> None:
+        self.cases.release(reviewer, case_id)
+
+    def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
+        return self.cases.decide(reviewer, case_id, decision)
+
+    def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
+        return self.cases.bulk(reviewer, case_ids, verb, reason=reason, text=text)
+
+    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
+        return self.commands.command(reviewer, command_id)
+
+    def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
+        return self.commands.compensate(reviewer, command_id, operation=operation, reason=reason)
+
+    def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
+        return self.finding.search(reviewer, terms)
+
+    def board(self, reviewer: Reviewer) -> BoardView:
+        return self.figures.board(reviewer)

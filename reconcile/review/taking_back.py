@@ -1,0 +1,141 @@
+"""Whether and how a command may be taken out of the chart again: by its state, its EHR, and who asks. It gives no command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from canonical.action import with_parts
+from canonical.capabilities import Capabilities, Way
+from canonical.compensation import ways_back
+from canonical.envelope import Envelope
+from canonical.high_alert import medicines_of
+from canonical.lifecycle import ENDED_WITHOUT_EFFECT, State
+from canonical.plain_values import words
+from canonical.policy import PolicySet
+from canonical.restricted import is_restricted
+from canonical.review_desk import ReviewError
+from canonical.review_reads import CommandRecord, RelatedCommand
+from canonical.reviewer import Reviewer, Right
+from canonical.risk import Facts
+from canonical.ruling import judge_alone, who_may
+
+_STATES = {
+    State.COMPENSATED: "It was taken back already.",
+    **dict.fromkeys(ENDED_WITHOUT_EFFECT, "Nothing of it is in the chart, so there is nothing to take back."),
+}
+_NOT_YET = "It is not proven to be in the chart. Once it is, it can be taken back here."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakingBack:
+    """What may be done about one command by one reviewer; ``envelope`` is what was sent, ``can`` what its EHR can do."""
+
+    record: CommandRecord
+    envelope: Envelope
+    can: Capabilities
+    policies: PolicySet
+    reviewer: Reviewer
+
+    def choices(self) -> tuple[tuple[str, str], ...]:
+        """Return the operations that are open to the reviewer, each with what it does in words."""
+        if self.closed():
+            return ()
+        return tuple((name, self._does(name)) for name in self._operations() if not self.closed_to(name))
+
+    def explanation(self) -> str:
+        """Return how it is taken back, or why it cannot be, in words."""
+        closed = self.closed()
+        if closed:
+            return closed
+        refused = [self.closed_to(name) for name in self._operations()]
+        if all(refused):
+            return " ".join(dict.fromkeys(refused))
+        return (
+            "It is taken back by a command of its own, sent on the version that we wrote: if somebody changed the entry since, "
+            "that becomes a question to a person, and nothing is overwritten."
+        )
+
+    def check(self, operation: str) -> None:
+        """Pass only if ``operation`` may be given; raises ``ReviewError`` ``not-possible`` or ``not-permitted``."""
+        closed = self.closed() or ("" if operation in self._operations() else "This does not take it back.")
+        closed = closed or self._impossible(operation)
+        if closed:
+            raise ReviewError("not-possible", f"{closed} Nothing was changed.")
+        refused = self._forbidden(operation)
+        if refused:
+            raise ReviewError("not-permitted", f"{refused} Nothing was changed.")
+
+    def closed(self) -> str:
+        """Return why it cannot be taken back at all, whoever asks, or nothing."""
+        summary = self.record.detail.summary
+        if self.record.takes_back:
+            return (
+                "This took another entry out of the chart. What should be there again is written anew, by its author."
+            )
+        if summary.state is not State.VERIFIED:
+            return _STATES.get(summary.state, _NOT_YET)
+        if summary.sent_as is not None:
+            return f"It went as a {summary.sent_as}, which somebody may have read: it cannot be taken back. Tell them."
+        if not self._operations():
+            return "An entry of this kind cannot be taken back by us: only by hand, in the EHR."
+        if self.under_way() is not None:
+            return "It is being taken back: a command for that is on its way."
+        return ""
+
+    def under_way(self) -> RelatedCommand | None:
+        """Return the command that is taking it back and has not ended without effect."""
+        found = (item for item in self.record.related if item.takes_back and item.state not in ENDED_WITHOUT_EFFECT)
+        return next(found, None)
+
+    @property
+    def tries(self) -> int:
+        """How many commands to take it back ended without effect."""
+        return sum(1 for item in self.record.related if item.takes_back and item.state in ENDED_WITHOUT_EFFECT)
+
+    def closed_to(self, operation: str) -> str:
+        """Return why ``operation`` is not open to the reviewer, or nothing."""
+        return self._impossible(operation) or self._forbidden(operation)
+
+    def _operations(self) -> tuple[str, ...]:
+        return ways_back(self.envelope.action.type)
+
+    def _impossible(self, operation: str) -> str:
+        support = self.can.support(self.envelope.action.type, operation)
+        if support.way in {Way.DIRECT, Way.REVIEW}:
+            return ""
+        how = self.can.compensations.get(self.envelope.action.type, "")
+        said = support.why or "This EHR does not take it as an entry."
+        return (
+            f"This EHR cannot do it from outside. {said}{f' ({how})' if how else ''} Take it out by hand, in the EHR."
+        )
+
+    def _forbidden(self, operation: str) -> str:
+        """Return why this reviewer may not; what speaks of the whole entry is decided by who may decide each of its groups."""
+        if not self.reviewer.may(Right.SEE_CONTENT):
+            return "You may not see what it says, so you cannot take it back."
+        if is_restricted([label.as_json() for label in self.envelope.security_label or ()]):
+            return "Its content is restricted: nobody takes back from here what they do not see."
+        action = self.envelope.action
+        verdict = judge_alone(
+            self.policies,
+            action_type=action.type,
+            operation=operation,
+            fields=tuple(self._fields()),
+            facts=Facts(authenticated=True, high_alert=self.policies.high_alert.named_by(medicines_of(self.envelope))),
+        )
+        return who_may(verdict, self.reviewer)
+
+    def _fields(self) -> Iterator[str]:
+        yield from (name for name in self.envelope.action.as_json() if name not in {"type", "operation"})
+
+    def _does(self, operation: str) -> str:
+        action = self.envelope.action
+        landing = self.can.support(action.type, operation).way
+        said = f"{words(operation).capitalize()} the {words(action.type)}"
+        if len(with_parts(self.envelope)) > 1:
+            said += " (its own entry; what was written with it stays)"
+        if landing is Way.REVIEW:
+            said += ", once the EHR's own staff accept it"
+        how = self.can.compensations.get(action.type, "")
+        return f"{said} ({how})" if how else said

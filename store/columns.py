@@ -1,0 +1,32 @@
+"""What every table is made of: the metadata with its naming, and the usual columns. No table of its own."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, DateTime, MetaData, Text, TextClause, text
+
+from canonical.lifecycle import State
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+LONG_AGO = text("'-infinity'")
+NOW = text("clock_timestamp()")
+
+
+def time_column(name: str, *, nullable: bool = True, default: TextClause | None = None) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def text_column(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, Text, nullable=nullable)
+
+
+def listed(states: frozenset[State]) -> str:
+    """Return states as the inside of an SQL ``IN ( )``."""
+    return ", ".join(f"'{state}'" for state in sorted(states))

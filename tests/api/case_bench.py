@@ -1,0 +1,150 @@
+"""The case door on a real server, over the desk of the review bench: real chart, real tokens, people by a small list.
+
+`from tests.api.case_bench import cases, chart_server` in a test module makes both fixtures known there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.case_access import CaseAccess
+from api.cases import CaseDoor
+from api.problem_handlers import add_problem_handlers
+from api.tracing import Tracing
+from canonical import exact_json
+from canonical.principal import Principal
+from canonical.reviewer import Licence, Pool, Reviewer, Right
+from config.settings import Settings
+from store.database import open_engine
+from store.intake import Accepted
+from tasks.tokens import token_verifier
+from tests.interop.servers import FhirServer, sandbox_server
+from tests.interop.station import open_station, proxy_before
+from tests.list_factories import allergy_update_json
+from tests.reception import Clock, Issuer, open_issuer, serve_app
+from tests.reconcile.review.bench import (
+    ENGINEER,
+    NURSE,
+    PHARMACIST,
+    PRESCRIBER,
+    SECOND_PHARMACIST,
+    ReviewBench,
+    open_bench,
+    person,
+)
+
+#: Knows that cases are there, and nothing of what they say.
+CLERK = person("fay-clerk", rights=frozenset({Right.SEE_ROWS}))
+#: Sees operations' cases only.
+OPERATOR = replace(ENGINEER, subject="gus-operator", rights=ENGINEER.rights - {Right.OVERSEE})
+FOREIGNER = person("hal-elsewhere", Licence.PHARMACIST, tenant="t2", rights=frozenset(Right), pools=frozenset(Pool))
+SECOND_PRESCRIBER = person("ida-prescriber", Licence.PRESCRIBER)
+EVERYBODY = (PHARMACIST, SECOND_PHARMACIST, PRESCRIBER, SECOND_PRESCRIBER, NURSE, ENGINEER, CLERK, OPERATOR, FOREIGNER)
+PEOPLE = {one.subject: one for one in EVERYBODY}
+LONGEST_BODY = 64 * 1024
+
+
+@dataclass
+class CaseBench:
+    """``bench`` makes cases; ``url`` is where the door is served, for tokens of ``issuer``."""
+
+    bench: ReviewBench
+    issuer: Issuer
+    url: str
+    client: httpx.Client
+
+    def token(self, who: Reviewer | None, **claims: Any) -> str:
+        """Return a token of the desk's app for a person, or for the app alone."""
+        usual = {"tenant": "t1" if who is None else who.tenant, "scope": "writeback/cases"}
+        named = {} if who is None else {"sub": who.subject, "name": who.name}
+        return self.issuer.token(**(usual | named | claims))
+
+    def ask(self, who: Reviewer | None, method: str, path: str, body: Any = None, **claims: Any) -> httpx.Response:
+        """Make one request, decimals as written."""
+        headers = {"Authorization": f"Bearer {self.token(who, **claims)}", "Content-Type": "application/json"}
+        content = body if isinstance(body, bytes) or body is None else exact_json.dumps(body).encode()
+        return self.client.request(method, path, content=content, headers=headers)
+
+    def open(self, who: Reviewer | None, case: int) -> dict[str, Any]:
+        """Open a case and return its document."""
+        answer = self.ask(who, "GET", f"/v1/cases/{case}")
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = exact_json.parse(answer.content)
+        return document
+
+    def decide(self, who: Reviewer | None, page: dict[str, Any], verb: str, **more: Any) -> httpx.Response:
+        """Decide the case of ``page`` on its view; ``more`` are further members of the body."""
+        body = {"verb": verb, "view": page["view"], **more}
+        return self.ask(who, "POST", f"/v1/cases/{page['row']['id']}:decide", body)
+
+    def restricted(self, name: str) -> int:
+        """Return the case of a conflict about somebody whose content is restricted."""
+        label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ETH"}
+        accepted = self.bench.change_dose(self.bench.statement(name), "20", securityLabel=[label])
+        self.bench.move_chart(name, "5")
+        self.bench.station.run(accepted.lane_id)
+        return self.bench.case_of(accepted.command_id)
+
+    def refutation(self) -> tuple[Accepted, int]:
+        """Return the refutation of an allergy, which two must sign, and its case."""
+        station = self.bench.station
+        recorded = station.ward.submit(allergy_update_json("record"))
+        station.run(recorded.lane_id)
+        (entry,) = station.marked(recorded.command_id, "AllergyIntolerance")
+        target = {
+            "reference": f"AllergyIntolerance/{entry['id']}",
+            "versionId": entry["meta"]["versionId"],
+            "seen": {name: entry[name] for name in ("code", "clinicalStatus", "verificationStatus")},
+        }
+        asked = {"approval_required": True, "approval_reason": "always-a-person"}
+        accepted = station.ward.submit(allergy_update_json("refute"), target=target, new=asked)
+        return accepted, self.bench.case_of(accepted.command_id)
+
+    def told(self, answer: httpx.Response) -> tuple[int, str]:
+        """Return status and code of a refusal."""
+        assert answer.headers["content-type"] == "application/problem+json", answer.text
+        return answer.status_code, answer.json()["code"]
+
+
+def reviewer_of(principal: Principal) -> Reviewer | None:
+    """Return the person of a token by the issuer's name for them."""
+    return PEOPLE.get(principal.subject or "")
+
+
+@contextmanager
+def open_cases(bench: ReviewBench, issuer: Issuer) -> Iterator[CaseBench]:
+    """Serve the case door over the desk of ``bench``."""
+    app = FastAPI()
+    settings = Settings(issuer="https://issuer.example", jwks_url=issuer.url)
+    app.state.tokens = token_verifier(settings, clock=Clock())
+    access = CaseAccess(reviewer_of=reviewer_of)
+    app.include_router(CaseDoor(bench.desk, access, body_limit=LONGEST_BODY).router())
+    add_problem_handlers(app)
+    app.add_middleware(Tracing)
+    with serve_app(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield CaseBench(bench=bench, issuer=issuer, url=url, client=client)
+
+
+@pytest.fixture(scope="module")
+def chart_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
+    with sandbox_server(Path(tmp_path_factory.mktemp("cases"))) as running:
+        yield running
+
+
+@pytest.fixture
+def cases(chart_server: FhirServer, database_url: str) -> Iterator[CaseBench]:
+    engine = open_engine(database_url)
+    with proxy_before(chart_server) as proxy, open_issuer() as issuer:
+        station = open_station(engine, database_url, chart_server, proxy)
+        with open_cases(open_bench(station), issuer) as served:
+            yield served
+        station.close()
+    engine.dispose()
