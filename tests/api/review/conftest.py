@@ -14,7 +14,7 @@ def ward() -> Iterator[Ward]:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
+def chrome(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         yield browser
@@ -22,7 +22,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(chrome: Browser) -> Iterator[Page]:
     """A page of a desk; whatever its console complains of fails the test, answers that a test asks for excepted."""
-    with browser.new_context(viewport=DESK) as context:
+    with chrome.new_context(viewport=DESK) as context:
         yield watched(context)

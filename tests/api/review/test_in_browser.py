@@ -87,9 +87,9 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("viewport", [DESK, TELEPHONE], ids=["1366", "360"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_can_be_used_by_everybody(full: Ward, browser: Browser, viewport: Any, scheme: Any) -> None:
+def test_every_page_can_be_used_by_everybody(full: Ward, chrome: Browser, viewport: Any, scheme: Any) -> None:
     """WCAG 2.2 AA as far as a machine can tell; no page scrolls sideways; nothing is asked of another site."""
-    with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
+    with chrome.new_context(viewport=viewport, color_scheme=scheme) as context:
         page = watched(context)
         urls: list[str] = []
         page.on("request", lambda request: urls.append(request.url))
@@ -108,12 +108,12 @@ def test_the_console_has_nothing_to_complain_of(full: Ward, page: Page, path: st
     assert troubles == []
 
 
-def test_targets_are_large_enough_for_a_finger(full: Ward, browser: Browser) -> None:
+def test_targets_are_large_enough_for_a_finger(full: Ward, chrome: Browser) -> None:
     small = """[...document.querySelectorAll('button, summary, select, input:not([type=hidden]), a.case, nav a')]
       .map(it => it.closest('label.pick, .select label') ?? it).filter(it => it.checkVisibility())
       .map(it => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()])
       .filter(([, box]) => box.width < 24 || box.height < 24).map(([html]) => html)"""
-    with browser.new_context(viewport=TELEPHONE) as context:
+    with chrome.new_context(viewport=TELEPHONE) as context:
         page = watched(context)
         for path in PAGES.values():
             page.goto(full.url + path)
@@ -141,9 +141,9 @@ def test_a_typical_conflict_fits_the_first_screen(full: Ward, page: Page) -> Non
         expect(choice.locator("button, summary").first).to_be_in_viewport(ratio=1)
 
 
-def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, browser: Browser) -> None:
+def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, chrome: Browser) -> None:
     ward.typical(row=CaseRowFactory.build(id=1))
-    with browser.new_context(java_script_enabled=False) as context:
+    with chrome.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/queue")
         page.get_by_role("button", name="Claim case 1").click()
@@ -172,10 +172,10 @@ def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, browser
 @pytest.mark.parametrize(
     "choice", ["Keep the chart, do not write", "I do not know, ask the author", "Hand it up to a prescriber"]
 )
-def test_every_other_choice_needs_no_javascript_either(ward: Ward, browser: Browser, choice: str) -> None:
+def test_every_other_choice_needs_no_javascript_either(ward: Ward, chrome: Browser, choice: str) -> None:
     page_of = ward.typical(row=CaseRowFactory.build(id=1))
     (offered,) = [it for it in page_of.choices if it.label == choice]
-    with browser.new_context(java_script_enabled=False) as context:
+    with chrome.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/cases/1")
         card = page.locator(f"#choice-{offered.verb}")
@@ -261,10 +261,10 @@ def test_the_page_of_a_decided_case_says_by_itself_when_the_write_is_proven(ward
     expect(page.get_by_text("What happened so far")).to_be_focused()
 
 
-def test_news_announce_themselves_and_move_nothing(ward: Ward, browser: Browser) -> None:
+def test_news_announce_themselves_and_move_nothing(ward: Ward, chrome: Browser) -> None:
     for number in range(1, 31):
         ward.typical(row=CaseRowFactory.build(id=number))
-    with browser.new_context(viewport=DESK) as context:
+    with chrome.new_context(viewport=DESK) as context:
         page = watched(context)
         page.clock.install()
         page.goto(f"{ward.url}/review/queue")
@@ -285,9 +285,9 @@ def test_news_announce_themselves_and_move_nothing(ward: Ward, browser: Browser)
         expect(page.locator("a.case")).to_have_count(33)
 
 
-def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, browser: Browser) -> None:
+def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, chrome: Browser) -> None:
     ward.typical()
-    with browser.new_context(viewport=DESK) as context:
+    with chrome.new_context(viewport=DESK) as context:
         page = watched(context)
         page.clock.install()
         page.goto(f"{ward.url}/review/queue")

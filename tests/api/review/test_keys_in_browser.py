@@ -57,10 +57,10 @@ def test_keys_rest_in_fields_and_can_be_turned_off(ward: Ward, page: Page) -> No
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
 @pytest.mark.parametrize("place", ["Dose and timing: directions", "Status: keep the chart"])
-def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, place: str, *, scripted: bool) -> None:
+def test_enter_in_a_field_decides_nothing(ward: Ward, chrome: Browser, place: str, *, scripted: bool) -> None:
     """A browser presses the first button of the form then, also for a radio button."""
     ward.typical(row=CaseRowFactory.build(id=1))
-    with browser.new_context(java_script_enabled=scripted) as context:
+    with chrome.new_context(java_script_enabled=scripted) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/cases/1")
         page.get_by_label("Dose and timing: directions").fill("once daily")
@@ -72,9 +72,9 @@ def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, place: s
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
-def test_enter_in_the_queue_acts_on_nothing(ward: Ward, browser: Browser, *, scripted: bool) -> None:
+def test_enter_in_the_queue_acts_on_nothing(ward: Ward, chrome: Browser, *, scripted: bool) -> None:
     ward.typical(row=outage_row(1))
-    with browser.new_context(java_script_enabled=scripted) as context:
+    with chrome.new_context(java_script_enabled=scripted) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/queue")
         page.get_by_label("Select case 1").check()
