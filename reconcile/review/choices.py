@@ -11,21 +11,23 @@ from canonical.lifecycle import TRANSITIONS, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
 from reconcile.review.look import Look
-from reconcile.review.permissions import Permissions
+from reconcile.review.permissions import CLINICAL, Permissions
 
 #: What a verb does to the command that its case holds.
 TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.APPROVE: Trigger.APPROVED,
+    Verb.EDIT: Trigger.APPROVED,
     Verb.RESOLVE: Trigger.REBASED,
     Verb.RESEND: Trigger.RESEND_DECIDED,
     Verb.FOUND: Trigger.FOUND_BY_PERSON,
     Verb.REJECT: Trigger.REFUSED_BY_PERSON,
 }
 #: These rest on what the chart says at the moment of deciding.
-NEEDS_CHART = frozenset({Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.SIGN})
+NEEDS_CHART = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.SIGN})
 #: Whether a person can look the answer up with the chart open decides how the same verb is called.
 _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.APPROVE, False): "Approve: send it as it stands",
+    (Verb.EDIT, False): "Approve with changes: decide field by field",
     (Verb.RESOLVE, False): "Decide field by field",
     (Verb.RESEND, False): "Send it",
     (Verb.RESEND, True): "It is not in the chart: send it again",
@@ -58,10 +60,11 @@ def _offered(case: StoredCase, look: Look, *, awaits_second: bool) -> Iterator[V
 
 
 def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
-    if verb is Verb.RESOLVE:
+    if verb in {Verb.RESOLVE, Verb.EDIT}:
         return bool(look.operations) and bool(look.comparison.author_fields)
     if verb is Verb.APPROVE:
-        return bool(look.operations)
+        # On a chart that moved nothing is approved as it stands: what stays is decided field by field.
+        return bool(look.operations) and not look.has_moved
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
@@ -78,12 +81,12 @@ def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) 
         verb=verb.value,
         label=_LABELS.get((verb, maybe)) or _LABELS[verb, False],
         result=_RESULTS[verb](look),
-        undo=_undo(look) if verb in {Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.SIGN} else "",
+        undo=_undo(look) if verb in CLINICAL - {Verb.FOUND} else "",
         behind=_behind(case, verb),
         reasons=permissions.reasons(verb),
         text_required=text_required(verb, maybe_there=maybe),
         closed_to=permissions.closed_to(verb),
-        fields=verb is Verb.RESOLVE or (verb is Verb.APPROVE and bool(look.comparison.author_fields)),
+        fields=verb in {Verb.RESOLVE, Verb.EDIT},
     )
 
 
@@ -110,6 +113,7 @@ def _field_by_field(look: Look) -> str:
 
 _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.APPROVE: _will_say,
+    Verb.EDIT: _field_by_field,
     Verb.RESOLVE: _field_by_field,
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
     Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",

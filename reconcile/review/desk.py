@@ -273,6 +273,11 @@ class CaseDesk:
 def _closed(case: StoredCase, when: str) -> str:
     if case.closed_reason == "moot":
         return f"Closed by itself at {when}: the chart says already what was proposed. Nothing was sent."
+    if case.closed_reason == "merged":
+        return (
+            f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays. "
+            f"{STATUS_OF[case.state].value}"
+        )
     return f"Decided at {when}: {(case.closed_reason or '').replace('_', ' ')}. {STATUS_OF[case.state].value}"
 
 
