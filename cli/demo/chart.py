@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 
 from canonical import exact_json
+from cli.demo.medications import thrice
 from cli.demo.people import Resource
 from cli.errors import CannotDo
+from cli.sandbox_site import WORKSTATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class Evidence:
         return [(version, before) for version, before in pairs if version.source is None]
 
 
+#: Who works in the EHR itself.
+_CLINICIAN = {"name": "Dr. Alma Reyes", "role": "physician"}
 #: What no version is.
 _NEW = ""
 
@@ -72,10 +76,9 @@ class Chart:
         return len(bundle["entry"])
 
     def edit(self, reference: str) -> None:
-        """Let a clinician write a note on a resource, which makes a new version of it."""
+        """Let a clinician change what a resource says, which makes a new version of it."""
         current = self.current(reference.partition("/")[0])[reference]
-        note = {"text": "Seen at the bedside and left as it is."}
-        answer = self._ask("POST", "/edit", {**current, "note": [*current.get("note", []), note]})
+        answer = self._ask("POST", "/edit", {"resource": _changed(current), "by": _CLINICIAN, "system": WORKSTATION})
         self._edits[reference] = _version(answer)
 
     def play(self, rules: list[dict[str, Any]]) -> None:
@@ -126,6 +129,17 @@ class Chart:
         if not answer.is_success:
             raise CannotDo(f"The sandbox refused {method} /admin{path.partition('?')[0]} ({answer.status_code}).")
         return exact_json.parse(answer.content)
+
+
+def _changed(resource: Resource) -> Resource:
+    """Return a resource as the clinician left it: another dose, another value; what is neither gets a note."""
+    if resource["resourceType"] == "MedicationStatement":
+        return thrice(resource)
+    if "valueQuantity" in resource:
+        quantity = resource["valueQuantity"]
+        return {**resource, "status": "amended", "valueQuantity": {**quantity, "value": quantity["value"] + 1}}
+    note = {"text": "Seen at the bedside and left as it is."}
+    return {**resource, "note": [*resource.get("note", []), note]}
 
 
 def _stated_version(resource: Resource) -> str | None:

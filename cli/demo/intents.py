@@ -36,6 +36,8 @@ class Kind(StrEnum):
     HELD = "held"
     #: Would change a prescriber's order.
     ORDER = "prescriber's order"
+    #: Written by a model: a person must approve it first.
+    BY_MODEL = "written by a model"
     #: Its answer is lost, and its consent is revoked before anybody knows how it ended.
     IN_FLIGHT = "in flight at revocation"
     #: Waits when its consent is revoked.
@@ -75,6 +77,7 @@ ENDINGS: Mapping[Kind, Ending] = MappingProxyType(
         Kind.MOVED: Ending(status="needsAttention"),
         Kind.WRONG_PATIENT: Ending(status="needsAttention", reason="identity_mismatch"),
         Kind.ORDER: Ending(status="needsAttention", reason="not_ours_to_change"),
+        Kind.BY_MODEL: Ending(status="needsAttention", reason="ai-authored"),
         Kind.REVOKED: Ending(status="notWritten", reason="consent-revoked"),
     }
 )

@@ -50,15 +50,36 @@ def hold(medication: Medication, today: str) -> dict[str, Any]:
     }
 
 
+def directed(bundle: Resource) -> Resource:
+    """Return the Bundle with directions on every entry of the documented list, as a chart that is kept has them."""
+    return {**bundle, "entry": [{**entry, "resource": _directed(entry["resource"])} for entry in bundle["entry"]]}
+
+
+def _directed(resource: Resource) -> Resource:
+    return {**resource, "dosage": [_once(resource)]} if resource["resourceType"] == "MedicationStatement" else resource
+
+
+def thrice(resource: Resource) -> Resource:
+    """Return an entry as a clinician changed it meanwhile: taken three times a day."""
+    return {
+        **resource,
+        "dosage": [_dosage(resource, f"Take 1 {_counted(resource)} by mouth three times daily", frequency=3)],
+    }
+
+
 def target(resource: Resource, *, seen_at: str, by: dict[str, str]) -> dict[str, Any]:
     """Return the target as its author saw and acknowledged it: the seeded version, and the medicine on the screen."""
     return {
         "reference": f"{resource['resourceType']}/{resource['id']}",
         "versionId": "1",
         "seenAt": seen_at,
-        "seen": {"medication": resource["medicationCodeableConcept"]},
+        "seen": {"medication": resource["medicationCodeableConcept"], **_directions(resource)},
         "acknowledged": {"by": by, "when": seen_at},
     }
+
+
+def _directions(resource: Resource) -> dict[str, Any]:
+    return {"dosage": resource["dosage"]} if "dosage" in resource else {}
 
 
 def _change(operation: str, resource: Resource) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from canonical.high_alert import shipped_list
 from cli.demo import medications as change
 from cli.demo.intents import Intent, Kind
 from cli.demo.neighbours import readings_of, spread
@@ -31,7 +32,7 @@ SHARES: Mapping[Kind, int] = {
     Kind.HELD: 2,
 }
 #: These are shown once, however many actions there are.
-ONCE = (Kind.ORDER, Kind.IN_FLIGHT, Kind.REVOKED)
+ONCE = (Kind.ORDER, Kind.BY_MODEL, Kind.IN_FLIGHT, Kind.REVOKED)
 #: Each of these needs a medicine of its own (a change on a moved version needs one half of the time).
 ON_MEDICINES = (Kind.DOSE_CHANGED, Kind.STOPPED, Kind.HELD, Kind.MOVED, Kind.ORDER)
 FEWEST = 40
@@ -45,14 +46,20 @@ def cohort(seed: int, actions: int) -> Resource:
 
     wanted, people = counts(actions), max(12, actions // 5)
     needed = sum(wanted[it] for it in ON_MEDICINES)
-    while len(medicines(spread(people_of(bundle := synthetic_bundle(seed, people))))) < needed:
+    while len(medicines(spread(people_of(bundle := change.directed(synthetic_bundle(seed, people)))))) < needed:
         people += 10
     return bundle
 
 
 def medicines(people: list[Person]) -> list[tuple[Person, Medication]]:
     """Return the medicines that actions may change; the first patient is left alone: that consent will be revoked."""
-    return [(person, it) for person in at_home(people) for it in person.medications]
+    return [(person, it) for person in at_home(people) for it in everyday(person)]
+
+
+def everyday(person: Person) -> list[Medication]:
+    """Return a patient's medicines but those of high alert: of these the pharmacy's app would have to log its author in."""
+    named = shipped_list().named_by
+    return [it for it in person.medications if not named([it.statement["medicationCodeableConcept"]])]
 
 
 def at_home(people: list[Person]) -> list[Person]:
@@ -123,6 +130,7 @@ class Planner:
             Kind.STOPPED: lambda kind: self._listed(kind, lambda it, today: change.stop(it.statement, today)),
             Kind.HELD: lambda kind: self._listed(kind, change.hold),
             Kind.ORDER: self._order,
+            Kind.BY_MODEL: lambda kind: self._started(kind, ai=_MODEL, reason="Said in the visit of today"),
         }
 
     def _somebody(self) -> Person:
@@ -167,11 +175,11 @@ class Planner:
         charted = {**reading, "type": "VitalReading", "origin": "clinicianMeasured", "performerRole": "nurse"}
         return self._intent(kind, person, self._ward.correction(charted), target=seen)
 
-    def _started(self, kind: Kind) -> Intent:
+    def _started(self, kind: Kind, **more: Any) -> Intent:
         # Documenting an order once more leaves the list's other entries free for the changes.
-        person = self._random.choice([it for it in at_home(self.people) if it.medications])
-        medicine = self._random.choice(person.medications)
-        return self._intent(kind, person, change.start(medicine, self._today))
+        person = self._random.choice([it for it in at_home(self.people) if everyday(it)])
+        medicine = self._random.choice(everyday(person))
+        return self._intent(kind, person, change.start(medicine, self._today), **more)
 
     def _order(self, kind: Kind) -> Intent:
         person, medicine = self._medicine()
@@ -246,6 +254,8 @@ class Planner:
         )
 
 
+#: A model that listens to visits and writes what was said.
+_MODEL = {"model": "visit-scribe", "version": "2.1", "sourceFacts": ["DocumentReference/visit-transcript"]}
 _PHARMACIST_ID = {"system": "urn:example:staff", "value": "pharmacist-3"}
 _PHARMACIST = {"identifier": _PHARMACIST_ID, "role": "pharmacist"}
 

@@ -58,12 +58,12 @@ BREAK_GLASS, GLASS_STAYS_BROKEN = "break_glass", timedelta(hours=1)
 _DECIDED: Mapping[str, str] = {
     "approve": "it is sent as approved",
     "resolve": "what stays was chosen",
+    "edit": "it is sent as it was changed here",
     "resend": "it is sent all the same",
     "found": "it was found in the chart",
     "reject": "it is not written",
     "sign": "a second person signed it",
     "acknowledge": "it was seen",
-    "merged": "it did not meet what had changed in the chart, and was brought onto that by the machine",
 }
 
 
@@ -284,6 +284,8 @@ class CaseDesk:
 def _closed(case: StoredCase, when: str) -> str:
     if case.closed_reason == "moot":
         return f"Closed by itself at {when}: the chart says already what was proposed. Nothing was sent."
+    if case.closed_reason == "merged":
+        return f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays."
     said = _DECIDED.get(case.closed_reason or "")
     if said:
         return f"Decided at {when}: {said}."

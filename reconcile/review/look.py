@@ -83,6 +83,11 @@ class Look:
         """The SHA-256 of everything that would leave, or ``None`` where nothing could be planned."""
         return digest_of(self.operations) if self.operations else None
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether the chart is not as the author saw it."""
+        return self.stop is not None and self.stop[0] == "conflict"
+
     def in_words(self, name: str, which: str) -> str:
         """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
         return field_text(name, getattr(self.written, which).get(name))

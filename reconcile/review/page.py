@@ -30,6 +30,7 @@ _DIRECTION: Mapping[Direction, str] = {
     Direction.REDUCES: "▼ lowers risk told",
     Direction.NEUTRAL: "",
 }
+_IN_THE_BANNER = frozenset({"subject", "encounter"})
 _ROLE = {"relatedPerson": "relative", "other": "somebody"}
 
 
@@ -52,13 +53,17 @@ def question_of(case: StoredCase, look: Look) -> str:
 
 
 def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
-    """Return the fields that differ, and those that do not, each in the order of the action's groups."""
+    """Return the fields to decide and those that the chart moved, and all others, in the order of the action's groups.
+
+    What only goes along stands with the others, and whose entry it is in neither: the banner says it.
+    """
     stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
-    differing = [field for field in look.comparison.fields if field.pending or field.moved]
-    rest = [field for field in look.comparison.fields if not field.pending and not field.moved]
+    shown = [field for field in look.comparison.fields if field.name not in _IN_THE_BANNER]
+    differing = [field for field in shown if field.name in asked or field.moved]
+    rest = [field for field in shown if field not in differing]
     return (
         tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in differing),
-        tuple(_row(field, look, policy, "not changed") for field in rest),
+        tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in rest),
     )
 
 

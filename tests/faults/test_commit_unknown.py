@@ -6,6 +6,7 @@ it, or when PostgreSQL has answered.
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,12 +14,13 @@ import pytest
 from canonical.errors import StoreUnavailableError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation
+from processes.condition import wait_until
 from store import held_lanes
-from store.database import open_engine
+from store.database import open_engine, open_session
 from store.held_lanes import PostgresLanes
 from tasks.turn import LaneTurn
 from tests.faults.proxy import Cut, Mode, TcpProxy
-from tests.faults.stage import Stage, Steps, with_steps
+from tests.faults.stage import SOON, Stage, Steps, with_steps
 from tests.tasks.ward import Ward
 
 #: Words of each statement that no other one has, as a session sends them.
@@ -185,14 +187,20 @@ def test_a_repeated_request_waits_for_the_commit_that_is_still_under_way(
     stage: Stage, door: Ward, postgres_proxy: TcpProxy
 ) -> None:
     """Trap 26, with PostgreSQL busy committing for longer than its client waits."""
-    stage.ward.query(_SLOW_COMMIT_FUNCTION)
-    stage.ward.query(_SLOW_COMMIT)
+    stage.ward.query(_WAITING_COMMIT_FUNCTION)
+    stage.ward.query(_WAITING_COMMIT)
     postgres_proxy.cut("receipt", b"COMMIT", cut=Cut.AFTER)
 
-    with pytest.raises(StoreUnavailableError):
-        door.submit(key="key-00001")
-    assert stage.ward.query("SELECT 1 FROM commands") == [], "the first commit must still be under way"
-    accepted = stage.submit(key="key-00001", door=door)
+    with open_session(stage.ward.url) as gate, ThreadPoolExecutor(1) as app:
+        gate.execute("SELECT pg_advisory_lock(0, 0)")
+        with pytest.raises(StoreUnavailableError):
+            door.submit(key="key-00001")
+        assert stage.ward.query("SELECT 1 FROM commands") == [], "the first commit must still be under way"
+        again = app.submit(stage.submit, key="key-00001", door=door)
+        # The commit waits for the gate, and the request that was sent again for that commit.
+        assert wait_until(lambda: len(stage.ward.query(_WAITING)) == 2, within=SOON)
+        gate.execute("SELECT pg_advisory_unlock_all()")
+        accepted = again.result()
 
     assert postgres_proxy.fired["receipt"] == 1
     assert accepted.replayed
@@ -200,10 +208,12 @@ def test_a_repeated_request_waits_for_the_commit_that_is_still_under_way(
     assert stage.findings() == []
 
 
-_SLOW_COMMIT_FUNCTION = """
-CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END'
+_WAITING_COMMIT_FUNCTION = """
+CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_advisory_xact_lock_shared(0, 0); RETURN NULL; END'
 """
-_SLOW_COMMIT = """
-CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON commands DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW EXECUTE FUNCTION take_long()
+_WAITING_COMMIT = """
+CREATE CONSTRAINT TRIGGER waiting_commit AFTER INSERT ON commands DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
 """
+_WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

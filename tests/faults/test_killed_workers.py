@@ -120,7 +120,7 @@ def test_a_paused_worker_whose_session_was_lost_too_is_brought_before_a_person(
     product.assert_good()
     assert product.fired("worker-1", "before_send")
     assert product.query(late, id=command) == [{"late_outcome": "already_at_target"}], "the EHR made no second one"
-    assert product.cases(command) == ["possible_duplicate"]
+    assert product.cases(command) == ["late_answer"]
 
 
 def test_a_command_that_kills_every_worker_ends_with_a_person(product: Product) -> None:

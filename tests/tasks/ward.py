@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from canonical import exact_json, idempotency
 from canonical.envelope import envelope_from
-from canonical.ports import ConnectionSettings, Ehr
+from canonical.ports import ConnectionSettings, Ehr, Timings
 from canonical.retry import Backoff
 from store import connections
 from store.database import rows, transaction
@@ -27,7 +27,7 @@ from tasks.patients import Patients
 from tasks.preparation import Preparation
 from tasks.probing import Probing
 from tasks.turn import LaneTurn, TurnReport
-from tests.tasks.chart import Chart
+from tests.tasks.chart import SHORT, Chart
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1961-04-02", "name": [{"family": "Lopez"}]}
 QUICK = Backoff(base=timedelta(milliseconds=1), cap=timedelta(milliseconds=5))
@@ -196,9 +196,9 @@ def _rule(envelope: Any) -> Any:
     return spec_for(envelope.action).rule(envelope.action)
 
 
-def open_ward(engine: Engine, url: str, *, max_in_flight: int = 8) -> Ward:
+def open_ward(engine: Engine, url: str, *, max_in_flight: int = 8, timings: Timings = SHORT) -> Ward:
     """Set up tenant ``t1``, connection ``north`` and an active consent, and return the ward."""
-    chart = Chart()
+    chart = Chart(timings=timings)
     chart.admit(PATIENT)
     settings = ConnectionSettings(
         tenant="t1",

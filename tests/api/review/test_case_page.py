@@ -299,6 +299,15 @@ def test_a_second_signer_sees_what_the_first_decided(ward: Ward) -> None:
     assert "In their words Spoke with Dr. Cole." in text
 
 
+def test_what_the_author_was_asked_and_said_is_shown_as_text(ward: Ward) -> None:
+    said = ("Di Nurse asked the author at 14:58 UTC: “5 mg <b>now</b>?”", "the author did not answer in time")
+    page = ward.typical(answers=said)
+    shown = ward.get(f"/review/cases/{page.row.id}").text
+    assert "<b>now</b>" not in shown
+    assert all(line in Markup(shown).text for line in said)
+    assert "What the author was asked" not in ward.get(f"/review/cases/{ward.typical().row.id}").text
+
+
 def test_a_restricted_patient_is_shown_after_a_reason_only(ward: Ward) -> None:
     page = ward.typical(break_glass=True)
     before = Markup(ward.get(f"/review/cases/{page.row.id}").text)

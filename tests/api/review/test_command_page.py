@@ -35,6 +35,14 @@ def test_its_open_case_is_one_step_away(ward: Ward) -> None:
     assert "/review/cases/7" in Markup(ward.get(ADDRESS).text).addresses()
 
 
+def test_what_took_it_back_is_one_step_away(ward: Ward) -> None:
+    related = (("Taken back by (in chart)", WAITING),)
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build(related=related)
+    shown = Markup(ward.get(ADDRESS).text)
+    assert "Taken back by (in chart)" in shown.text
+    assert f"/review/commands/{WAITING}" in shown.addresses()
+
+
 def test_it_is_taken_back_by_a_command_of_its_own(ward: Ward) -> None:
     ward.desk.commands[COMMAND] = proven(CommandPageViewFactory.build())
     shown = Markup(ward.get(ADDRESS).text)

@@ -26,7 +26,19 @@ from tests.reconcile.review.bench import PHARMACIST, ReviewBench
 
 KINDS, STATES = tuple(case_kinds()), tuple(State)
 #: What closes a case: decisions, what the machine does, and moves of the command itself.
-CLOSED_BY = ("approve", "resolve", "resend", "found", "reject", "sign", "acknowledge", "merged", "moot", *Trigger)
+CLOSED_BY = (
+    "approve",
+    "edit",
+    "resolve",
+    "resend",
+    "found",
+    "reject",
+    "sign",
+    "acknowledge",
+    "merged",
+    "moot",
+    *Trigger,
+)
 #: Members that are codes by what they are: no page shows them as they stand.
 _CODES = frozenset(
     {
@@ -54,13 +66,16 @@ def seen(bench: ReviewBench) -> Seen:
     return Seen(bench=bench, case=case, look=bench.desk.reader.look(case))
 
 
-def _situation(seen: Seen, kind: str, state: State, *, holds: bool, attempts: int, planned: bool) -> Situation:
+def _situation(
+    seen: Seen, kind: str, state: State, *, holds: bool, attempts: int, planned: bool, moved: bool = True
+) -> Situation:
     """Return the conflict as if it were another kind of case, of a command in another state."""
     case = replace(seen.case, kind=kind, state=state, holds=holds)
     look = replace(
         seen.look,
         command=seen.look.command.evolve(attempts=attempts, state=state),
         operations=seen.look.operations if planned else (),
+        stop=seen.look.stop if moved else None,
     )
     return seen.bench.desk._situation(PHARMACIST, case, look)
 
@@ -68,6 +83,7 @@ def _situation(seen: Seen, kind: str, state: State, *, holds: bool, attempts: in
 def _product(seen: Seen) -> Iterator[Situation]:
     for kind in KINDS:
         for state in STATES:
+            yield _situation(seen, kind, state, holds=True, attempts=0, planned=True, moved=False)
             for holds, attempts, planned in ((True, 0, True), (True, 1, True), (True, 1, False), (False, 1, True)):
                 yield _situation(seen, kind, state, holds=holds, attempts=attempts, planned=planned)
 
@@ -79,7 +95,7 @@ def _verbs(at: Situation, *, awaits_second: bool = False) -> tuple[Verb, ...]:
 def _decision(at: Situation, verb: Verb, seen: Seen) -> Decision:
     """Return the plainest decision of ``verb``: the proposal wherever something is to be picked, the first reason of the list."""
     policy = seen.bench.desk.policies.action(at.case.action_type)
-    picked = to_pick(at.look, policy) if verb in {Verb.RESOLVE, Verb.APPROVE} else ()
+    picked = to_pick(at.look, policy) if verb in {Verb.RESOLVE, Verb.EDIT} else ()
     reasons = [code for code, _ in at.permissions.reasons(verb)]
     return Decision(
         verb=verb,

@@ -61,6 +61,7 @@ def test_an_edit_elsewhere_is_merged_by_the_machine_and_the_chart_has_both(bench
     assert decision["policy_version"] == bench.desk.policies.version
     (kept,) = ward.query("SELECT closed_reason, closed_by FROM cases WHERE id = %(id)s", id=case)
     assert kept == {"closed_reason": "merged", "closed_by": "machine:conflict-engine"}
+    assert "Merged by the machine" in bench.desk.open(NURSE, case).closed
 
 
 def test_what_only_adds_to_a_list_is_appended_to_what_somebody_added_meanwhile(bench: ReviewBench) -> None:
@@ -270,7 +271,7 @@ def test_the_same_chart_is_kept_once(bench: ReviewBench) -> None:
     look_again(bench)
     engine_of(bench).run(case)
     (row,) = bench.desk.queue(PHARMACIST, QueueQuery(pool=Pool.CLINICAL)).rows
-    assert row.headline == "lisinopril, dosage: 10 mg → 20 mg; the chart says 7 mg"
+    assert row.headline == "lisinopril, dosage: 10 mg once a day → 20 mg once a day; the chart says 7 mg once a day"
 
 
 def test_what_a_machine_merged_holds_what_it_says_byte_for_byte(bench: ReviewBench) -> None:
