@@ -282,8 +282,8 @@ class CaseDocument(Document):
     round_limit: int
     claimed_by_me: bool
     needs_second: str
-    first_decision: FirstDecisionDocument | None = None
     answers: tuple[str, ...]
+    first_decision: FirstDecisionDocument | None = None
     break_glass: bool
     read_at: str
 

@@ -13,7 +13,9 @@ from canonical.capabilities import Interaction, Landing, Way, within_contract
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import Outcome, ProbeVerdict
 from canonical.ports import Operation
+from tests.adapters.chart import TRACE, opened
 from tests.adapters.commands import BLOOD_PRESSURE, KG, MMHG, NOW, START, WEIGHT, command, loinc, number
+from tests.adapters.raw_server import RawServer, answering, http
 from tests.adapters.vendors import (
     UnmappedCodeError,
     around,
