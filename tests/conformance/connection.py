@@ -68,7 +68,8 @@ class Connection:
     ``plays``: the sandbox's personality (default: the adapter's own key), with ``behaviour`` (settings) and ``quirks``;
     ``options`` of the connection; ``native``: path of the address for what is not FHIR; ``seeds``: what the chart holds
     besides; ``says``: action, or (action, operation), → what the example says otherwise there (``ABSENT``: leaves out);
-    ``visits``: actions that are filed in an encounter; ``lists``: how it takes part where two clinicians meet at one list; ``by_patients``: operations whose author is the patient;
+    ``visits``: actions that are filed in an encounter; ``lists``: how it takes part where two clinicians
+    meet at one patient's lists; ``by_patients``: operations whose author is the patient;
     ``tokens``: how a token is had where the EHR asks for one; ``failure_inside``: its success status with a failure in it,
     and ``unknown_code`` a refusal by a code that nobody knows, both in its own words.
     """

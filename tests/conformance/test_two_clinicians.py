@@ -28,6 +28,7 @@ from tests.conformance import examples
 from tests.conformance.connection import connection_of
 from tests.conformance.desk import Desk, Desks
 from tests.conformance.reviewing import OTHER_CLINICIAN, OTHER_SYSTEM, SECOND, Reviewing, change, edit, entry, reviewing
+from tests.conformance.taking_part import BESIDE, CHANGES, KEYS, MEDICATIONS, PROBLEMS, changing, taken_by
 from tests.factories import ABSENT, SNOMED_CT, Json, concept
 
 MILD, MODERATE, SEVERE = (
