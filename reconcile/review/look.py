@@ -180,7 +180,9 @@ class ChartReader:
         )
 
     def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
-        """Return what would keep the command from being sent as it stands."""
+        """Return what would keep the command from being sent as it stands; of what is in the chart whole, nothing is sent."""
+        if command.operations and all(operation.in_chart for operation in command.operations):
+            return None
         try:
             self.preparation.prepare(command, [], trace)
         except NeedsPersonError as error:
