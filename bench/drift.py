@@ -1,7 +1,7 @@
 """Proven writes at a simulated EHR, a tenth of them changed there in five ways: what one full pass of looks tells apart.
 
-Run: ``.venv/bin/python -m bench.drift`` (5000 writes; another number as argument). The exit status is 1 where a change with nobody's
-name, a write that disappeared or one that a merge took along was missed, or where anything else raised an alarm.
+Run: ``.venv/bin/python -m bench.drift`` (5000 writes; another number as argument). The exit status is 1 where a change with
+nobody's name, a write that disappeared or one that a merge took along was missed, or where anything else raised an alarm.
 """
 
 from __future__ import annotations
