@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 from canonical.drift_plan import DriftPlan
 from store.database import rows, transaction
 
-#: Only what the index holds is read: a connection without anything due costs two probes of it. Not where the EHR is away.
+#: Only what the index holds is read: a connection without anything due costs two probes of it. The time is that of the
+#: statement: of one that may change from row to row the index would have to be read whole. Not where the EHR is away.
 _DUE = """
-w.connection_id = k.id AND w.high_risk = {risk} AND w.next_look_at <= clock_timestamp()
+w.connection_id = k.id AND w.high_risk = {risk} AND w.next_look_at <= statement_timestamp()
 """
 _CONNECTIONS = f"""
 SELECT k.id, k.tenant, k.name FROM connections k
@@ -35,7 +36,7 @@ UPDATE drift_budgets SET taken = CASE WHEN since <= clock_timestamp() - %(minute
 """
 FIND = """
 SELECT w.command_id, w.step, w.proven_at, clock_timestamp() AS now FROM watched_writes w
- WHERE w.connection_id = %(connection)s AND w.high_risk = %(risk)s AND w.next_look_at <= clock_timestamp()
+ WHERE w.connection_id = %(connection)s AND w.high_risk = %(risk)s AND w.next_look_at <= statement_timestamp()
  ORDER BY w.next_look_at LIMIT %(limit)s
 """
 _OFFER = """

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Engine
 
 from canonical.drift import Settled
 from reconcile import drifted
 from reconcile.drifted import Config
+from store.database import open_engine
 from tests.interop.servers import FhirServer
 from tests.interop.station import Station, open_station, proxy_before
 from tests.reconcile.conftest import Noted
@@ -116,3 +118,12 @@ def open_drift_bench(
         finally:
             station.close()
             server.close()
+
+
+@pytest.fixture
+def drift_bench(sandbox: RunningSandbox, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[DriftBench]:
+    """A bench of its own for each test."""
+    engine = open_engine(database_url)
+    with open_drift_bench(engine, database_url, redis_url, sandbox, tmp_path) as bench:
+        yield bench
+    engine.dispose()
