@@ -25,12 +25,13 @@ def field_text(name: str, value: Any) -> str:
 
 
 def field_brief(name: str, value: Any) -> str:
-    """Return what ``value`` says in the fewest words that still tell it from another: of directions the dose alone."""
+    """Return what ``value`` says in the fewest words that still tell it from another: of directions dose and timing."""
     one = value[0] if isinstance(value, list) and len(value) == 1 else value
     if isinstance(one, Mapping):
         doses = [_text(item, is_dose=True) for rate in one.get("doseAndRate") or [] for item in _amounts(rate)]
+        told = " ".join(part for part in (", ".join(doses), _timing(one.get("timing") or {})) if part)
         if doses:
-            return ", ".join(doses)
+            return told
     return field_text(name, value)
 
 

@@ -44,8 +44,9 @@ def in_force(entry: Entry) -> bool:
 
 
 def named_in(entry: Mapping[str, Any]) -> list[Any]:
-    """Return the concepts by which an entry names a medicine and its ingredients."""
-    return [item for item in [entry.get("medication"), *objects(entry.get("ingredient"))] if item]
+    """Return the concepts by which an entry names a medicine and its ingredients; an order has FHIR's own name for them."""
+    named = entry.get("medication") or entry.get("medicationCodeableConcept")
+    return [item for item in [named, *objects(entry.get("ingredient"))] if item]
 
 
 def shares(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -56,7 +57,7 @@ def shares(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def medicine(entry: Entry, subject: Subject) -> str:
     """Return one entry of a medication list in words."""
     since = first_time(entry, _TAKEN)
-    name = concept(entry.get("medication")) or "a medicine that the entry does not name"
+    name = next(map(concept, named_in(entry)), "") or "a medicine that the entry does not name"
     directions = dosages(entry.get("dosage") or entry.get("dosageInstruction"))
     reason = concepts(entry.get("reasonCode"))
     return line(

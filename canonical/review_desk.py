@@ -16,8 +16,10 @@ from canonical.reviewer import Reviewer
 class Verb(StrEnum):
     """What can be decided of a case."""
 
-    #: Send it as it is (or as corrected here): a person approved exactly these bytes.
+    #: Send it as it is: a person approved exactly these bytes.
     APPROVE = "approve"
+    #: Send it as corrected here, field by field: whoever corrects it approves what they made of it.
+    EDIT = "edit"
     #: Decide, field by field, between chart, proposal and another value; what is left to write goes on the version seen.
     RESOLVE = "resolve"
     #: Send it although the chart or the EHR spoke against it.

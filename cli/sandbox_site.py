@@ -22,6 +22,8 @@ from processes.data_directory import private_directory
 TENANT = "north"
 CONNECTION = "north-r4"
 AUDIENCE = "writeback"
+#: Through which system the hospital's own people work in the chart (`meta.source`).
+WORKSTATION = "urn:example:ward-workstation"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
 _READ = ("Patient", "Encounter", "MedicationRequest", "Provenance")
@@ -186,6 +188,10 @@ tenant = "{TENANT}"
 name = "{CONNECTION}"
 adapter = "fhir_r4"
 base_url = "{self.origin}/fhir"
+
+[connection.options]
+ehr_name = "North Hospital"
+systems = {{ "{WORKSTATION}" = "the ward's workstation" }}
 
 [connection.auth]
 kind = "private_key_jwt"

@@ -22,6 +22,7 @@ FIELD_STATES: dict[FieldState, str] = {
 #: What the page says after a decision that was carried out.
 DONE: dict[Verb, str] = {
     Verb.APPROVE: "Your approval is recorded.",
+    Verb.EDIT: "Your approval of what you changed is recorded.",
     Verb.RESOLVE: "Your decision is recorded.",
     Verb.RESEND: "It is being sent again.",
     Verb.FOUND: "Recorded: it is in the chart. It is read back now.",

@@ -10,6 +10,7 @@ from canonical import exact_json
 from cli.demo.medications import thrice
 from cli.demo.people import Resource
 from cli.errors import CannotDo
+from cli.sandbox_site import WORKSTATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,8 @@ class Evidence:
         return [(version, before) for version, before in pairs if version.source is None]
 
 
-#: Who works in the EHR itself, and at what.
+#: Who works in the EHR itself.
 _CLINICIAN = {"name": "Dr. Alma Reyes", "role": "physician"}
-_WORKSTATION = "urn:example:ward-workstation"
 #: What no version is.
 _NEW = ""
 
@@ -78,7 +78,7 @@ class Chart:
     def edit(self, reference: str) -> None:
         """Let a clinician change what a resource says, which makes a new version of it."""
         current = self.current(reference.partition("/")[0])[reference]
-        answer = self._ask("POST", "/edit", {"resource": _changed(current), "by": _CLINICIAN, "system": _WORKSTATION})
+        answer = self._ask("POST", "/edit", {"resource": _changed(current), "by": _CLINICIAN, "system": WORKSTATION})
         self._edits[reference] = _version(answer)
 
     def play(self, rules: list[dict[str, Any]]) -> None:

@@ -11,11 +11,12 @@ from canonical.lifecycle import TRANSITIONS, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
 from reconcile.review.look import Look
-from reconcile.review.permissions import Permissions
+from reconcile.review.permissions import CLINICAL, Permissions
 
 #: What a verb does to the command that its case holds.
 TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.APPROVE: Trigger.APPROVED,
+    Verb.EDIT: Trigger.APPROVED,
     Verb.RESOLVE: Trigger.REBASED,
     Verb.RESEND: Trigger.RESEND_DECIDED,
     Verb.FOUND: Trigger.FOUND_BY_PERSON,
@@ -23,10 +24,11 @@ TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.REJECT: Trigger.REFUSED_BY_PERSON,
 }
 #: These rest on what the chart says at the moment of deciding.
-NEEDS_CHART = frozenset({Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN})
+NEEDS_CHART = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN})
 #: Whether a person can look the answer up with the chart open decides how the same verb is called.
 _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.APPROVE, False): "Approve: send it as it stands",
+    (Verb.EDIT, False): "Approve with changes: decide field by field",
     (Verb.RESOLVE, False): "Decide field by field",
     (Verb.RESEND, False): "Send it",
     (Verb.RESEND, True): "It is not in the chart: send it again",
@@ -38,6 +40,12 @@ _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.ASK_AUTHOR, False): "I do not know: ask the author",
     (Verb.ESCALATE, False): "Hand it up",
     (Verb.SIGN, False): "Sign what was decided first",
+}
+_BY_FIELD = frozenset({Verb.RESOLVE, Verb.EDIT})
+#: What they are called where no field can be chosen alone.
+_AS_A_WHOLE: Mapping[Verb, str] = {
+    Verb.RESOLVE: "Send it all the same",
+    Verb.EDIT: "Approve it all the same: send it on the chart as it is now",
 }
 
 
@@ -63,10 +71,13 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if case_kind(case.kind).drifted or verb is Verb.ACCEPT:
         # It was proven: nothing is written over what happened since, and "not written" would not be true.
         return case_kind(case.kind).drifted and verb is Verb.ACCEPT
-    if verb is Verb.RESOLVE:
-        return bool(look.operations) and bool(look.comparison.author_fields)
+    if verb in _BY_FIELD:
+        # With no field to choose, a change on an unmoved chart is approved as it stands, and in no other way.
+        chooses = _has_picks(look) or verb is Verb.RESOLVE or look.has_moved
+        return bool(look.operations) and bool(look.comparison.author_fields) and chooses
     if verb is Verb.APPROVE:
-        return bool(look.operations)
+        # On a chart that moved nothing is approved as it stands: what stays is decided field by field.
+        return bool(look.operations) and not look.has_moved
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
@@ -79,17 +90,24 @@ def choices(case: StoredCase, look: Look, permissions: Permissions, *, awaits_se
 
 def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) -> Choice:
     maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
+    as_a_whole = verb in _BY_FIELD and not _has_picks(look)
     return Choice(
         verb=verb.value,
-        label=_LABELS.get((verb, maybe)) or _LABELS[verb, False],
-        result=_RESULTS[verb](look),
-        undo=_undo(look) if verb in {Verb.APPROVE, Verb.RESOLVE, Verb.RESEND, Verb.SIGN} else "",
+        label=_AS_A_WHOLE[verb] if as_a_whole else _LABELS.get((verb, maybe)) or _LABELS[verb, False],
+        result=_RESULTS[Verb.RESEND if as_a_whole else verb](look),
+        undo=_undo(look) if verb in CLINICAL - {Verb.FOUND} else "",
         behind=_behind(case, verb),
         reasons=permissions.reasons(verb),
         text_required=text_required(verb, maybe_there=maybe),
         closed_to=permissions.closed_to(verb),
-        fields=verb is Verb.RESOLVE or (verb is Verb.APPROVE and bool(look.comparison.author_fields)),
+        fields=verb in _BY_FIELD and not as_a_whole,
     )
+
+
+def _has_picks(look: Look) -> bool:
+    """Whether there is a field to choose: of what is wanted as a whole (it stops, it was an error) there is none."""
+    stated = look.command.envelope.action.as_json()
+    return any(field.name in stated for field in look.comparison.author_fields)
 
 
 def text_required(verb: Verb, *, maybe_there: bool) -> bool:
@@ -124,6 +142,7 @@ def _field_by_field(look: Look) -> str:
 
 _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.APPROVE: _will_say,
+    Verb.EDIT: _field_by_field,
     Verb.RESOLVE: _field_by_field,
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
     Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",

@@ -29,8 +29,11 @@ from reconcile.review.typed import laid_over
 
 #: Decisions of these choose what the chart will say: where policy wants two people, the second one signs them.
 _SIGNED_TWICE = CLINICAL - {Verb.SIGN, Verb.FOUND}
+#: Decided by picks, one for each field; if the chart is kept in all of them nothing is left to write.
+_BY_FIELD = frozenset({Verb.RESOLVE, Verb.EDIT})
 _SAID: Mapping[Verb, str] = {
     Verb.APPROVE: "Approved. It is sent now; this page says when the chart proves it.",
+    Verb.EDIT: "Approved as you changed it. It is sent now; this page says when the chart proves it.",
     Verb.RESOLVE: "Decided. What you kept is sent now, on the version of the chart that you saw.",
     Verb.RESEND: "It is sent now; this page says when the chart proves it.",
     Verb.FOUND: "It is read back now; it counts as written only if the chart proves it.",
@@ -129,11 +132,13 @@ def resolution_of(
     case, look, verdict = situation.case, situation.look, situation.verdict
     chosen = _whole(_first_decision(situation) if decision.verb is Verb.SIGN else decision, look, policies)
     envelope = _envelope(reviewer, chosen, look)
-    verb = Verb.REJECT if chosen.verb is Verb.RESOLVE and envelope is None else chosen.verb
+    verb = Verb.REJECT if chosen.verb in _BY_FIELD and envelope is None else chosen.verb
     is_first = decision.verb in _SIGNED_TWICE and verb in _SIGNED_TWICE and verdict.second_signature
     step = None if is_first else _left_as_is(look, case) if verb is Verb.ACCEPT else _step(verb, chosen, case)
     replans = verb in _SIGNED_TWICE and not situation.maybe_there
-    approves = verb is Verb.APPROVE or (verb in _SIGNED_TWICE and look.command.governance.approval_required)
+    approves = verb in {Verb.APPROVE, Verb.EDIT} or (
+        verb in _SIGNED_TWICE and look.command.governance.approval_required
+    )
     return Resolution(
         case=case,
         reviewer=reviewer,
@@ -150,7 +155,7 @@ def resolution_of(
         approves=approves and step is not None,
         replans=replans and step is not None,
         changed=_changes(chosen),
-        knowing=look.stop[0] if look.stop is not None and verb in {Verb.APPROVE, Verb.RESOLVE} else "",
+        knowing=look.stop[0] if look.stop is not None and verb in {Verb.APPROVE, *_BY_FIELD} else "",
         move=step,
         expected_seq=look.command.event_seq if step is not None else None,
         accepted=look.sight if verb is Verb.ACCEPT else None,
@@ -192,7 +197,7 @@ def _left_as_is(look: Look, case: StoredCase) -> Move:
 
 def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:
     """Return the bytes of what is to be sent instead, or ``None``: as it stands, or not at all."""
-    if chosen.verb is not Verb.RESOLVE and not (chosen.verb is Verb.APPROVE and (_changes(chosen) or _moved(look))):
+    if chosen.verb not in _BY_FIELD:
         return None
     original = exact_json.parse(exact_json.dumps(look.command.envelope.as_json()))
     sight = Sight(
@@ -212,11 +217,6 @@ def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:
 
 def _changes(chosen: Decision) -> bool:
     return any(pick.pick is not Pick.PROPOSAL for pick in chosen.fields.values())
-
-
-def _moved(look: Look) -> bool:
-    """Whether the chart is not as the author saw it: what is approved all the same is approved on the chart that was shown."""
-    return look.stop is not None and look.stop[0] == "conflict"
 
 
 def _content(decision: Decision) -> bytes | None:

@@ -19,7 +19,7 @@ from canonical.policy import PolicySet
 from canonical.restricted import is_restricted
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer, Right
-from canonical.status import STATUS_OF, explain
+from canonical.status import explain
 from reconcile.review.bulk import check_bulk, why_not_in_bulk
 from reconcile.review.choices import choices
 from reconcile.review.deciding import (
@@ -54,6 +54,17 @@ _TOO_OFTEN = (
 _RESTRICTED = "This is of a class that only those see who need to. Say why you must look; that is kept, with your name."
 #: What is recorded when somebody says why they must look, and for how long they are not asked again.
 BREAK_GLASS, GLASS_STAYS_BROKEN = "break_glass", timedelta(hours=1)
+#: How a case that somebody decided is told to whoever opens it afterwards; what closed otherwise says what happened instead.
+_DECIDED: Mapping[str, str] = {
+    "approve": "it is sent as approved",
+    "resolve": "what stays was chosen",
+    "edit": "it is sent as it was changed here",
+    "resend": "it is sent all the same",
+    "found": "it was found in the chart",
+    "reject": "it is not written",
+    "sign": "a second person signed it",
+    "acknowledge": "it was seen",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,11 +285,11 @@ def _closed(case: StoredCase, when: str) -> str:
     if case.closed_reason == "moot":
         return f"Closed by itself at {when}: the chart says already what was proposed. Nothing was sent."
     if case.closed_reason == "merged":
-        return (
-            f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays. "
-            f"{STATUS_OF[case.state].value}"
-        )
-    return f"Decided at {when}: {(case.closed_reason or '').replace('_', ' ')}. {STATUS_OF[case.state].value}"
+        return f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays."
+    said = _DECIDED.get(case.closed_reason or "")
+    if said:
+        return f"Decided at {when}: {said}."
+    return f"Closed at {when}, without a decision: {(case.closed_reason or 'it went on').replace('_', ' ')}."
 
 
 def _payload(look: Look) -> str:

@@ -88,6 +88,11 @@ class Look:
         """The SHA-256 of everything that would leave, or ``None`` where nothing could be planned."""
         return digest_of(self.operations) if self.operations else None
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether the chart is not as the author saw it."""
+        return self.stop is not None and self.stop[0] == "conflict"
+
     def in_words(self, name: str, which: str) -> str:
         """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
         return field_text(name, getattr(self.written, which).get(name))
@@ -147,13 +152,14 @@ class ChartReader:
         resource = current.resource if current is not None else None
         said = ehr.project(resource) if resource is not None else {}
         primary = next((item for item in plan if item.is_primary), None)
-        proposed = ehr.project(ehr.said(primary)) if primary is not None else ehr.as_seen(_content(command))
+        then = _then(ehr, primary, resource) if primary is not None else None
+        would = proposed(ehr, then, resource, said) if then is not None else ehr.as_seen(_content(command), resource)
         base = self._base(command, ehr, resource)
         target = command.envelope.target
         written = Written(
             seen=(target.seen if target is not None else None) or {},
             chart=ehr.fields(resource) if resource is not None else {},
-            proposed=ehr.fields(ehr.said(primary)) if primary is not None else _content(command),
+            proposed=ehr.fields(then) if then is not None else _content(command),
         )
         return Look(
             command=command,
@@ -163,11 +169,11 @@ class ChartReader:
             current=resource,
             base=base,
             said=said,
-            proposed=proposed,
+            proposed=would,
             comparison=compare(
                 base=base,
                 current=said,
-                proposed=proposed,
+                proposed=would,
                 touched=frozenset(_content(command)),
                 groups=command.spec.field_groups,
                 same_version=current is not None and target is not None and current.version == target.version_id,
@@ -265,6 +271,20 @@ class ChartReader:
                 "chart-unreadable",
                 "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
             ) from None
+
+
+def _then(ehr: Ehr, primary: Operation, stored: Resource | None) -> Resource:
+    """Return what the entry will say: as it stands now, with what is written on it; a new one as it is sent."""
+    return ehr.said_on(primary, stored) if stored is not None else ehr.said(primary)
+
+
+def proposed(ehr: Ehr, then: Resource, stored: Resource | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is proposed in canonical words; where only the form is not the EHR's own, in the chart's."""
+    told = dict(ehr.project(then))
+    if stored is None:
+        return told
+    forms = ehr.as_seen({name: value for name, value in ehr.fields(then).items() if name in told}, stored)
+    return told | {name: said[name] for name in told if name in said and forms.get(name) == said[name]}
 
 
 def rebased(command: Command, ehr: Ehr, current: Fetched | None) -> Command:

@@ -21,7 +21,7 @@ from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
 from reconcile.review.picks import to_pick
-from reconcile.review.rows import about
+from reconcile.review.rows import about, action_words
 from reconcile.review.typed import editable
 
 #: Which way a proposal moves the risk, said in words; a sign alone says nothing to who cannot see it.
@@ -30,6 +30,7 @@ _DIRECTION: Mapping[Direction, str] = {
     Direction.REDUCES: "▼ lowers risk told",
     Direction.NEUTRAL: "",
 }
+_IN_THE_BANNER = frozenset({"subject", "encounter"})
 _ROLE = {"relatedPerson": "relative", "other": "somebody"}
 
 
@@ -47,18 +48,22 @@ def question_of(case: StoredCase, look: Look) -> str:
     envelope, kind = look.command.envelope, case_kind(case.kind)
     action = envelope.action.as_json()
     who = f"{_role(envelope)} of {case.app}" if envelope.ai is None else f"a model, sent by {case.app}"
-    what = f"{words(envelope.action.operation)} — {about(action)}"
+    what = f"{words(envelope.action.operation)} — {about(action, look.written.chart, look.written.seen)}"
     return f"{who[:1].upper()}{who[1:]} proposes: {what}. {kind.question}"
 
 
 def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
-    """Return the fields that differ, and those that do not, each in the order of the action's groups."""
+    """Return the fields to decide and those that the chart moved, and all others, in the order of the action's groups.
+
+    What only goes along stands with the others, and whose entry it is in neither: the banner says it.
+    """
     stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
-    differing = [field for field in look.comparison.fields if field.pending or field.moved]
-    rest = [field for field in look.comparison.fields if not field.pending and not field.moved]
+    shown = [field for field in look.comparison.fields if field.name not in _IN_THE_BANNER]
+    differing = [field for field in shown if field.name in asked or field.moved]
+    rest = [field for field in shown if field not in differing]
     return (
         tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in differing),
-        tuple(_row(field, look, policy, "not changed") for field in rest),
+        tuple(_row(field, look, policy, _fixed(field, stated, asked)) for field in rest),
     )
 
 
@@ -139,17 +144,12 @@ def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
     return tuple(
         WaitingCommand(
             id=row.id,
-            words=_action_words(row.envelope),
+            words=action_words(exact_json.parse(row.envelope)),
             received_at=row.received_at,
             severity=MOST_SEVERE if row.is_urgent else SEVERITY_DEFAULT,
         )
         for row in rows
     )
-
-
-def _action_words(envelope: bytes) -> str:
-    action = exact_json.parse(envelope)["action"]
-    return f"{words(action['operation'])}: {about(action)}"
 
 
 def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:

@@ -12,7 +12,7 @@ from canonical.reviewer import Licence, Pool, Reviewer, Right
 from canonical.ruling import Verdict
 
 #: Choosing what the chart will say: by licence and policy.
-CLINICAL = frozenset({Verb.APPROVE, Verb.RESOLVE, Verb.SIGN, Verb.RESEND, Verb.FOUND})
+CLINICAL = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.SIGN, Verb.RESEND, Verb.FOUND})
 #: Handing it on says nothing of what is right: whoever works the queue may.
 _HANDS_ON = frozenset({Verb.ASK_AUTHOR, Verb.ESCALATE})
 #: Why somebody without a clinical licence may end a clinical case, too.
@@ -41,7 +41,7 @@ class Permissions:
             return "You may look at this and not decide it."
         if verb in _HANDS_ON or verb is Verb.ACKNOWLEDGE:
             return ""
-        if verb in {Verb.APPROVE, Verb.SIGN} and is_author(reviewer, self.author):
+        if verb in {Verb.APPROVE, Verb.EDIT, Verb.SIGN} and is_author(reviewer, self.author):
             return "You wrote this: somebody else must approve it."
         if verb is Verb.SIGN and reviewer.actor in self.signed:
             return "You decided this first: a second person must sign it."

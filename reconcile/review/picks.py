@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from canonical.policy import ActionPolicy
 from canonical.review_desk import FieldPick, Pick
-from canonical.three_way import FieldState
 from reconcile.review.look import Look
 
 
@@ -17,12 +16,8 @@ def to_pick(look: Look, policy: ActionPolicy) -> tuple[str, ...]:
     """
     stated = look.command.envelope.action.as_json()
     asked = [field for field in look.comparison.author_fields if field.name in stated]
-    weighty = [field.name for field in asked if not _goes_along(field.state, policy.group(field.group).significance)]
+    weighty = [field.name for field in asked if policy.group(field.group).significance == "high"]
     return tuple(weighty or [field.name for field in asked])
-
-
-def _goes_along(state: FieldState, significance: str) -> bool:
-    return state is FieldState.INDEPENDENT and significance != "high"
 
 
 def with_followers(picks: Mapping[str, FieldPick], look: Look, policy: ActionPolicy) -> dict[str, FieldPick]:

@@ -112,11 +112,8 @@ def test_of_what_two_must_sign_the_second_is_another_person(bench: ReviewBench) 
     recorded = bench.station.ward.submit(allergy_update_json("record"))
     bench.station.run(recorded.lane_id)
     (entry,) = bench.station.marked(recorded.command_id, "AllergyIntolerance")
-    seen = {
-        "code": entry["code"],
-        "clinicalStatus": entry["clinicalStatus"],
-        "verificationStatus": entry["verificationStatus"],
-    }
+    told = bench.station.ehr.fields(entry)
+    seen = {name: told[name] for name in ("code", "clinicalStatus", "verificationStatus")}
     target = {"reference": f"AllergyIntolerance/{entry['id']}", "versionId": entry["meta"]["versionId"], "seen": seen}
     refuted = bench.station.ward.submit(
         allergy_update_json("refute"),

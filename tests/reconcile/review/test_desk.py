@@ -58,7 +58,7 @@ def test_the_queue_says_what_collides_once_somebody_looked(bench: ReviewBench) -
     (row,) = bench.desk.queue(PHARMACIST, QueueQuery()).rows
     assert row.patient == "Lopez, born 1961"
     assert row.headline is not None
-    assert row.headline == "lisinopril, dosage: 10 mg → 20 mg; the chart says 5 mg"
+    assert row.headline == "lisinopril, dosage: 10 mg once a day → 20 mg once a day; the chart says 5 mg once a day"
 
 
 def test_the_proposal_that_was_kept_is_written_on_the_version_the_reviewer_saw(bench: ReviewBench) -> None:

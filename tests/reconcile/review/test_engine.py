@@ -271,7 +271,7 @@ def test_the_same_chart_is_kept_once(bench: ReviewBench) -> None:
     look_again(bench)
     engine_of(bench).run(case)
     (row,) = bench.desk.queue(PHARMACIST, QueueQuery(pool=Pool.CLINICAL)).rows
-    assert row.headline == "lisinopril, dosage: 10 mg → 20 mg; the chart says 7 mg"
+    assert row.headline == "lisinopril, dosage: 10 mg once a day → 20 mg once a day; the chart says 7 mg once a day"
 
 
 def test_what_a_machine_merged_holds_what_it_says_byte_for_byte(bench: ReviewBench) -> None:
