@@ -17,6 +17,7 @@ from canonical.case_store import CaseStore, StoredCase
 from canonical.chart_words import field_brief, field_text
 from canonical.command import Command
 from canonical.compound import digest_of
+from canonical.drift_digest import sight_digest
 from canonical.envelope import parse_envelope
 from canonical.errors import (
     EhrUnavailableError,
@@ -55,7 +56,9 @@ class Look:
     what was written); ``said`` and ``proposed`` what that entry says and would say, in canonical words; ``base`` what the author
     saw, ``None`` where they named nothing. ``written`` are the same three as they are written, for words: never to compare.
     ``operations`` are what would be sent, if all of the proposal were kept;
-    ``stop`` is (kind, sentence) of what speaks against sending. ``is_readable``: the EHR answered.
+    ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
+    chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
+    EHR answered.
     """
 
     command: Command
@@ -70,6 +73,8 @@ class Look:
     comparison: Comparison
     written: Written
     operations: tuple[Operation, ...] = ()
+    sight: bytes | None = None
+    differing: tuple[str, ...] = ()
     stop: tuple[str, str] | None = None
 
     @property
@@ -120,7 +125,8 @@ class ChartReader:
         trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
         try:
             return self._look(case, command, ehr, trace)
-        except EhrUnavailableError:
+        except (EhrUnavailableError, NeedsPersonError):
+            # What the EHR refuses to show is not to be decided of, either.
             return self._blind(command)
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
@@ -174,11 +180,15 @@ class ChartReader:
             ),
             written=written,
             operations=plan,
+            sight=sight_digest(ehr, primary, resource) if primary is not None and resource is not None else None,
+            differing=ehr.differences(primary, resource) if primary is not None and resource is not None else (),
             stop=stop,
         )
 
     def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
-        """Return what would keep the command from being sent as it stands."""
+        """Return what would keep the command from being sent as it stands; of what is in the chart whole, nothing is sent."""
+        if command.operations and all(operation.in_chart for operation in command.operations):
+            return None
         try:
             self.preparation.prepare(command, [], trace)
         except NeedsPersonError as error:
