@@ -170,6 +170,11 @@ def test_labelled_reading_needs_an_ehr_that_keeps_labels() -> None:
     assert exact_json.parse(operation.body)["meta"]["security"] == labels
 
 
+def without_source(resource: Resource) -> dict[str, Any]:
+    """Return the meta of a resource but for the system that its version came through, which is not true of the next one."""
+    return {name: item for name, item in resource["meta"].items() if name != "source"}
+
+
 def corrected(current: Resource, **fields: Any) -> dict[str, Any]:
     return built({**WEIGHT, "operation": "correct", **fields}, current)
 
@@ -180,7 +185,8 @@ def test_correction_changes_what_it_says_and_leaves_the_rest_of_the_chart_alone(
     assert after["status"] == "corrected"
     assert str(after["valueQuantity"]["value"]) == "71.90"
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {"status", "valueQuantity", "identifier"}
+    assert changed == {"status", "valueQuantity", "identifier", "meta"}
+    assert after["meta"] == without_source(before)
     assert after["identifier"] == [
         *before["identifier"],
         {"system": "urn:fhir-writeback:change", "value": str(COMMAND_ID)},
@@ -268,7 +274,8 @@ def test_retraction_changes_the_status_notes_the_reason_and_erases_nothing() -> 
     assert after["status"] == "entered-in-error"
     assert after["note"] == [*before["note"], {"text": "wrong patient on the scale"}]
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {"status", "note", "identifier"}
+    assert changed == {"status", "note", "identifier", "meta"}
+    assert after["meta"] == without_source(before)
 
 
 def test_another_measurement_than_the_action_names_is_not_touched() -> None:
