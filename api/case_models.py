@@ -257,7 +257,8 @@ class CaseDocument(Document):
     """One case in the order in which it is read. A decision must name ``view``: it says which chart you saw.
 
     ``closed``: why it is over (then there is no ``view``), ``status`` what became of the write; ``news``: what moved since your
-    last look; ``breakGlass``: nothing is shown before a reason is given with ``:open``.
+    last look; ``answers``: what its author was asked and said; ``breakGlass``: nothing is shown before a reason is given with
+    ``:open``.
     """
 
     row: CaseRowDocument
@@ -282,6 +283,7 @@ class CaseDocument(Document):
     round_limit: int
     claimed_by_me: bool
     needs_second: str
+    answers: tuple[str, ...]
     first_decision: FirstDecisionDocument | None = None
     break_glass: bool
     read_at: str

@@ -25,6 +25,7 @@ from config.wiring import Services, build
 from store.database import rows, transaction
 from tasks.receive import Receipt
 from tests.factories import NOW, as_bytes, envelope_json
+from tests.prompt_server import TRUST, PromptServer
 
 TENANT, APP, OTHER_TENANT = "north", "visits", "south"
 SCOPES = "writeback/VitalReading.* writeback/MedicationChange.*"
@@ -210,7 +211,7 @@ def open_reception(
     with open_services(database_url, redis_url, folder, clock=clock, jwks_url=issuer.url, **settings) as services:
         give_consent(services)
         give_consent(services, tenant=OTHER_TENANT)
-        with serve(services) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with serve(services) as url, httpx.Client(base_url=url, timeout=30, verify=TRUST) as client:
             client.headers["Authorization"] = f"Bearer {issuer.token()}"
             yield Reception(services=services, issuer=issuer, clock=clock, client=client)
 
@@ -226,7 +227,7 @@ def serve(services: Services) -> Iterator[str]:
 def serve_app(app: FastAPI, *, port: int = 0) -> Iterator[str]:
     """Yield the address of ``app``, served in a thread on ``port`` (0: a free one)."""
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     listening = config.bind_socket()
     listening.listen(256)
     host, bound = listening.getsockname()[:2]
@@ -235,7 +236,7 @@ def serve_app(app: FastAPI, *, port: int = 0) -> Iterator[str]:
     try:
         yield f"http://{host}:{bound}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(10)
         listening.close()
 

@@ -33,6 +33,7 @@ DONE: dict[Verb, str] = {
     Verb.RESOLVE: "Your decision is recorded.",
     Verb.RESEND: "It is being sent again.",
     Verb.FOUND: "Recorded: it is in the chart. It is read back now.",
+    Verb.ACCEPT: "Recorded: the chart stays as it is now.",
     Verb.REJECT: "Recorded: it will not be written.",
     Verb.WITHDRAW: "It was taken back.",
     Verb.ESCALATE: "It was handed up to the next level.",

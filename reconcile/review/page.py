@@ -22,7 +22,7 @@ from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
 from reconcile.review.picks import to_pick
-from reconcile.review.rows import about
+from reconcile.review.rows import about, action_words
 from reconcile.review.typed import editable
 
 #: Which way a proposal moves the risk, said in words; a sign alone says nothing to who cannot see it.
@@ -50,7 +50,7 @@ def question_of(case: StoredCase, look: Look) -> str:
     role = _role(envelope)
     one = f"{'an' if role[:1] in 'aeio' else 'a'} {role}" if role != "somebody" else role
     who = f"{one} ({case.app})" if envelope.ai is None else f"an AI model ({case.app})"
-    what = f"{words(envelope.action.operation)} — {about(action)}"
+    what = f"{words(envelope.action.operation)} — {about(action, look.written.chart, look.written.seen)}"
     return f"{who[:1].upper()}{who[1:]} proposes: {what}. {kind.question}"
 
 
@@ -146,17 +146,12 @@ def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
     return tuple(
         WaitingCommand(
             id=row.id,
-            words=_action_words(row.envelope),
+            words=action_words(exact_json.parse(row.envelope)),
             received_at=row.received_at,
             severity=MOST_SEVERE if row.is_urgent else SEVERITY_DEFAULT,
         )
         for row in rows
     )
-
-
-def _action_words(envelope: bytes) -> str:
-    action = exact_json.parse(envelope)["action"]
-    return f"{words(action['operation'])}: {about(action)}"
 
 
 def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:

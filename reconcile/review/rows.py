@@ -66,31 +66,46 @@ def patient_of(envelope: Mapping[str, Any]) -> str:
     return f"record number {identifier.get('value')}" if identifier.get("value") else "not named"
 
 
-def about(action: Mapping[str, Any]) -> str:
-    """Return what an action is about, in words: the medicine, the problem, the measurement."""
-    found = next((action[name] for name in _ABOUT if action.get(name)), None)
+def about(action: Mapping[str, Any], *entries: Mapping[str, Any]) -> str:
+    """Return what an action is about, in words: the medicine, the problem, the measurement.
+
+    What it does not say itself, because it changes something else, is said by ``entries``: what its target says.
+    """
+    found = next((said[name] for said in (action, *entries) for name in _ABOUT if said.get(name)), None)
     return field_text("code", found) if found is not None else words(str(action.get("type")))
+
+
+def action_words(envelope: Mapping[str, Any]) -> str:
+    """Return what a command would do, and with what: ``stop: lisinopril``."""
+    action = envelope["action"]
+    return f"{words(action['operation'])}: {about(action, _seen(envelope))}"
+
+
+def _seen(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an author had on the screen of the entry that they change, as they say."""
+    return (envelope.get("target") or {}).get("seen") or {}
 
 
 def _headline(envelope: Mapping[str, Any]) -> str:
     """Return what is proposed, where nobody has looked at the chart yet."""
     action = envelope["action"]
-    return _short(f"{about(action)}: {words(action['operation'])}")
+    return _short(f"{about(action, _seen(envelope))}: {words(action['operation'])}")
 
 
 def headline(look: Look) -> str:
     """Return what collides: what was seen, what is proposed, and to what the chart moved."""
     action, comparison = look.command.envelope.action.as_json(), look.comparison
+    what = about(action, look.written.chart, look.written.seen)
     fields = [field for group in comparison.overlapping for field in group.fields if field.pending]
     heavy = {group.name for group in comparison.groups if group.significance == "high"}
     told = (field for field in comparison.author_fields if field.group in heavy and field.name not in UNTOLD)
     field = next(iter(fields), next(told, None))
     if field is None:
-        return _short(f"{about(action)}: {words(action['operation'])}")
+        return _short(f"{what}: {words(action['operation'])}")
     name, shown = field.name, field_label(field.name)
     seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
     moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
-    return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
+    return _short(f"{what}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
 
 
 def shown_of(look: Look) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tasks.tokens import token_verifier
 from tests.interop.servers import FhirServer, sandbox_server
 from tests.interop.station import open_station, proxy_before
 from tests.list_factories import allergy_update_json
+from tests.prompt_server import TRUST
 from tests.reception import Clock, Issuer, open_issuer, serve_app
 from tests.reconcile.review.bench import (
     ENGINEER,
@@ -129,7 +130,7 @@ def open_cases(bench: ReviewBench, issuer: Issuer) -> Iterator[CaseBench]:
     app.include_router(CaseDoor(bench.desk, access, body_limit=LONGEST_BODY).router())
     add_problem_handlers(app)
     app.add_middleware(Tracing)
-    with serve_app(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serve_app(app) as url, httpx.Client(base_url=url, timeout=30, verify=TRUST) as client:
         yield CaseBench(bench=bench, issuer=issuer, url=url, client=client)
 
 

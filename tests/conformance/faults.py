@@ -118,7 +118,8 @@ def _otherwise(entry: Resource) -> Resource:
         return {**entry, "item": [{**first, "text": "as a clinician says"}, *others]}
     name = next(name for name in ("code", "vaccineCode", "description", "topic", "type", "title") if name in entry)
     said = entry[name]
-    return {**entry, name: f"{said}, today" if isinstance(said, str) else {**said, "text": "as a clinician says"}}
+    # Another thing, not only another word for it: an EHR may word its own codes as it likes.
+    return {**entry, name: f"{said}, today" if isinstance(said, str) else {"text": "as a clinician says"}}
 
 
 def _moved_meanwhile(case: Case) -> None:

@@ -180,7 +180,9 @@ def test_correction_changes_what_it_says_and_leaves_the_rest_of_the_chart_alone(
     assert after["status"] == "corrected"
     assert str(after["valueQuantity"]["value"]) == "71.90"
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {"status", "valueQuantity", "identifier"}
+    assert changed == {"status", "valueQuantity", "identifier", "meta"}
+    # Through which system the entry came before is not true of what we make of it.
+    assert after["meta"] == {name: item for name, item in before["meta"].items() if name != "source"}
     assert after["identifier"] == [
         *before["identifier"],
         {"system": "urn:fhir-writeback:change", "value": str(COMMAND_ID)},
@@ -268,7 +270,7 @@ def test_retraction_changes_the_status_notes_the_reason_and_erases_nothing() -> 
     assert after["status"] == "entered-in-error"
     assert after["note"] == [*before["note"], {"text": "wrong patient on the scale"}]
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {"status", "note", "identifier"}
+    assert changed == {"status", "note", "identifier", "meta"}
 
 
 def test_another_measurement_than_the_action_names_is_not_touched() -> None:

@@ -22,10 +22,10 @@ from canonical.errors import WritebackError
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
 from processes.condition import wait_until
+from tests.board_factories import BoardViewFactory
 from tests.case_factories import (
     COMMAND,
     WAITING,
-    BoardViewFactory,
     CasePageFactory,
     CommandPageViewFactory,
     ReviewerFactory,
@@ -33,6 +33,7 @@ from tests.case_factories import (
     closed_page,
 )
 from tests.factories import NOW
+from tests.prompt_server import TRUST, PromptServer
 
 TOKEN = "token-of-the-session"
 SESSION = "session"
@@ -142,10 +143,10 @@ class Ward:
         return self.desk.add(CasePageFactory.build(**over))
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(self.url + path, **options)
+        return httpx.get(self.url + path, **{"verify": TRUST, **options})
 
     def post(self, path: str, data: Mapping[str, Any] | None = None, **options: Any) -> httpx.Response:
-        return httpx.post(self.url + path, data={"csrf": self.token, **(data or {})}, **options)
+        return httpx.post(self.url + path, data={"csrf": self.token, **(data or {})}, **{"verify": TRUST, **options})
 
 
 @contextmanager
@@ -155,7 +156,7 @@ def open_ward() -> Iterator[Ward]:
     app = FastAPI()
     app.include_router(ReviewPages(ward.desk, ward.access(), lambda: NOW).router())
     add_problem_handlers(app)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
+    server = PromptServer(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -163,5 +164,5 @@ def open_ward() -> Iterator[Ward]:
         ward.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         yield ward
     finally:
-        server.should_exit = True
+        server.end()
         thread.join()

@@ -1,16 +1,16 @@
 """The review pages in Chromium: accessibility, sizes, keys, and that nothing typed is lost with or without JavaScript."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from canonical.review_desk import FieldPick, Pick, ReviewError, Verb
 from tests.api.review.desk import Ward
+from tests.api.review.window import DESK, TELEPHONE, watched
 from tests.case_factories import (
     COMMAND,
     BannerFactory,
@@ -31,7 +31,6 @@ AXE = Path(__file__).parents[2] / "vendored" / "axe-core" / "axe.min.js"
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
-DESK, TELEPHONE = {"width": 1366, "height": 768}, {"width": 360, "height": 740}
 PAGES = {
     "queue": "/review/queue",
     "case": "/review/cases/1",
@@ -43,14 +42,6 @@ PAGES = {
     "search": "/review/search",
     "nothing there": "/review/cases/999",
 }
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -80,19 +71,6 @@ def full(ward: Ward) -> Ward:
     return ward
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page of a desk; whatever its console complains of fails the test, answers that a test asks for excepted."""
-    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
-        yield watched(context)
-
-
-def watched(context: BrowserContext) -> Page:
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(str(error)))
-    return page
-
-
 def troubles_of(page: Page) -> list[str]:
     """What the console will say from now on."""
     said: list[str] = []
@@ -109,9 +87,9 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("viewport", [DESK, TELEPHONE], ids=["1366", "360"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_can_be_used_by_everybody(full: Ward, browser: Browser, viewport: Any, scheme: Any) -> None:
+def test_every_page_can_be_used_by_everybody(full: Ward, chrome: Browser, viewport: Any, scheme: Any) -> None:
     """WCAG 2.2 AA as far as a machine can tell; no page scrolls sideways; nothing is asked of another site."""
-    with browser.new_context(viewport=viewport, color_scheme=scheme) as context:
+    with chrome.new_context(viewport=viewport, color_scheme=scheme) as context:
         page = watched(context)
         urls: list[str] = []
         page.on("request", lambda request: urls.append(request.url))
@@ -130,12 +108,12 @@ def test_the_console_has_nothing_to_complain_of(full: Ward, page: Page, path: st
     assert troubles == []
 
 
-def test_targets_are_large_enough_for_a_finger(full: Ward, browser: Browser) -> None:
+def test_targets_are_large_enough_for_a_finger(full: Ward, chrome: Browser) -> None:
     small = """[...document.querySelectorAll('button, summary, select, input:not([type=hidden]), a.case, nav a')]
       .map(it => it.closest('label.pick, .select label') ?? it).filter(it => it.checkVisibility())
       .map(it => [it.outerHTML.slice(0, 90), it.getBoundingClientRect()])
       .filter(([, box]) => box.width < 24 || box.height < 24).map(([html]) => html)"""
-    with browser.new_context(viewport=TELEPHONE) as context:  # type: ignore[arg-type]
+    with chrome.new_context(viewport=TELEPHONE) as context:
         page = watched(context)
         for path in PAGES.values():
             page.goto(full.url + path)
@@ -163,9 +141,9 @@ def test_a_typical_conflict_fits_the_first_screen(full: Ward, page: Page) -> Non
         expect(choice.locator("button, summary").first).to_be_in_viewport(ratio=1)
 
 
-def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, browser: Browser) -> None:
+def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, chrome: Browser) -> None:
     ward.typical(row=CaseRowFactory.build(id=1))
-    with browser.new_context(java_script_enabled=False) as context:
+    with chrome.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/queue")
         page.get_by_role("button", name="Claim case 1").click()
@@ -194,10 +172,10 @@ def test_a_case_is_decided_field_by_field_without_javascript(ward: Ward, browser
 @pytest.mark.parametrize(
     "choice", ["Keep the chart, do not write", "I do not know, ask the author", "Hand it up to a prescriber"]
 )
-def test_every_other_choice_needs_no_javascript_either(ward: Ward, browser: Browser, choice: str) -> None:
+def test_every_other_choice_needs_no_javascript_either(ward: Ward, chrome: Browser, choice: str) -> None:
     page_of = ward.typical(row=CaseRowFactory.build(id=1))
     (offered,) = [it for it in page_of.choices if it.label == choice]
-    with browser.new_context(java_script_enabled=False) as context:
+    with chrome.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{ward.url}/review/cases/1")
         card = page.locator(f"#choice-{offered.verb}")
@@ -208,34 +186,6 @@ def test_every_other_choice_needs_no_javascript_either(ward: Ward, browser: Brow
         page.wait_for_url("**/review/cases/1?did=*")
     (decision,) = ward.desk.asked_of("decide")
     assert decision.verb == offered.verb
-
-
-@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
-@pytest.mark.parametrize("place", ["Dose and timing: directions", "Status: keep the chart"])
-def test_enter_in_a_field_decides_nothing(ward: Ward, browser: Browser, place: str, *, scripted: bool) -> None:
-    """A browser presses the first button of the form then, also for a radio button."""
-    ward.typical(row=CaseRowFactory.build(id=1))
-    with browser.new_context(java_script_enabled=scripted) as context:
-        page = context.new_page()
-        page.goto(f"{ward.url}/review/cases/1")
-        page.get_by_label("Dose and timing: directions").fill("once daily")
-        page.get_by_label(place).press("Enter")
-        if not scripted:
-            expect(page.get_by_text("Choose one of the decisions. Nothing was changed.")).to_be_visible()
-        expect(page.get_by_label("Dose and timing: directions")).to_have_value("once daily")
-    assert ward.desk.asked_of("decide") == []
-
-
-@pytest.mark.parametrize("scripted", [True, False], ids=["with JavaScript", "without"])
-def test_enter_in_the_queue_acts_on_nothing(ward: Ward, browser: Browser, *, scripted: bool) -> None:
-    ward.typical(row=outage_row(1))
-    with browser.new_context(java_script_enabled=scripted) as context:
-        page = context.new_page()
-        page.goto(f"{ward.url}/review/queue")
-        page.get_by_label("Select case 1").check()
-        page.get_by_label("Select case 1").press("Enter")
-        expect(page.get_by_label("Select case 1")).to_be_checked()
-    assert {name for name, _ in ward.desk.asked} == {"queue"}
 
 
 def test_typing_another_value_chooses_it(ward: Ward, page: Page) -> None:
@@ -311,10 +261,10 @@ def test_the_page_of_a_decided_case_says_by_itself_when_the_write_is_proven(ward
     expect(page.get_by_text("What happened so far")).to_be_focused()
 
 
-def test_news_announce_themselves_and_move_nothing(ward: Ward, browser: Browser) -> None:
+def test_news_announce_themselves_and_move_nothing(ward: Ward, chrome: Browser) -> None:
     for number in range(1, 31):
         ward.typical(row=CaseRowFactory.build(id=number))
-    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
+    with chrome.new_context(viewport=DESK) as context:
         page = watched(context)
         page.clock.install()
         page.goto(f"{ward.url}/review/queue")
@@ -335,9 +285,9 @@ def test_news_announce_themselves_and_move_nothing(ward: Ward, browser: Browser)
         expect(page.locator("a.case")).to_have_count(33)
 
 
-def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, browser: Browser) -> None:
+def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, chrome: Browser) -> None:
     ward.typical()
-    with browser.new_context(viewport=DESK) as context:  # type: ignore[arg-type]
+    with chrome.new_context(viewport=DESK) as context:
         page = watched(context)
         page.clock.install()
         page.goto(f"{ward.url}/review/queue")
@@ -345,52 +295,6 @@ def test_a_part_that_cannot_renew_itself_says_so(ward: Ward, browser: Browser) -
         page.clock.run_for(10_500)
         expect(page.locator(".news")).to_contain_text("This no longer renews itself")
         expect(page.locator("a.case")).to_have_count(1)
-
-
-def test_keys_move_open_and_claim_and_never_decide(ward: Ward, page: Page) -> None:
-    for number in (1, 2, 3):
-        ward.typical(row=CaseRowFactory.build(id=number))
-    page.goto(f"{ward.url}/review/queue")
-    links = page.locator("a.case")
-    for key, at in [("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)]:
-        page.keyboard.press(key)
-        expect(links.nth(at)).to_be_focused()
-    page.keyboard.press("?")
-    expect(page.get_by_text("No key decides anything.")).to_be_visible()
-    page.keyboard.press("j")
-    page.keyboard.press("j")
-    page.keyboard.press("o")
-    page.wait_for_url("**/review/cases/2")
-    for key in "abcdefghijklmnopqrstuvwxyz?":
-        page.keyboard.press(key)
-    expect(page.get_by_text("You have this case.")).to_be_visible()
-    assert ward.desk.asked_of("claim") == [2]
-    assert ward.desk.asked_of("decide") == []
-
-
-def test_c_claims_the_case_in_focus(ward: Ward, page: Page) -> None:
-    for number in (1, 2):
-        ward.typical(row=CaseRowFactory.build(id=number))
-    page.goto(f"{ward.url}/review/queue")
-    page.keyboard.press("c")
-    page.keyboard.press("j")
-    page.keyboard.press("j")
-    page.keyboard.press("c")
-    page.wait_for_url("**/review/cases/2")
-    assert ward.desk.asked_of("claim") == [2]
-
-
-def test_keys_rest_in_fields_and_can_be_turned_off(ward: Ward, page: Page) -> None:
-    ward.typical(row=outage_row(1))
-    page.goto(f"{ward.url}/review/queue")
-    page.get_by_label("In words").press_sequentially("jock?")
-    expect(page.get_by_label("In words")).to_have_value("jock?")
-    expect(page.get_by_label("In words")).to_be_focused()
-    page.get_by_text("Keyboard").click()
-    page.get_by_label("Turn these keys off").check()
-    page.reload()
-    page.keyboard.press("j")
-    expect(page.locator("a.case").first).not_to_be_focused()
 
 
 def test_the_content_is_one_step_from_the_top_for_a_keyboard(full: Ward, page: Page) -> None:

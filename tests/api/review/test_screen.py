@@ -14,9 +14,9 @@ from canonical.errors import StoreUnavailableError
 from canonical.review_desk import ReviewError
 from tests.api.review.desk import Ward
 from tests.api.review.markup import Markup
+from tests.board_factories import BoardViewFactory
 from tests.case_factories import (
     COMMAND,
-    BoardViewFactory,
     CasePageFactory,
     CaseRowFactory,
     CommandPageViewFactory,

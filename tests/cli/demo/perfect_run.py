@@ -12,7 +12,7 @@ from cli.demo.people import Person, Resource, people_of
 from cli.demo.plan import Planner, cohort
 
 ACTIONS = 60
-SEED = 7
+SEED = 9
 _STATUS = {"record": "final", "correct": "corrected", "retract": "entered-in-error", "start": "active"} | {
     "changeDose": "active",
     "stop": "stopped",
