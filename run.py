@@ -37,7 +37,7 @@ LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
 TYPES = (("mypy",),)
 ROOMS = (("lint-imports",),)
 #: Tests that mostly wait, for processes, leases and quarantines: they run beside all others, each half with servers of its own.
-WAITING = ("tests/faults", "tests/e2e", "tests/interop")
+WAITING = ("tests/faults", "tests/e2e", "tests/interop", "tests/tasks")
 HALVES = (
     ("pytest", *(f"--ignore={folder}" for folder in WAITING)),
     ("pytest", "-o", "cache_dir=.pytest_cache/waiting", *WAITING),
@@ -77,14 +77,14 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Every check: lint, types, dependency direction, then all tests in two halves, or pytest with your ARGUMENTS."""
+    """Every check: lint, dependency direction, then types beside all tests in two halves, or pytest with your ARGUMENTS."""
     set_up(TEST_LOCK)
     browser = find_browser(os.environ) or install_browser()
     environment = {BROWSER_VARIABLE: browser} if browser else {}
-    checks = [*LINT, *TYPES, *ROOMS]
     if arguments:
-        return run_steps([*checks, ("pytest", *arguments)], environment)
-    return run_steps(checks, environment, then_together=HALVES)
+        return run_steps([*LINT, *TYPES, *ROOMS, ("pytest", *arguments)], environment)
+    # The types are checked in the time that the halves wait.
+    return run_steps([*LINT, *ROOMS], environment, then_together=(*HALVES, *TYPES))
 
 
 def lint(_arguments: Sequence[str]) -> int:

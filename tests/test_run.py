@@ -157,7 +157,7 @@ def test_all_checks_run_and_one_failure_is_enough(
     assert run.main(["types"]) == 1
 
 
-@pytest.mark.parametrize("failing", [None, "--ignore=tests/faults", "cache_dir=.pytest_cache/waiting"])
+@pytest.mark.parametrize("failing", [None, "--ignore=tests/faults", "cache_dir=.pytest_cache/waiting", "mypy"])
 def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough(
     installed: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], failing: str | None
 ) -> None:
@@ -166,7 +166,7 @@ def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough
     # Each half ends only when the other one has begun: one after the other they would never end.
     meet = f"touch {run.VENV}/$$; until [ $(ls {run.VENV} | grep -c '^[0-9]*$') = 2 ]; do sleep 0.01; done"
     for name in ("ruff", "mypy", "lint-imports"):
-        (run.VENV / "bin" / name).write_text("#!/bin/sh\n")
+        (run.VENV / "bin" / name).write_text(f"#!/bin/sh\nexit {int(name == failing)}\n")
         (run.VENV / "bin" / name).chmod(0o755)
     program = run.VENV / "bin" / "pytest"
     program.write_text(f'#!/bin/sh\n{meet}\necho "ran $*"\ncase "$*" in *{failing}*) exit 1;; esac\n')
@@ -175,7 +175,8 @@ def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough
     said = capfd.readouterr()
     for half in run.HALVES:
         assert f"ran {' '.join(half[1:])}" in said.out + said.err
-    assert ("Failed: pytest" in said.err) is (failing is not None)
+    told = f"Failed: {'mypy' if failing == 'mypy' else 'pytest'}"
+    assert (told in said.err) is (failing is not None)
 
 
 def test_the_two_halves_leave_no_test_out_and_run_none_twice() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import Choice
+from canonical.field_words import UNTOLD, field_label
 from canonical.lifecycle import TRANSITIONS, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
@@ -78,6 +79,8 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if verb is Verb.APPROVE:
         # On a chart that moved nothing is approved as it stands: what stays is decided field by field.
         return bool(look.operations) and not look.has_moved
+    if verb is Verb.RESEND:
+        return look.is_ours
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
@@ -115,15 +118,21 @@ def text_required(verb: Verb, *, maybe_there: bool) -> bool:
     return verb in {Verb.ASK_AUTHOR, Verb.ESCALATE} or (verb in {Verb.RESEND, Verb.REJECT} and maybe_there)
 
 
+def _told(look: Look, which: str) -> list[str]:
+    """Return what ``which`` says of every field that the author would change and that people read."""
+    names = [field.name for field in look.comparison.author_fields if field.name not in UNTOLD]
+    return [f"{field_label(name)} {look.in_words(name, which)}" for name in names]
+
+
 def _will_say(look: Look) -> str:
-    said = [f"{words(field.name)} {look.in_words(field.name, 'proposed')}" for field in look.comparison.author_fields]
+    said = _told(look, "proposed")
     return f"The chart will say: {'; '.join(said)}." if said else "The chart will say what it says now."
 
 
 def _stays(look: Look) -> str:
     if look.current is None:
         return "Nothing is written."
-    said = [f"{words(field.name)} {look.in_words(field.name, 'chart')}" for field in look.comparison.author_fields]
+    said = _told(look, "chart") if look.is_ours else []
     return f"The chart stays as it is: {'; '.join(said)}." if said else "The chart stays as it is."
 
 

@@ -93,6 +93,11 @@ class Look:
         """Whether the chart is not as the author saw it."""
         return self.stop is not None and self.stop[0] == "conflict"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the entry is one that the action may change at all; of another, such as an order, no field compares."""
+        return self.stop is None or self.stop[0] != "not_ours_to_change"
+
     def in_words(self, name: str, which: str) -> str:
         """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
         return field_text(name, getattr(self.written, which).get(name))

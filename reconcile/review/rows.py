@@ -10,16 +10,17 @@ from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
+from canonical.field_words import field_label
 from canonical.plain_values import words
 from canonical.restricted import is_restricted
-from canonical.reviewer import Reviewer, Right
+from canonical.reviewer import Reviewer
 from canonical.three_way import UNSEEN
 from reconcile.review.look import Look
 
 #: The field that says what an action is about, whatever the action.
 _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
 #: A cell of the queue holds a line, not a paragraph.
-_LONGEST = 120
+_LONGEST = 150
 
 
 def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not_in_bulk: str) -> CaseRow:
@@ -30,7 +31,7 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
     kind = case_kind(case.kind)
     envelope = exact_json.parse(case.envelope)
     # Who must say why before looking must not read it in the list.
-    if not reviewer.may(Right.SEE_CONTENT) or is_restricted(envelope.get("securityLabel") or ()):
+    if not reviewer.may_read(case.pool) or is_restricted(envelope.get("securityLabel") or ()):
         envelope = None
     held = case.claimed_until is not None and case.claimed_until > case.now
     return CaseRow(
@@ -99,7 +100,7 @@ def headline(look: Look) -> str:
     field = next(iter(fields), next(iter(comparison.author_fields), None))
     if field is None:
         return _short(f"{what}: {words(action['operation'])}")
-    name, shown = field.name, words(field.name)
+    name, shown = field.name, field_label(field.name)
     seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
     moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
     return _short(f"{what}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
