@@ -69,6 +69,10 @@ class Adapter(Protocol):
         """Return what ``operation`` says, as the FHIR resource that its reads are compared with."""
         ...
 
+    def said_on(self, operation: Operation, stored: Resource, site: Site) -> Resource:
+        """Return what the entry ``stored`` will say once ``operation`` is written on it: what it leaves alone stays."""
+        ...
+
     def classify(self, operation: Operation, answer: Answer | NoAnswer, now: datetime) -> Settlement:
         """Return what an answer comes to (``now`` is UTC).
 

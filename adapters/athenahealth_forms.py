@@ -212,6 +212,10 @@ def _reaction(manifestation: Mapping[str, Any], reaction: Mapping[str, Any]) -> 
     return said | ({"severity": severity, "severitysnomedcode": SEVERITIES[severity]} if severity else {})
 
 
+def _named(code: str, name: str) -> dict[str, Any]:
+    return {"coding": [{"system": SNOMED, "code": code}], **({"text": name} if name else {})}
+
+
 def allergy_sent(operation: Operation, site: Site) -> Resource:
     """Return what a form of :func:`allergy_form` says."""
     (allergen,) = exact_json.parse(_fields(operation)["allergies"])
@@ -222,7 +226,7 @@ def allergy_sent(operation: Operation, site: Site) -> Resource:
     active = {"clinicalStatus": clinical} if operation.interaction is Interaction.CREATE else {}
     reactions = [
         {
-            "manifestation": [{"coding": [{"system": SNOMED, "code": item["snomedcode"]}]}],
+            "manifestation": [_named(item["snomedcode"], item["reactionname"])],
             **({"severity": item["severity"]} if "severity" in item else {}),
         }
         for item in allergen["reactions"]

@@ -180,6 +180,9 @@ class RestEhr:
     def said(self, operation: Operation) -> Resource:
         return self._adapter.said(operation, self._site)
 
+    def said_on(self, operation: Operation, stored: Resource) -> Resource:
+        return self._adapter.said_on(operation, stored, self._site)
+
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         """Send ``operation`` once; again, with another token, only where the first was refused for its token and did nothing.
 

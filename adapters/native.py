@@ -19,6 +19,7 @@ from adapters.r4.comparable import comparable
 from adapters.r4.components import SNOMED
 from adapters.site import Site
 from canonical import exact_json
+from canonical.capabilities import Interaction
 from canonical.command import Command
 from canonical.errors import UnsupportedActionError
 from canonical.ports import Fetched, Operation, Resource
@@ -114,6 +115,14 @@ class NativeAdapter(R4Adapter):
 
     def said(self, operation: Operation, site: Site) -> Resource:
         return self._native(operation.resource_type, site).decode(operation, site)
+
+    def said_on(self, operation: Operation, stored: Resource, site: Site) -> Resource:
+        """Lay what a form says over the entry, which keeps its own words where both mean the same."""
+        said = self.said(operation, site)
+        if operation.interaction is Interaction.CREATE:
+            return said
+        told = (name for name in said if name != "resourceType")
+        return {**stored, **{n: said[n] for n in told if not self._same(n, said, stored, site.base_url)}}
 
     def differences(self, operation: Operation, stored: Resource, site: Site) -> tuple[str, ...]:
         """Compare what was sent, element by element; what the EHR adds of its own was never ours to say."""

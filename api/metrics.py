@@ -62,6 +62,12 @@ class FiguresCollector(Collector):
         alerts = {(pool, str(severity)): count for (pool, severity), count in seen.alerts.items()}
         words = "Cases that somebody was alerted of and that are not decided."
         yield _labelled("writeback_case_alerts_open", words, ["pool", "severity"], alerts)
+        looks = {(one.adapter, name.value): many for one in seen.drift for name, many in one.looks.items()}
+        words = "Looks of the last seven days at writes that were proven, by what they showed."
+        yield _labelled("writeback_drift_looks_last_week", words, ["adapter", "finding"], looks)
+        drift = {(one.adapter,): one.per_1000 for one in seen.drift}
+        words = "Of 1 000 of those looks, how many showed that the chart says something else with nobody's name to it."
+        yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

@@ -22,7 +22,10 @@ _OTHER = "other_"
 
 @dataclass(frozen=True, kw_only=True)
 class CaseKind:
-    """One kind of case. ``maybe_there``: the write may be in the chart, which only a look there can deny."""
+    """One kind of case. ``maybe_there``: the write may be in the chart, which only a look there can deny.
+
+    ``drifted``: it was proven to be in the chart, which says something else now.
+    """
 
     name: str
     severity: int
@@ -30,6 +33,7 @@ class CaseKind:
     question: str
     pool: Pool = Pool.CLINICAL
     maybe_there: bool = False
+    drifted: bool = False
 
 
 @cache

@@ -123,7 +123,8 @@ class Resolution:
     ``replans``: what leaves is made anew; else what was journaled before is sent again.
     ``knowing`` names what the reviewer was told of the chart and decided all the same. ``asked_until``: its author was asked;
     ``severity`` raises the case by a level; ``closes``: it ends without a move of the command. ``content`` is JSON of picks
-    and free words; ``changed`` that the person changed what was proposed.
+    and free words; ``changed`` that the person changed what was proposed. ``accepted`` is the digest of what the chart says
+    (``base_version``) where that was let stand in place of what was written.
     """
 
     case: StoredCase
@@ -147,6 +148,7 @@ class Resolution:
     closes: bool = False
     asked_until: datetime | None = None
     severity: int | None = None
+    accepted: bytes | None = None
 
 
 class Resolved(Enum):

@@ -51,7 +51,7 @@ class State(StrEnum):
     EXPIRED = "expired"
     #: Ended: a later command replaced it before it was sent.
     SUPERSEDED = "superseded"
-    #: Ended: it was in the chart and a later command took it back, proven.
+    #: Ended: it was in the chart and is not any more: a later command took it back, proven, or somebody did in the EHR.
     COMPENSATED = "compensated"
 
 
@@ -140,6 +140,12 @@ class Trigger(StrEnum):
     TAKEN_BACK = "taken_back"
     #: The chart no longer says what was written.
     DRIFT_FOUND = "drift_found"
+    #: The chart says something else than was written, and that counts from here on; the reason says on whose word.
+    CHANGED_SINCE = "changed_since"
+    #: A person decided that the chart is right as it is now.
+    DRIFT_ACCEPTED = "drift_accepted"
+    #: Somebody took it out in the EHR itself: the chart's own record names them, or a person decided to leave it so.
+    REMOVED_IN_EHR = "removed_in_ehr"
 
 
 S, T = State, Trigger
@@ -196,6 +202,8 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.APPLIED, T.PARTLY_APPLIED): S.INCOMPLETE,
         (S.VERIFIED, T.TAKEN_BACK): S.COMPENSATED,
         (S.VERIFIED, T.DRIFT_FOUND): S.IN_REVIEW,
+        (S.VERIFIED, T.CHANGED_SINCE): S.VERIFIED,
+        (S.VERIFIED, T.REMOVED_IN_EHR): S.COMPENSATED,
         (S.INCOMPLETE, T.RESEND_DECIDED): S.READY,
         (S.INCOMPLETE, T.FOUND_BY_PERSON): S.APPLIED,
         (S.INCOMPLETE, T.REVIEW_REQUIRED): S.IN_REVIEW,
@@ -208,6 +216,8 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.IN_REVIEW, T.REFUSED_BY_PERSON): S.REJECTED,
         (S.IN_REVIEW, T.AUTHOR_WITHDREW): S.WITHDRAWN,
         (S.IN_REVIEW, T.TAKEN_BACK): S.COMPENSATED,
+        (S.IN_REVIEW, T.DRIFT_ACCEPTED): S.VERIFIED,
+        (S.IN_REVIEW, T.REMOVED_IN_EHR): S.COMPENSATED,
         (S.PARKED, T.CAUSE_ENDED): S.READY,
         (S.PARKED, T.PARTLY_APPLIED): S.INCOMPLETE,
         (S.PARKED, T.REVIEW_REQUIRED): S.IN_REVIEW,

@@ -30,9 +30,12 @@ def banner(
     *,
     encounter: Mapping[str, Any] | None,
     on: date,
+    is_visit: bool = True,
     identity_in_question: bool = False,
 ) -> Banner:
     """Return the banner of ``patient`` and ``encounter`` (R4 JSON; ``None``: not read) on the day ``on``.
+
+    ``is_visit``: the command names an encounter at all.
 
     ``allergies`` are the entries of the allergy list in canonical fields as written, ``None`` where it could not be read.
     """
@@ -41,8 +44,8 @@ def banner(
         name=_name(person) or UNREAD,
         birth=birth(person, on) or UNREAD,
         sex=str(person.get("gender") or UNREAD),
-        record_number=_record_number(person) or UNREAD,
-        place=_place(encounter) or UNREAD,
+        record_number=_record_number(person) or (UNREAD if patient is None else "none recorded"),
+        place=_place(encounter) or UNREAD if is_visit else "no visit named",
         allergies=UNREAD if allergies is None else allergies_in_words(allergies),
         identity_in_question=identity_in_question,
     )

@@ -222,6 +222,10 @@ class Ehr(Protocol):
         """Return the FHIR resource that ``operation`` means to be in the chart. Pure."""
         ...
 
+    def said_on(self, operation: Operation, stored: Resource) -> Resource:
+        """Return what the entry ``stored`` will say once ``operation`` is written on it: what it leaves alone stays. Pure."""
+        ...
+
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         """Send ``operation`` once, with its precondition, and classify what came back."""
         ...

@@ -26,6 +26,8 @@ class Verb(StrEnum):
     RESEND = "resend"
     #: A person found it in the chart; it is read back and proven.
     FOUND = "found"
+    #: The chart says something else than was proven, and is right as it is now.
+    ACCEPT = "accept"
     #: Do not write it.
     REJECT = "reject"
     #: Its author takes it back.

@@ -27,7 +27,7 @@ class Right(StrEnum):
     DECIDE = "decide"
     #: Acts on many cases of one cause (send again, return, assign), never on what they say.
     BULK = "bulk"
-    #: Sees the cases of every pool and the figures of the queue.
+    #: Sees that cases of every pool are there, and the figures of the queue; content of the own pools only.
     OVERSEE = "oversee"
 
 
@@ -65,3 +65,7 @@ class Reviewer:
     def may(self, right: Right) -> bool:
         """Whether they hold ``right``."""
         return right in self.rights
+
+    def may_read(self, pool: Pool) -> bool:
+        """Whether they may see patients and values of what is in ``pool``: who oversees the others sees that they are there."""
+        return self.may(Right.SEE_CONTENT) and pool in self.pools

@@ -201,6 +201,48 @@ _BY_REASON: dict[str, Explanation] = {
     ),
 }
 
+_DECIDES = "A reviewer looks at the chart and decides. Nothing is written before."
+_BY_REASON |= {
+    "drift-changed": Explanation(
+        sentence="It was written and read back. Since then the chart says something else, and nobody is named who changed it.",
+        next=_DECIDES,
+    ),
+    "drift-disappeared": Explanation(
+        sentence="It was written and read back. Since then it is gone from the chart, and nobody is named who removed it.",
+        next=_DECIDES,
+    ),
+    "drift-merged": Explanation(
+        sentence="It was written and read back. Since then the patient's record was merged into another one.",
+        next=_DECIDES,
+    ),
+}
+
+#: What became of a write in the chart after its proof: told where the state alone would say too much.
+_SINCE: dict[str, Explanation] = {
+    "edited-since": Explanation(
+        sentence="It was written and read back. Since then somebody named in the EHR changed the entry there.",
+        next=_NOTHING,
+    ),
+    "changed-nameless": Explanation(
+        sentence="It was written and read back. Since then the entry was changed in the EHR, which does not show by whom.",
+        next="If that matters, look at the entry in the EHR.",
+    ),
+    "changed-since": Explanation(
+        sentence="It was written and read back. Since then the entry was changed in the EHR, and a reviewer let that stand.",
+        next=_NOTHING,
+    ),
+    "drift-incident": Explanation(
+        sentence="It was written and read back. Since then much of this EHR no longer says what was written, this entry too.",
+        next="Operations find out what happened there. Look in the chart before you rely on it.",
+    ),
+    "removed-in-ehr": Explanation(
+        sentence="It was in the chart, and somebody named there has removed it in the EHR.", next=_NOTHING
+    ),
+    "removal-accepted": Explanation(
+        sentence="It was in the chart and is gone from it, and a reviewer let that stand.", next=_NOTHING
+    ),
+}
+
 
 #: Fallback → what is said besides of a command that went that way.
 INSTEAD = {
@@ -214,11 +256,13 @@ INSTEAD = {
 def explain(state: State, reason: str = "", sent_as: str | None = None) -> Explanation:
     """Return the sentence and next step for a command in ``state`` that got there for ``reason``.
 
-    A reason speaks only of what stopped a command: once it is sent, the state alone says what is true. ``sent_as`` is the
+    A reason speaks only of what stopped a command: once it is sent, the state says what is true, and what became
+    of it in the chart since. ``sent_as`` is the
     fallback that was taken: whoever reads that it is in the chart must read in which form.
     """
     stopped = STATUS_OF[state] in {Status.NEEDS_ATTENTION, Status.NOT_WRITTEN}
-    said = _BY_REASON.get(reason, _BY_STATE[state]) if stopped else _BY_STATE[state]
+    told = _BY_REASON if stopped else _SINCE if state in {State.VERIFIED, State.COMPENSATED} else {}
+    said = told.get(reason, _BY_STATE[state])
     if sent_as is None or STATUS_OF[state] is Status.NOT_WRITTEN:
         return said
     return replace(said, sentence=f"{said.sentence} {INSTEAD[sent_as]}")

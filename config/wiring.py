@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
 from canonical.case_watch import Alerts
+from canonical.drift_plan import drift_plan
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
@@ -38,6 +39,7 @@ from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
+from reconcile.drift_look import DriftLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -47,6 +49,8 @@ from store.case_terms import set_case_terms
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
+from store.drift import DriftWatchBook
+from store.drift_incidents import DriftIncidents
 from store.held_lanes import PostgresLanes
 from store.late_cases import LateCases
 from store.lineage import Lineage
@@ -141,6 +145,8 @@ class Services:
     case_desk: CaseDesk
     review_desk: ReviewDesk
     conflict_engine: ConflictEngine
+    drift_look: DriftLook
+    drift_incidents: DriftIncidents
     late_cases: LateCases
     alerts: Alerts
     message_door: MessageDoor
@@ -277,6 +283,8 @@ def _assemble(
         case_desk=cases,
         review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
         conflict_engine=conflict_engine(engine, cases),
+        drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
+        drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
         alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),

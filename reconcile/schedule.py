@@ -10,6 +10,7 @@ from reconcile import (
     callbacks,
     conflicted,
     deadlines,
+    drifted,
     due,
     expired_leases,
     overdue_cases,
@@ -31,7 +32,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered),
+        *(conflicted, overdue_cases, unanswered, drifted),
     )
 }
 

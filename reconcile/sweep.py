@@ -37,6 +37,10 @@ class Hands(Protocol):
         """Have the chart looked at for the case."""
         ...
 
+    def recheck(self, command_id: UUID) -> bool:
+        """Have a settled write looked at again."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
 from store.database import rows, transaction
+from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
@@ -96,6 +97,7 @@ class Snapshot:
     alerts: dict[tuple[str, int], int]
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
+    drift: tuple[DriftFigure, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ class Figures:
                 alerts={(row["pool"], row["severity"]): row["n"] for row in rows(connection, ALERTS)},
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
+                drift=drift_figures(connection),
                 **ages,
             )
 

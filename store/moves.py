@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
 from canonical.case_kinds import case_kind
+from canonical.drift_plan import drift_plan
 from canonical.events import move
-from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, Trigger
+from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, State, Trigger
 from canonical.status import STATUS_OF
 from store.database import rows
 
@@ -54,7 +55,16 @@ ca AS (
     + due_from("%(case_severity)s")
     + """, %(case_detail)s::jsonb
     FROM cm WHERE %(case_kind)s::text IS NOT NULL
-  ON CONFLICT DO NOTHING)
+  ON CONFLICT DO NOTHING),
+wo AS (
+  UPDATE watched_writes w SET next_look_at = NULL FROM cm WHERE %(leaves_proof)s AND w.command_id = cm.id),
+wi AS (
+  INSERT INTO watched_writes (command_id, tenant, connection_id, high_risk, next_look_at)
+  SELECT cm.id, cm.tenant, cm.connection_id, cm.action_type = ANY (%(high_risk)s),
+         clock_timestamp() + %(first_look)s::interval
+    FROM cm WHERE %(reaches_proof)s
+  ON CONFLICT (command_id) DO UPDATE SET proven_at = clock_timestamp(), seen_at = clock_timestamp(), step = 0,
+         next_look_at = excluded.next_look_at)
 """
 )
 
@@ -92,6 +102,18 @@ def tail_parameters(
         # Whatever takes a command out of a person's hands answers the question that held it.
         "closes_cases": move.source in NEEDS_PERSON,
         **case_parameters(case),
+        **_watch_parameters(move),
+    }
+
+
+def _watch_parameters(move: Move) -> dict[str, Any]:
+    """Return the parameters by which what is proven is watched from then on, and no more once it is not."""
+    plan = drift_plan()
+    return {
+        "reaches_proof": move.target is State.VERIFIED and move.source is not State.VERIFIED,
+        "leaves_proof": move.source is State.VERIFIED and move.target is not State.VERIFIED,
+        "high_risk": sorted(plan.high_risk),
+        "first_look": plan.steps[0].after,
     }
 
 

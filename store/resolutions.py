@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from canonical.case_store import Resolution, Resolved
 from store.database import rows, transaction
+from store.drift import accept_baseline
 from store.moves import apply_move
 from store.questions import tell_author
 
@@ -114,6 +115,14 @@ def _move(connection: psycopg.Connection[Any], resolution: Resolution, names: di
     )
     if not moved:
         raise _Refused(Resolved.MOVED)
+    if resolution.accepted is not None:
+        accept_baseline(
+            connection,
+            resolution.case.command_id,
+            tenant=resolution.case.tenant,
+            version=resolution.base_version,
+            digest=resolution.accepted,
+        )
 
 
 def _names(resolution: Resolution) -> dict[str, Any]:

@@ -79,6 +79,13 @@ cases = Table(
     Index("ix_cases_alerts", "closed_at", postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
     Index("ix_cases_command", "command_id"),
+    # Too much drift at a connection is asked of once, whoever finds it.
+    Index(
+        "uq_cases_drift_incident",
+        "connection_id",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL AND kind = 'drift_incident'"),
+    ),
     Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),
 )

@@ -56,6 +56,13 @@ def look(message: dict[str, Any]) -> None:
     services().conflict_engine.run(int(message["case"]))
 
 
+def recheck(message: dict[str, Any]) -> None:
+    """Look once at a settled write, if it was handed out and nobody took it."""
+    from config.wiring import services
+
+    services().drift_look.run(UUID(message["command"]))
+
+
 def sweep(message: dict[str, Any]) -> None:
     """Run one sweep by name."""
     from config.wiring import services
@@ -74,6 +81,7 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.VERIFY: verify,
     TaskName.NOTIFY: notify,
     TaskName.LOOK: look,
+    TaskName.RECHECK: recheck,
     TaskName.SWEEP: sweep,
 }
 

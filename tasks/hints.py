@@ -47,6 +47,10 @@ class Hints:
         """Hint that the chart is to be looked at for a case."""
         return self._publish(TaskName.LOOK, hint(case=case_id))
 
+    def recheck(self, command_id: UUID) -> bool:
+        """Hint that a settled write is to be looked at again."""
+        return self._publish(TaskName.RECHECK, hint(command=str(command_id)))
+
     def _publish(self, task: TaskName, message: dict[str, Any]) -> bool:
         if not self._circuit.allows():
             HINTS_LOST.labels(task.value).inc()

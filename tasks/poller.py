@@ -76,6 +76,9 @@ class Workers:
     def look(self, case_id: int) -> bool:
         return self._take_on(self._lookers, ("case", case_id), lambda: self._services.conflict_engine.run(case_id))
 
+    def recheck(self, command_id: UUID) -> bool:
+        return self._take_on(self._lookers, ("settled", command_id), lambda: self._services.drift_look.run(command_id))
+
     def close(self) -> None:
         """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
         with self._lock:

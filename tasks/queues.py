@@ -19,7 +19,7 @@ class QueueName(StrEnum):
     VERIFY = "wb.verify"
     #: "Callback B is due."
     NOTIFY = "wb.notify"
-    #: "The chart of case K is to be looked at."
+    #: "The chart of case K is to be looked at", "settled command C is to be looked at again".
     REVIEW = "wb.review"
     #: "Sweep S is due", from the scheduler.
     SWEEP = "wb.sweep"
@@ -34,6 +34,7 @@ class TaskName(StrEnum):
     VERIFY = "command.verify"
     NOTIFY = "command.notify"
     LOOK = "case.look"
+    RECHECK = "command.recheck"
     SWEEP = "sweep.run"
     RECEIVE = "command.receive"
 
@@ -43,6 +44,7 @@ QUEUE_OF: dict[TaskName, QueueName] = {
     TaskName.VERIFY: QueueName.VERIFY,
     TaskName.NOTIFY: QueueName.NOTIFY,
     TaskName.LOOK: QueueName.REVIEW,
+    TaskName.RECHECK: QueueName.REVIEW,
     TaskName.SWEEP: QueueName.SWEEP,
     TaskName.RECEIVE: QueueName.RECEIVE,
 }

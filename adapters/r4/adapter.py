@@ -93,6 +93,11 @@ class R4Adapter:
         said: Resource = exact_json.parse(operation.body)
         return said
 
+    def said_on(self, operation: Operation, stored: Resource, site: Site) -> Resource:
+        if operation.interaction is Interaction.PATCH:
+            return json_patch.patched(stored, operation)
+        return self.said(operation, site)
+
     def _check_taken(self, command: Command, site: Site) -> None:
         """Pass only what this EHR takes on this connection; the reason is the one that the adapter declares."""
         action = command.envelope.action

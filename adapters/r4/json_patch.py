@@ -1,4 +1,4 @@
-"""A change of single elements as a JSON Patch: what leaves, and what it says of the entry. It patches nothing itself.
+"""A change of single elements as a JSON Patch: what leaves, and what it says of the entry. It writes nothing itself.
 
 The patch applies only while the entry is still this patient's: it tests the subject first, which some EHRs demand.
 
@@ -40,6 +40,13 @@ def said_by(operation: Operation) -> Resource:
     """Return what a patch says of its entry, and no more."""
     type_, _, id_ = (operation.reference or "").partition("/")
     return {"resourceType": type_, "id": id_, **{n: item for n, item in touched(operation).items() if item is not None}}
+
+
+def patched(stored: Resource, operation: Operation) -> Resource:
+    """Return ``stored`` as it will be once it is patched."""
+    changed = touched(operation)
+    kept = {name: value for name, value in stored.items() if name not in changed}
+    return {**kept, **{name: value for name, value in changed.items() if value is not None}}
 
 
 def part_of(stored: Resource, operation: Operation) -> Resource:

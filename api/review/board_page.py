@@ -49,7 +49,8 @@ class BoardScreen:
             ],
         }
         series = {"severities": _SEVERITIES, "statuses": _STATUSES, "one_series": _CASES}
-        figures = {"plots": plots, "outcomes": outcomes, "rates": rates, "kinds": kinds}
+        calm = sorted({name for name, *_ in board.conflict_rates} - {name for name, _ in rates})
+        figures = {"plots": plots, "outcomes": outcomes, "rates": rates, "calm": calm, "kinds": kinds}
         return self._screen.page(request, "board.html", me=me, shown={"board": board, **figures, **series})
 
 
@@ -61,9 +62,9 @@ def _outcomes(board: BoardView) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def _rates(board: BoardView) -> list[tuple[str, list[tuple[str, float, int, int]]]]:
-    """Return by connection: day, conflicts in 100 commands, conflicts, commands."""
+    """Return by connection that had any conflict: day, conflicts in 100 commands, conflicts, commands."""
     found: dict[str, list[tuple[str, float, int, int]]] = {}
     for connection, day, conflicts, commands in board.conflict_rates:
         rate = 100 * conflicts / commands if commands else 0.0
         found.setdefault(connection, []).append((day, rate, conflicts, commands))
-    return [(name, sorted(days)) for name, days in found.items()]
+    return [(name, sorted(days)) for name, days in found.items() if any(conflicts for _, _, conflicts, _ in days)]

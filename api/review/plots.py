@@ -15,6 +15,10 @@ _WIDTH = 340
 _ROW, _BAR, _LABEL = 38, 14, 12
 _TOTAL = 44
 _COLUMNS = 96
+#: A column is no wider than this: one day of figures is no wall.
+_WIDEST = 24
+#: Two dates side by side need this much.
+_TWO_DAYS = 150.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ def _bar(kind: Series, count: int, *, left: float, top: int, width: float) -> Ma
 def columns(title: str, days: Sequence[tuple[str, float]]) -> Markup:
     """Return one column a day (ISO date, value); the highest value and the first and last day are written."""
     highest = max((value for _, value in days), default=0.0)
-    step = _WIDTH / max(1, len(days))
+    step = min(_WIDEST, _WIDTH / max(1, len(days)))
     drawn = [
         _column(day, value, left=index * step, width=step, height=(_COLUMNS - 30) * value / (highest or 1))
         for index, (day, value) in enumerate(days)
@@ -60,7 +64,11 @@ def columns(title: str, days: Sequence[tuple[str, float]]) -> Markup:
     base = Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/>').format(_WIDTH, _COLUMNS - 14, _COLUMNS - 14)
     said = [_text(0, 11, f"highest {highest:.1f}", "figure")]
     if days:
-        said += [_text(0, _COLUMNS - 2, days[0][0], "figure"), _text(_WIDTH, _COLUMNS - 2, days[-1][0], "figure end")]
+        said.append(_text(0, _COLUMNS - 2, days[0][0], "figure"))
+    if len(days) > 1:
+        # Under the last column, and clear of the first day's own words.
+        end = max(step * len(days), _TWO_DAYS)
+        said.append(_text(end, _COLUMNS - 2, days[-1][0], "figure end"))
     return _image(title, _COLUMNS, Markup("").join([*drawn, base, *said]))
 
 

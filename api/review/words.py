@@ -19,6 +19,10 @@ FIELD_STATES: dict[FieldState, str] = {
     FieldState.OVERLAPPING: "both would change it",
     FieldState.ALREADY_THERE: "the chart already says so",
 }
+#: The same where one side is known to have changed it.
+_CHANGED_BY: dict[str, str] = {"author": "only the proposal changes it", "chart": "only the chart changed"}
+#: Lines of a context entry that are shown at once; the first are those that matter most.
+CONTEXT_SHOWN = 3
 #: What the page says after a decision that was carried out.
 DONE: dict[Verb, str] = {
     Verb.APPROVE: "Your approval is recorded.",
@@ -26,6 +30,7 @@ DONE: dict[Verb, str] = {
     Verb.RESOLVE: "Your decision is recorded.",
     Verb.RESEND: "It is being sent again.",
     Verb.FOUND: "Recorded: it is in the chart. It is read back now.",
+    Verb.ACCEPT: "Recorded: the chart stays as it is now.",
     Verb.REJECT: "Recorded: it will not be written.",
     Verb.WITHDRAW: "It was taken back.",
     Verb.ESCALATE: "It was handed up to the next level.",
@@ -46,6 +51,12 @@ BULK: dict[Verb, str] = {
 def status_words(status: str) -> str:
     """Return a public status as people say it."""
     return WORDS[Status(status)]
+
+
+def field_state(state: FieldState, changed_by: str | None) -> str:
+    """Return how a field stands, and where only one side changed it, which."""
+    one_sided = _CHANGED_BY.get(changed_by or "") if state is FieldState.INDEPENDENT else None
+    return one_sided or FIELD_STATES[state]
 
 
 def at(moment: datetime) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import Choice
+from canonical.field_words import UNTOLD, field_label
 from canonical.lifecycle import TRANSITIONS, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
@@ -20,10 +21,11 @@ TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.RESOLVE: Trigger.REBASED,
     Verb.RESEND: Trigger.RESEND_DECIDED,
     Verb.FOUND: Trigger.FOUND_BY_PERSON,
+    Verb.ACCEPT: Trigger.DRIFT_ACCEPTED,
     Verb.REJECT: Trigger.REFUSED_BY_PERSON,
 }
 #: These rest on what the chart says at the moment of deciding.
-NEEDS_CHART = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.SIGN})
+NEEDS_CHART = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN})
 #: Whether a person can look the answer up with the chart open decides how the same verb is called.
 _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.APPROVE, False): "Approve: send it as it stands",
@@ -32,12 +34,19 @@ _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.RESEND, False): "Send it",
     (Verb.RESEND, True): "It is not in the chart: send it again",
     (Verb.FOUND, True): "It is in the chart",
+    (Verb.ACCEPT, False): "The chart is right: leave it",
     (Verb.REJECT, False): "Do not write it",
     (Verb.REJECT, True): "It is not in the chart, and is not wanted any more",
     (Verb.ACKNOWLEDGE, False): "I have seen it",
     (Verb.ASK_AUTHOR, False): "I do not know: ask the author",
     (Verb.ESCALATE, False): "Hand it up",
     (Verb.SIGN, False): "Sign what was decided first",
+}
+_BY_FIELD = frozenset({Verb.RESOLVE, Verb.EDIT})
+#: What they are called where no field can be chosen alone.
+_AS_A_WHOLE: Mapping[Verb, str] = {
+    Verb.RESOLVE: "Send it all the same",
+    Verb.EDIT: "Approve it all the same: send it on the chart as it is now",
 }
 
 
@@ -60,11 +69,18 @@ def _offered(case: StoredCase, look: Look, *, awaits_second: bool) -> Iterator[V
 
 
 def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
-    if verb in {Verb.RESOLVE, Verb.EDIT}:
-        return bool(look.operations) and bool(look.comparison.author_fields)
+    if case_kind(case.kind).drifted or verb is Verb.ACCEPT:
+        # It was proven: nothing is written over what happened since, and "not written" would not be true.
+        return case_kind(case.kind).drifted and verb is Verb.ACCEPT
+    if verb in _BY_FIELD:
+        # With no field to choose, a change on an unmoved chart is approved as it stands, and in no other way.
+        chooses = _has_picks(look) or verb is Verb.RESOLVE or look.has_moved
+        return bool(look.operations) and bool(look.comparison.author_fields) and chooses
     if verb is Verb.APPROVE:
         # On a chart that moved nothing is approved as it stands: what stays is decided field by field.
         return bool(look.operations) and not look.has_moved
+    if verb is Verb.RESEND:
+        return look.is_ours
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
@@ -77,17 +93,24 @@ def choices(case: StoredCase, look: Look, permissions: Permissions, *, awaits_se
 
 def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) -> Choice:
     maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
+    as_a_whole = verb in _BY_FIELD and not _has_picks(look)
     return Choice(
         verb=verb.value,
-        label=_LABELS.get((verb, maybe)) or _LABELS[verb, False],
-        result=_RESULTS[verb](look),
+        label=_AS_A_WHOLE[verb] if as_a_whole else _LABELS.get((verb, maybe)) or _LABELS[verb, False],
+        result=_RESULTS[Verb.RESEND if as_a_whole else verb](look),
         undo=_undo(look) if verb in CLINICAL - {Verb.FOUND} else "",
         behind=_behind(case, verb),
         reasons=permissions.reasons(verb),
         text_required=text_required(verb, maybe_there=maybe),
         closed_to=permissions.closed_to(verb),
-        fields=verb in {Verb.RESOLVE, Verb.EDIT},
+        fields=verb in _BY_FIELD and not as_a_whole,
     )
+
+
+def _has_picks(look: Look) -> bool:
+    """Whether there is a field to choose: of what is wanted as a whole (it stops, it was an error) there is none."""
+    stated = look.command.envelope.action.as_json()
+    return any(field.name in stated for field in look.comparison.author_fields)
 
 
 def text_required(verb: Verb, *, maybe_there: bool) -> bool:
@@ -95,16 +118,31 @@ def text_required(verb: Verb, *, maybe_there: bool) -> bool:
     return verb in {Verb.ASK_AUTHOR, Verb.ESCALATE} or (verb in {Verb.RESEND, Verb.REJECT} and maybe_there)
 
 
+def _told(look: Look, which: str) -> list[str]:
+    """Return what ``which`` says of every field that the author would change and that people read."""
+    names = [field.name for field in look.comparison.author_fields if field.name not in UNTOLD]
+    return [f"{field_label(name)} {look.in_words(name, which)}" for name in names]
+
+
 def _will_say(look: Look) -> str:
-    said = [f"{words(field.name)} {look.in_words(field.name, 'proposed')}" for field in look.comparison.author_fields]
+    said = _told(look, "proposed")
     return f"The chart will say: {'; '.join(said)}." if said else "The chart will say what it says now."
 
 
 def _stays(look: Look) -> str:
     if look.current is None:
         return "Nothing is written."
-    said = [f"{words(field.name)} {look.in_words(field.name, 'chart')}" for field in look.comparison.author_fields]
+    said = _told(look, "chart") if look.is_ours else []
     return f"The chart stays as it is: {'; '.join(said)}." if said else "The chart stays as it is."
+
+
+def _left(look: Look) -> str:
+    if look.current is None:
+        return "Nothing is written. It ends as taken back, since it is gone from the chart. Its author is told."
+    return (
+        f"Nothing is written. {_stays(look)} Only what changes from here on is asked again. "
+        "If it should not be in the chart at all, it can then be taken back on the command's page."
+    )
 
 
 def _field_by_field(look: Look) -> str:
@@ -117,6 +155,7 @@ _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.RESOLVE: _field_by_field,
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
     Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",
+    Verb.ACCEPT: _left,
     Verb.REJECT: lambda look: f"It ends, not written. {_stays(look)} Its author is told.",
     Verb.SIGN: lambda _look: "What the first person decided is sent.",
     Verb.ACKNOWLEDGE: lambda _look: "The case is closed. The command goes on as it is.",

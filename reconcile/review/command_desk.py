@@ -12,7 +12,7 @@ import structlog
 from canonical import exact_json
 from canonical.admission import AdmissionStore
 from canonical.capabilities import Capabilities
-from canonical.case_store import CaseStore
+from canonical.case_store import CaseStore, StoredCase
 from canonical.case_views import CommandPageView
 from canonical.command_views import OperationView
 from canonical.compensation import REVIEW_APP, Wrote, compensation, compensation_key, principal_of
@@ -26,7 +26,7 @@ from canonical.ports import ConnectionSettings, Ehr
 from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, CommandRecords, RelatedCommand
-from canonical.reviewer import Reviewer, Right
+from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, explain
 from reconcile.review.desk import require
 from reconcile.review.rows import patient_of
@@ -62,7 +62,9 @@ class CommandDesk:
         """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``."""
         require(reviewer, Right.SEE_ROWS)
         record = self._record(reviewer, command_id)
-        summary, shows = record.detail.summary, may_read(reviewer, record.received)
+        case = self._case(reviewer, command_id)
+        summary = record.detail.summary
+        shows = may_read(reviewer, record.received, case.pool if case is not None else Pool.CLINICAL)
         said = explain(summary.state, summary.reason, summary.sent_as)
         back = self._taking_back(reviewer, record)
         return CommandPageView(
@@ -76,7 +78,7 @@ class CommandDesk:
             sender=summary.app,
             received_at=summary.received_at,
             correlation_id=summary.correlation_id,
-            case_id=self._case(reviewer, command_id),
+            case_id=case.id if case is not None else None,
             timeline=record.detail.events,
             operations=tuple(_operation(item, shows=shows) for item in record.detail.operations),
             may_compensate=back.explanation(),
@@ -170,18 +172,21 @@ class CommandDesk:
         fields = {name: value for name, value in ehr.fields(resource).items() if name in known}
         return Wrote(command=summary.id, fields=fields, version=record.version, at=summary.state_since)
 
-    def _case(self, reviewer: Reviewer, command_id: UUID) -> int | None:
+    def _case(self, reviewer: Reviewer, command_id: UUID) -> StoredCase | None:
         """Return the command's open case, if it is one that the reviewer may see."""
         found = self.cases.open_case_of(reviewer.tenant, command_id)
         case = self.cases.find(reviewer.tenant, found) if found is not None else None
         seen = case is not None and (case.pool in reviewer.pools or reviewer.may(Right.OVERSEE))
-        return found if seen else None
+        return case if seen else None
 
 
-def may_read(reviewer: Reviewer, envelope: bytes) -> bool:
-    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened from its case alone."""
+def may_read(reviewer: Reviewer, envelope: bytes, pool: Pool = Pool.CLINICAL) -> bool:
+    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened from its case alone.
+
+    What no open case puts in another ``pool`` is clinical.
+    """
     labels = exact_json.parse(envelope).get("securityLabel") or ()
-    return reviewer.may(Right.SEE_CONTENT) and not is_restricted(labels)
+    return reviewer.may_read(pool) and not is_restricted(labels)
 
 
 def _reason(text: str) -> str:

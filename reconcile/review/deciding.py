@@ -37,6 +37,7 @@ _SAID: Mapping[Verb, str] = {
     Verb.RESOLVE: "Decided. What you kept is sent now, on the version of the chart that you saw.",
     Verb.RESEND: "It is sent now; this page says when the chart proves it.",
     Verb.FOUND: "It is read back now; it counts as written only if the chart proves it.",
+    Verb.ACCEPT: "The chart stays as it is, and counts from here on. Nothing was written.",
     Verb.REJECT: "It is not written. Its author is told.",
     Verb.ACKNOWLEDGE: "Closed. The command goes on as it is.",
     Verb.ASK_AUTHOR: "Its author is asked. Until they answer, or their time is up, nothing is sent.",
@@ -133,7 +134,7 @@ def resolution_of(
     envelope = _envelope(reviewer, chosen, look)
     verb = Verb.REJECT if chosen.verb in _BY_FIELD and envelope is None else chosen.verb
     is_first = decision.verb in _SIGNED_TWICE and verb in _SIGNED_TWICE and verdict.second_signature
-    step = None if is_first else _step(verb, chosen, case)
+    step = None if is_first else _left_as_is(look, case) if verb is Verb.ACCEPT else _step(verb, chosen, case)
     replans = verb in _SIGNED_TWICE and not situation.maybe_there
     approves = verb in {Verb.APPROVE, Verb.EDIT} or (
         verb in _SIGNED_TWICE and look.command.governance.approval_required
@@ -157,6 +158,7 @@ def resolution_of(
         knowing=look.stop[0] if look.stop is not None and verb in {Verb.APPROVE, *_BY_FIELD} else "",
         move=step,
         expected_seq=look.command.event_seq if step is not None else None,
+        accepted=look.sight if verb is Verb.ACCEPT else None,
         closes=verb is Verb.ACKNOWLEDGE,
         asked_until=look.read_at + policies.queue.author_answer if verb is Verb.ASK_AUTHOR else None,
         severity=max(MOST_SEVERE, case.severity - 1) if verb is Verb.ESCALATE else None,
@@ -184,6 +186,13 @@ def _step(verb: Verb, chosen: Decision, case: StoredCase) -> Move | None:
         reason = chosen.reason if verb is Verb.REJECT else ""
         return move(case.state, trigger, reason)
     return move(case.state, Trigger.REFUSED_BY_PERSON, "chart-kept")
+
+
+def _left_as_is(look: Look, case: StoredCase) -> Move:
+    """Return how what drifted ends: in the chart as it says now, or gone from it."""
+    if look.current is None:
+        return move(case.state, Trigger.REMOVED_IN_EHR, "removal-accepted")
+    return move(case.state, Trigger.DRIFT_ACCEPTED, "changed-since")
 
 
 def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:

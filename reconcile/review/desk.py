@@ -19,7 +19,7 @@ from canonical.policy import PolicySet
 from canonical.restricted import is_restricted
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer, Right
-from canonical.status import STATUS_OF, explain
+from canonical.status import explain
 from reconcile.review.bulk import check_bulk, why_not_in_bulk
 from reconcile.review.choices import choices
 from reconcile.review.deciding import (
@@ -51,6 +51,18 @@ _TOO_OFTEN = (
 )
 
 
+#: How a case is said to have ended, by the decision that did.
+_ENDED: Mapping[str, str] = {
+    Verb.APPROVE: "approved as it stood",
+    Verb.EDIT: "approved with changes",
+    Verb.RESOLVE: "decided field by field",
+    Verb.RESEND: "sent again",
+    Verb.FOUND: "found in the chart",
+    Verb.REJECT: "ended, not written,",
+    Verb.SIGN: "signed by a second person",
+    Verb.ACKNOWLEDGE: "acknowledged",
+    "author_withdrew": "the author withdrew it",
+}
 _RESTRICTED = "This is of a class that only those see who need to. Say why you must look; that is kept, with your name."
 #: What is recorded when somebody says why they must look, and for how long they are not asked again.
 BREAK_GLASS, GLASS_STAYS_BROKEN = "break_glass", timedelta(hours=1)
@@ -86,8 +98,7 @@ class CaseDesk:
         )
 
     def open(self, reviewer: Reviewer, case_id: int, *, break_glass: str = "") -> CasePage:
-        case = self._case(reviewer, case_id)
-        require(reviewer, Right.SEE_CONTENT)
+        case = self._readable(reviewer, case_id)
         if not case.is_open:
             return self._over(reviewer, case)
         if not self._may_look(reviewer, case, break_glass.strip()):
@@ -102,7 +113,7 @@ class CaseDesk:
         return self._page(reviewer, case, look, view=str(view), news=_MOVED if is_round else "")
 
     def claim(self, reviewer: Reviewer, case_id: int) -> CasePage:
-        case = self._case(reviewer, case_id)
+        case = self._readable(reviewer, case_id)
         require(reviewer, Right.DECIDE)
         if not self.cases.claim(case, reviewer, self.policies.queue.claim):
             raise refusal_of(Resolved.CLAIMED if case.is_open else Resolved.DECIDED_BEFORE)
@@ -112,8 +123,7 @@ class CaseDesk:
         self.cases.release(self._case(reviewer, case_id), reviewer)
 
     def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
-        case = self._case(reviewer, case_id)
-        require(reviewer, Right.SEE_CONTENT)
+        case = self._readable(reviewer, case_id)
         seen = check_view(self.cases, reviewer, case, decision.view)
         if not case.is_open:
             raise refusal_of(Resolved.DECIDED_BEFORE)
@@ -151,6 +161,17 @@ class CaseDesk:
         if found is None or (found.pool not in reviewer.pools and not reviewer.may(Right.OVERSEE)):
             raise ReviewError("not-found", "There is no such case, or it is not one of yours.")
         return found
+
+    def _readable(self, reviewer: Reviewer, case_id: int) -> StoredCase:
+        """Return a case whose content the reviewer may see; who only oversees its queue is told so."""
+        case = self._case(reviewer, case_id)
+        require(reviewer, Right.SEE_CONTENT)
+        if not reviewer.may_read(case.pool):
+            raise ReviewError(
+                "not-permitted",
+                f"This is a {case.pool.value} case. You may see that it is there, and not what it says: leave it to them.",
+            )
+        return case
 
     def _may_look(self, reviewer: Reviewer, case: StoredCase, reason: str) -> bool:
         """Whether the reviewer may see a case; of restricted content only who says why, and that is kept."""
@@ -254,6 +275,11 @@ class CaseDesk:
             read_at=moment_in_words(look.read_at, zone) if look.is_readable else "",
         )
 
+    def _decider(self, case: StoredCase) -> str:
+        """Return the name of the person whose decision ended a case, or nothing."""
+        made = [item.person_name for item in self.cases.decisions(case) if item.stage == "final"]
+        return made[-1] if made and case.closed_reason in set(Verb) else ""
+
     def _over(self, reviewer: Reviewer, case: StoredCase) -> CasePage:
         """Return a case that is over: why, by whom, and what became of the write since."""
         zone = self.zone(case.tenant, case.connection)
@@ -261,24 +287,23 @@ class CaseDesk:
         when = moment_in_words(case.closed_at, zone) if case.closed_at is not None else ""
         return CasePage(
             row=row_of(case, reviewer, self.ehr_names(case.tenant), not_in_bulk="it is over"),
-            question=case_kind(case.kind).question,
+            question=f"Closed: {case_kind(case.kind).words}",
             command_id=case.command_id,
             timeline=self.cases.timeline(case.command_id),
-            closed=_closed(case, when),
+            closed=_closed(case, when, self._decider(case)),
             status=f"{said.sentence} {said.next}",
             ids=(("Command", str(case.command_id)),),
         )
 
 
-def _closed(case: StoredCase, when: str) -> str:
+def _closed(case: StoredCase, when: str, decider: str) -> str:
+    """Return how a case ended; where its command is now is said beside it."""
     if case.closed_reason == "moot":
         return f"Closed by itself at {when}: the chart says already what was proposed. Nothing was sent."
     if case.closed_reason == "merged":
-        return (
-            f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays. "
-            f"{STATUS_OF[case.state].value}"
-        )
-    return f"Decided at {when}: {(case.closed_reason or '').replace('_', ' ')}. {STATUS_OF[case.state].value}"
+        return f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays."
+    ended = _ENDED.get(case.closed_reason or "", (case.closed_reason or "").replace("_", " "))
+    return f"{ended[:1].upper()}{ended[1:]} at {when}{f' by {decider}' if decider else ''}."
 
 
 def _payload(look: Look) -> str:

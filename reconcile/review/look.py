@@ -17,6 +17,7 @@ from canonical.case_store import CaseStore, StoredCase
 from canonical.chart_words import field_brief, field_text
 from canonical.command import Command
 from canonical.compound import digest_of
+from canonical.drift_digest import sight_digest
 from canonical.envelope import parse_envelope
 from canonical.errors import (
     EhrUnavailableError,
@@ -55,7 +56,9 @@ class Look:
     what was written); ``said`` and ``proposed`` what that entry says and would say, in canonical words; ``base`` what the author
     saw, ``None`` where they named nothing. ``written`` are the same three as they are written, for words: never to compare.
     ``operations`` are what would be sent, if all of the proposal were kept;
-    ``stop`` is (kind, sentence) of what speaks against sending. ``is_readable``: the EHR answered.
+    ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
+    chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
+    EHR answered.
     """
 
     command: Command
@@ -70,6 +73,8 @@ class Look:
     comparison: Comparison
     written: Written
     operations: tuple[Operation, ...] = ()
+    sight: bytes | None = None
+    differing: tuple[str, ...] = ()
     stop: tuple[str, str] | None = None
 
     @property
@@ -87,6 +92,11 @@ class Look:
     def has_moved(self) -> bool:
         """Whether the chart is not as the author saw it."""
         return self.stop is not None and self.stop[0] == "conflict"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the entry is one that the action may change at all; of another, such as an order, no field compares."""
+        return self.stop is None or self.stop[0] != "not_ours_to_change"
 
     def in_words(self, name: str, which: str) -> str:
         """Return what ``which`` (``seen``, ``chart`` or ``proposed``) says of a field, in words."""
@@ -120,7 +130,8 @@ class ChartReader:
         trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
         try:
             return self._look(case, command, ehr, trace)
-        except EhrUnavailableError:
+        except (EhrUnavailableError, NeedsPersonError):
+            # What the EHR refuses to show is not to be decided of, either.
             return self._blind(command)
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
@@ -146,13 +157,14 @@ class ChartReader:
         resource = current.resource if current is not None else None
         said = ehr.project(resource) if resource is not None else {}
         primary = next((item for item in plan if item.is_primary), None)
-        proposed = ehr.project(ehr.said(primary)) if primary is not None else ehr.as_seen(_content(command))
+        then = _then(ehr, primary, resource) if primary is not None else None
+        would = proposed(ehr, then, resource, said) if then is not None else ehr.as_seen(_content(command), resource)
         base = self._base(command, ehr, resource)
         target = command.envelope.target
         written = Written(
             seen=(target.seen if target is not None else None) or {},
             chart=ehr.fields(resource) if resource is not None else {},
-            proposed=ehr.fields(ehr.said(primary)) if primary is not None else _content(command),
+            proposed=ehr.fields(then) if then is not None else _content(command),
         )
         return Look(
             command=command,
@@ -162,22 +174,26 @@ class ChartReader:
             current=resource,
             base=base,
             said=said,
-            proposed=proposed,
+            proposed=would,
             comparison=compare(
                 base=base,
                 current=said,
-                proposed=proposed,
+                proposed=would,
                 touched=frozenset(_content(command)),
                 groups=command.spec.field_groups,
                 same_version=current is not None and target is not None and current.version == target.version_id,
             ),
             written=written,
             operations=plan,
+            sight=sight_digest(ehr, primary, resource) if primary is not None and resource is not None else None,
+            differing=ehr.differences(primary, resource) if primary is not None and resource is not None else (),
             stop=stop,
         )
 
     def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
-        """Return what would keep the command from being sent as it stands."""
+        """Return what would keep the command from being sent as it stands; of what is in the chart whole, nothing is sent."""
+        if command.operations and all(operation.in_chart for operation in command.operations):
+            return None
         try:
             self.preparation.prepare(command, [], trace)
         except NeedsPersonError as error:
@@ -260,6 +276,20 @@ class ChartReader:
                 "chart-unreadable",
                 "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
             ) from None
+
+
+def _then(ehr: Ehr, primary: Operation, stored: Resource | None) -> Resource:
+    """Return what the entry will say: as it stands now, with what is written on it; a new one as it is sent."""
+    return ehr.said_on(primary, stored) if stored is not None else ehr.said(primary)
+
+
+def proposed(ehr: Ehr, then: Resource, stored: Resource | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is proposed in canonical words; where only the form is not the EHR's own, in the chart's."""
+    told = dict(ehr.project(then))
+    if stored is None:
+        return told
+    forms = ehr.as_seen({name: value for name, value in ehr.fields(then).items() if name in told}, stored)
+    return told | {name: said[name] for name in told if name in said and forms.get(name) == said[name]}
 
 
 def rebased(command: Command, ehr: Ehr, current: Fetched | None) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
@@ -24,6 +25,8 @@ def machine(tenant: str) -> Reviewer:
 
 def close_if_answered(cases: CaseStore, case: StoredCase, look: Look, policies: PolicySet) -> bool:
     """Close a case whose question the chart has answered by now; nothing is sent, and the reason says so."""
+    if case_kind(case.kind).drifted:
+        return _close_if_restored(cases, case, look, policies)
     if case.state is not State.CONFLICTED or not look.is_answered:
         return False
     resolution = Resolution(
@@ -36,5 +39,25 @@ def close_if_answered(cases: CaseStore, case: StoredCase, look: Look, policies: 
         policy_version=policies.version,
         move=move(State.CONFLICTED, Trigger.REPLACED, "already-in-chart"),
         expected_seq=look.command.event_seq,
+    )
+    return cases.resolve(resolution) is Resolved.DONE
+
+
+def _close_if_restored(cases: CaseStore, case: StoredCase, look: Look, policies: PolicySet) -> bool:
+    """Close the case of a write of one entry that drifted and of which the chart says again what was written."""
+    is_restored = look.is_readable and look.current is not None and len(look.operations) == 1 and not look.differing
+    if case.state is not State.IN_REVIEW or not is_restored:
+        return False
+    resolution = Resolution(
+        case=case,
+        reviewer=machine(case.tenant),
+        verb="moot",
+        view_id=None,
+        reason="stands-again",
+        base_version=look.version,
+        policy_version=policies.version,
+        move=move(State.IN_REVIEW, Trigger.DRIFT_ACCEPTED, "stands-again"),
+        expected_seq=look.command.event_seq,
+        accepted=look.sight,
     )
     return cases.resolve(resolution) is Resolved.DONE

@@ -13,6 +13,7 @@ from canonical.case_store import StoredCase, StoredDecision, WaitingRow
 from canonical.case_views import Banner, ChartChange, ContextEntry, FieldRow, Proposal, WaitingCommand
 from canonical.chart_words import codes_of, field_text
 from canonical.envelope import Envelope
+from canonical.field_words import UNTOLD, field_label
 from canonical.plain_times import moment_in_words
 from canonical.plain_values import words
 from canonical.policy import ActionPolicy, Direction
@@ -21,7 +22,7 @@ from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
 from reconcile.review.look import Look
 from reconcile.review.picks import to_pick
-from reconcile.review.rows import about
+from reconcile.review.rows import about, action_words
 from reconcile.review.typed import editable
 
 #: Which way a proposal moves the risk, said in words; a sign alone says nothing to who cannot see it.
@@ -30,7 +31,6 @@ _DIRECTION: Mapping[Direction, str] = {
     Direction.REDUCES: "▼ lowers risk told",
     Direction.NEUTRAL: "",
 }
-_IN_THE_BANNER = frozenset({"subject", "encounter"})
 _ROLE = {"relatedPerson": "relative", "other": "somebody"}
 
 
@@ -47,18 +47,20 @@ def question_of(case: StoredCase, look: Look) -> str:
     """Return the decision as one sentence, made from who proposes what, and what is to be decided."""
     envelope, kind = look.command.envelope, case_kind(case.kind)
     action = envelope.action.as_json()
-    who = f"{_role(envelope)} of {case.app}" if envelope.ai is None else f"a model, sent by {case.app}"
-    what = f"{words(envelope.action.operation)} — {about(action)}"
+    role = _role(envelope)
+    one = f"{'an' if role[:1] in 'aeio' else 'a'} {role}" if role != "somebody" else role
+    who = f"{one} ({case.app})" if envelope.ai is None else f"an AI model ({case.app})"
+    what = f"{words(envelope.action.operation)} — {about(action, look.written.chart, look.written.seen)}"
     return f"{who[:1].upper()}{who[1:]} proposes: {what}. {kind.question}"
 
 
 def field_rows(look: Look, policy: ActionPolicy) -> tuple[tuple[FieldRow, ...], tuple[FieldRow, ...]]:
     """Return the fields to decide and those that the chart moved, and all others, in the order of the action's groups.
 
-    What only goes along stands with the others, and whose entry it is in neither: the banner says it.
+    What only goes along stands with the others, and what nobody reads in neither.
     """
     stated, asked = look.command.envelope.action.as_json(), to_pick(look, policy)
-    shown = [field for field in look.comparison.fields if field.name not in _IN_THE_BANNER]
+    shown = [field for field in look.comparison.fields if field.name not in UNTOLD or field.name in asked]
     differing = [field for field in shown if field.name in asked or field.moved]
     rest = [field for field in shown if field not in differing]
     return (
@@ -71,12 +73,12 @@ def _row(field: FieldDiff, look: Look, policy: ActionPolicy, fixed: str) -> Fiel
     model = type(look.command.envelope.action)
     return FieldRow(
         name=field.name,
-        label=words(field.name).capitalize(),
+        label=field_label(field.name).capitalize(),
         group=field.group,
         state=field.state,
         changed_by=field.changed_by,
         seen=None if field.base is UNSEEN else look.in_words(field.name, "seen"),
-        chart=look.in_words(field.name, "chart"),
+        chart=look.in_words(field.name, "chart") if look.is_ours else "not compared: the entry is not ours",
         # What the author would leave alone is no proposal of theirs, whatever the plan repeats.
         proposed=look.in_words(field.name, "proposed") if field.pending else "not changed",
         direction=_DIRECTION[field_direction(policy, field)],
@@ -144,7 +146,7 @@ def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
     return tuple(
         WaitingCommand(
             id=row.id,
-            words=_action_words(row.envelope),
+            words=action_words(exact_json.parse(row.envelope)),
             received_at=row.received_at,
             severity=MOST_SEVERE if row.is_urgent else SEVERITY_DEFAULT,
         )
@@ -152,15 +154,10 @@ def waiting_of(rows: Sequence[WaitingRow]) -> tuple[WaitingCommand, ...]:
     )
 
 
-def _action_words(envelope: bytes) -> str:
-    action = exact_json.parse(envelope)["action"]
-    return f"{words(action['operation'])}: {about(action)}"
-
-
 def first_of(decision: StoredDecision, look: Look, zone: tzinfo) -> str:
     """Return what a first person decided, as the second one is asked to sign it."""
     told = exact_json.parse(decision.content) if decision.content is not None else {}
-    said = [f"{words(name)}: {_picked(name, item, look)}" for name, item in told.get("fields", {}).items()]
+    said = [f"{field_label(name)}: {_picked(name, item, look)}" for name, item in told.get("fields", {}).items()]
     when = moment_in_words(decision.at, zone)
     return f"{decision.person_name} decided at {when}: {words(decision.verb)}. {'; '.join(said)}".strip()
 

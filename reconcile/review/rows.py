@@ -10,16 +10,17 @@ from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
+from canonical.field_words import field_label
 from canonical.plain_values import words
 from canonical.restricted import is_restricted
-from canonical.reviewer import Reviewer, Right
+from canonical.reviewer import Reviewer
 from canonical.three_way import UNSEEN
 from reconcile.review.look import Look
 
 #: The field that says what an action is about, whatever the action.
 _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
 #: A cell of the queue holds a line, not a paragraph.
-_LONGEST = 120
+_LONGEST = 150
 
 
 def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not_in_bulk: str) -> CaseRow:
@@ -30,7 +31,7 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
     kind = case_kind(case.kind)
     envelope = exact_json.parse(case.envelope)
     # Who must say why before looking must not read it in the list.
-    if not reviewer.may(Right.SEE_CONTENT) or is_restricted(envelope.get("securityLabel") or ()):
+    if not reviewer.may_read(case.pool) or is_restricted(envelope.get("securityLabel") or ()):
         envelope = None
     held = case.claimed_until is not None and case.claimed_until > case.now
     return CaseRow(
@@ -65,29 +66,44 @@ def patient_of(envelope: Mapping[str, Any]) -> str:
     return f"record number {identifier.get('value')}" if identifier.get("value") else "not named"
 
 
-def about(action: Mapping[str, Any]) -> str:
-    """Return what an action is about, in words: the medicine, the problem, the measurement."""
-    found = next((action[name] for name in _ABOUT if action.get(name)), None)
+def about(action: Mapping[str, Any], *entries: Mapping[str, Any]) -> str:
+    """Return what an action is about, in words: the medicine, the problem, the measurement.
+
+    What it does not say itself, because it changes something else, is said by ``entries``: what its target says.
+    """
+    found = next((said[name] for said in (action, *entries) for name in _ABOUT if said.get(name)), None)
     return field_text("code", found) if found is not None else words(str(action.get("type")))
+
+
+def action_words(envelope: Mapping[str, Any]) -> str:
+    """Return what a command would do, and with what: ``stop: lisinopril``."""
+    action = envelope["action"]
+    return f"{words(action['operation'])}: {about(action, _seen(envelope))}"
+
+
+def _seen(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what an author had on the screen of the entry that they change, as they say."""
+    return (envelope.get("target") or {}).get("seen") or {}
 
 
 def _headline(envelope: Mapping[str, Any]) -> str:
     """Return what is proposed, where nobody has looked at the chart yet."""
     action = envelope["action"]
-    return _short(f"{about(action)}: {words(action['operation'])}")
+    return _short(f"{about(action, _seen(envelope))}: {words(action['operation'])}")
 
 
 def headline(look: Look) -> str:
     """Return what collides: what was seen, what is proposed, and to what the chart moved."""
     action, comparison = look.command.envelope.action.as_json(), look.comparison
+    what = about(action, look.written.chart, look.written.seen)
     fields = [field for group in comparison.overlapping for field in group.fields if field.pending]
     field = next(iter(fields), next(iter(comparison.author_fields), None))
     if field is None:
-        return _short(f"{about(action)}: {words(action['operation'])}")
-    name, shown = field.name, words(field.name)
+        return _short(f"{what}: {words(action['operation'])}")
+    name, shown = field.name, field_label(field.name)
     seen = "" if field.base is UNSEEN else f"{look.in_brief(name, 'seen')} → "
     moved = f"; the chart says {look.in_brief(name, 'chart')}" if field.moved or field.is_unseen else ""
-    return _short(f"{about(action)}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
+    return _short(f"{what}, {shown}: {seen}{look.in_brief(name, 'proposed')}{moved}")
 
 
 def shown_of(look: Look) -> dict[str, Any]:

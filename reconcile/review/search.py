@@ -12,14 +12,13 @@ from canonical import exact_json
 from canonical.admission import patient_key
 from canonical.case_views import SearchHit
 from canonical.lifecycle import State
-from canonical.plain_values import words
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecords, FoundCommand, SearchTerms
 from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, Status
 from reconcile.review.command_desk import may_read
 from reconcile.review.desk import require
-from reconcile.review.rows import about, patient_of
+from reconcile.review.rows import action_words, patient_of
 
 #: Nobody reads more at once: whoever finds as many says more of what they look for.
 MOST = 100
@@ -102,10 +101,9 @@ def _called(term: str) -> str:
 
 def _hit(found: FoundCommand, *, shows: bool) -> SearchHit:
     envelope = exact_json.parse(found.envelope) if shows else None
-    action = envelope["action"] if envelope is not None else None
     return SearchHit(
         id=found.id,
-        words=f"{words(action['operation'])}: {about(action)}" if action is not None else "",
+        words=action_words(envelope) if envelope is not None else "",
         status=STATUS_OF[found.state].value,
         patient=patient_of(envelope) if envelope is not None else None,
         received_at=found.received_at,

@@ -42,13 +42,14 @@ class Surroundings:
             self._entries(ehr, "AllergyIntolerance", patient, trace),
             encounter=_fetched(ehr, encounter, trace) if encounter else None,
             on=look.read_at.astimezone(self._zone(look)).date(),
+            is_visit=encounter is not None,
             identity_in_question=case.kind in IDENTITY,
         )
 
     def change(self, look: Look, own_versions: Sequence[str]) -> ChartChange | None:
         """Return who moved the entry since its author looked; ``None`` where it has not moved."""
         target = look.command.envelope.target
-        if target is None or look.reference is None or not _has_moved(look):
+        if target is None or look.reference is None or not look.is_ours or not _has_moved(look):
             return None
         found = self._ehr(look).changes(
             look.reference, target.version_id, target.seen_at, _trace(look), own_versions=own_versions

@@ -47,12 +47,18 @@ def test_what_was_not_read_is_said_and_never_blank() -> None:
     assert {shown.name, shown.birth, shown.sex, shown.record_number, shown.place, shown.allergies} == {UNREAD}
     assert shown.identity_in_question
     bare = banner({"resourceType": "Patient", "name": [{"use": "official"}]}, [], encounter={}, on=ON)
-    assert {bare.name, bare.birth, bare.sex, bare.record_number, bare.place} == {UNREAD}
+    assert {bare.name, bare.birth, bare.sex, bare.place} == {UNREAD}
+    assert bare.record_number == "none recorded", "who was read and has no number is not who could not be read"
+
+
+def test_a_command_without_a_visit_is_not_said_to_have_one_that_could_not_be_read() -> None:
+    assert banner(PATIENT, [], encounter=None, on=ON, is_visit=False).place == "no visit named"
+    assert banner(PATIENT, [], encounter=None, on=ON, is_visit=True).place == UNREAD
 
 
 def test_another_number_is_never_shown_as_the_record_number() -> None:
     other = {**PATIENT, "identifier": [{"system": "urn:example:other", "value": "999"}]}
-    assert banner(other, [], encounter=None, on=ON).record_number == UNREAD
+    assert banner(other, [], encounter=None, on=ON).record_number == "none recorded"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ class Connection:
     ``plays``: the sandbox's personality (default: the adapter's own key), with ``behaviour`` (settings) and ``quirks``;
     ``options`` of the connection; ``native``: path of the address for what is not FHIR; ``seeds``: what the chart holds
     besides; ``says``: action, or (action, operation), → what the example says otherwise there (``ABSENT``: leaves out);
-    ``visits``: actions that are filed in an encounter; ``by_patients``: operations whose author is the patient;
+    ``visits``: actions that are filed in an encounter; ``lists``: how it takes part where two clinicians
+    meet at one patient's lists; ``by_patients``: operations whose author is the patient;
     ``tokens``: how a token is had where the EHR asks for one; ``failure_inside``: its success status with a failure in it,
     and ``unknown_code`` a refusal by a code that nobody knows, both in its own words.
     """
@@ -81,6 +82,7 @@ class Connection:
     seeds: tuple[Json, ...] = ()
     says: Mapping[str | tuple[str, str], Json] = field(default_factory=dict)
     visits: frozenset[str] = frozenset()
+    lists: frozenset[tuple[str, str]] = frozenset()
     by_patients: frozenset[tuple[str, str]] = frozenset()
     tokens: Callable[[RunningSandbox], Tokens] = field(default=lambda _sandbox: NoTokens())
     failure_inside: Answer = field(default_factory=lambda: answer(201, issue("processing")))

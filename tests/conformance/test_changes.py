@@ -11,6 +11,7 @@ from canonical.action import action_specs
 from canonical.capabilities import ProvenanceSearch, Way
 from canonical.ports import Resource
 from canonical.remote_change import ChangeSource
+from reconcile.review.look import proposed
 from tests.conformance import examples
 from tests.conformance.desk import TRACE, Desk, Desks
 
@@ -47,7 +48,7 @@ def made(desk: Desk, action: str) -> tuple[str, Resource, Resource]:
 
 
 @pytest.mark.parametrize(("adapter", "action"), CREATES, ids=[".".join(item) for item in CREATES])
-def test_what_an_author_saw_is_no_difference_while_nobody_changed_it(desks: Desks, adapter: str, action: str) -> None:
+def test_another_form_of_what_the_ehr_shows_is_no_difference(desks: Desks, adapter: str, action: str) -> None:
     desk = desks.at(adapters()[adapter])
     _, stored, sent = made(desk, action)
     now = desk.ehr.project(stored)
@@ -55,6 +56,8 @@ def test_what_an_author_saw_is_no_difference_while_nobody_changed_it(desks: Desk
         on_screen = {name: value for name, value in desk.ehr.fields(shown).items() if name in now}
         seen = desk.ehr.as_seen(on_screen, stored)
         assert {name for name, value in seen.items() if value != now[name]} == set()
+        would = proposed(desk.ehr, shown, stored, now)
+        assert {name for name, value in would.items() if name in now and value != now[name]} == set()
 
 
 @pytest.mark.parametrize("adapter", sorted(adapters()))

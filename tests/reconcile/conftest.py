@@ -22,6 +22,7 @@ class Noted:
     commands: list[UUID] = field(default_factory=list)
     callbacks: list[int] = field(default_factory=list)
     cases: list[int] = field(default_factory=list)
+    settled: list[UUID] = field(default_factory=list)
 
     def dispatch(self, lane_id: int) -> bool:
         self.lanes.append(lane_id)
@@ -37,6 +38,10 @@ class Noted:
 
     def look(self, case_id: int) -> bool:
         self.cases.append(case_id)
+        return not self.busy
+
+    def recheck(self, command_id: UUID) -> bool:
+        self.settled.append(command_id)
         return not self.busy
 
 

@@ -155,6 +155,9 @@ class Chart:
         said: Resource = exact_json.parse(operation.body)
         return said
 
+    def said_on(self, operation: Operation, stored: Resource) -> Resource:
+        return self.said(operation)
+
     def send(self, operation: Operation, trace: Trace) -> Settlement:
         answered = self.on_send(operation)
         if answered is not None:

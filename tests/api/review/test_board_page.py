@@ -40,8 +40,19 @@ def test_a_board_of_nothing_says_so(ward: Ward) -> None:
     assert "No case was closed yet." in text
 
 
+def test_connections_without_a_conflict_are_named_in_one_line(ward: Ward) -> None:
+    rates = (("east", "2026-03-01", 0, 40), ("north-r4", "2026-03-01", 2, 40), ("west", "2026-03-01", 0, 3))
+    ward.desk.board_view = replace(ward.desk.board_view, conflict_rates=rates)
+    text = Markup(ward.get("/review/board").text).text
+    assert "No conflict at east, west." in text
+    assert "east: the figures" not in text
+    assert "north-r4: the figures" in text
+
+
 def test_a_day_without_commands_has_a_rate_of_nothing(ward: Ward) -> None:
-    ward.desk.board_view = replace(ward.desk.board_view, conflict_rates=(("north-r4", "2026-03-01", 0, 0),))
+    ward.desk.board_view = replace(
+        ward.desk.board_view, conflict_rates=(("north-r4", "2026-03-01", 0, 0), ("north-r4", "2026-03-02", 1, 4))
+    )
     assert "2026-03-01 0 0 0.0" in Markup(ward.get("/review/board").text).text
 
 

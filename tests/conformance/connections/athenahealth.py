@@ -7,6 +7,14 @@ from tests.factories import ABSENT, concept
 
 _MEDICATION, _ALLERGEN = "urn:athenahealth:medication", "urn:athenahealth:allergen"
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "addReaction"),
+            ("AllergyUpdate", "record"),
+            ("MedicationChange", "start"),
+            ("ProblemUpdate", "add"),
+        }
+    ),
     native="/v1/195900",
     options={
         "department_id": "1",

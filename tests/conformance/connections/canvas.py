@@ -15,6 +15,16 @@ _PDF: Json = {
     "attachment": {"contentType": "application/pdf", "data": base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()},
 }
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "record"),
+            ("AllergyUpdate", "retract"),
+            ("MedicationChange", "correct"),
+            ("MedicationChange", "start"),
+            ("ProblemUpdate", "add"),
+            ("ProblemUpdate", "retract"),
+        }
+    ),
     options={
         "codes": {"medication": {LISINOPRIL: "244899"}, "allergy": {PENICILLIN: "2-7980"}},
         "note_reviewer": "Practitioner/d1",

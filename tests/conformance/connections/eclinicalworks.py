@@ -12,6 +12,13 @@ def _transaction(number: str) -> Json:
 
 
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "record"),
+            ("MedicationChange", "start"),
+            ("ProblemUpdate", "add"),
+        }
+    ),
     behaviour={"calls_per_minute": None},
     # Whether vital signs wait to be taken over is not said: here all that is written does.
     quirks={"reconciled": ["AllergyIntolerance", "Condition", "MedicationStatement", "Observation"]},

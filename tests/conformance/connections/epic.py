@@ -7,6 +7,12 @@ from tests.conformance.connection import ATTRIBUTION, Connection
 from tests.factories import ABSENT
 
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "record"),
+            ("ProblemUpdate", "add"),
+        }
+    ),
     options={
         "units": {"29463-7": "kg", "8867-4": "/min"},
         "leaves_out": [*ATTRIBUTION, "title"],

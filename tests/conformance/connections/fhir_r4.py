@@ -4,4 +4,16 @@ from __future__ import annotations
 
 from tests.conformance.connection import Connection
 
-CONNECTION = Connection(options={"keeps_security_labels": True})
+CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "record"),
+            ("AllergyUpdate", "update"),
+            ("MedicationChange", "changeDose"),
+            ("MedicationChange", "start"),
+            ("ProblemUpdate", "add"),
+            ("ProblemUpdate", "update"),
+        }
+    ),
+    options={"keeps_security_labels": True},
+)

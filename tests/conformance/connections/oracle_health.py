@@ -7,6 +7,16 @@ from tests.factories import EFFECTIVE
 
 _NURSE = [{"reference": "Practitioner/n1"}]
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("AllergyUpdate", "record"),
+            ("AllergyUpdate", "update"),
+            ("MedicationChange", "start"),
+            ("MedicationChange", "stop"),
+            ("ProblemUpdate", "add"),
+            ("ProblemUpdate", "update"),
+        }
+    ),
     visits=frozenset({"ClinicalNote", "ImmunizationRecord"}),
     options={
         "pairs_blood_pressure": True,

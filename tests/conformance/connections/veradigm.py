@@ -23,6 +23,11 @@ class _Session(NoTokens):
 
 
 CONNECTION = Connection(
+    lists=frozenset(
+        {
+            ("MedicationChange", "start"),
+        }
+    ),
     native=_UNITY,
     quirks={
         "vital_fields": {"WeightKg": ["29463-7", "kg"], "Pulse": ["8867-4", "/min"]},

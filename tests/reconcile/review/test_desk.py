@@ -35,6 +35,20 @@ def _refused(bench: ReviewBench, *arguments: Any, **more: Any) -> str:
     return refused.value.code
 
 
+def test_who_only_oversees_a_queue_sees_that_a_case_is_there_and_not_what_it_says(bench: ReviewBench) -> None:
+    _, case = bench.conflict("m-overseen")
+    for act in (bench.desk.open, bench.desk.claim):
+        with pytest.raises(ReviewError) as refused:
+            act(ENGINEER, case)
+        assert refused.value.code == "not-permitted"
+        assert "clinical case" in str(refused.value)
+    page = bench.desk.open(PHARMACIST, case)
+    with pytest.raises(ReviewError) as refused:
+        bench.decide(ENGINEER, page, Verb.REJECT, reason="done-by-hand")
+    assert refused.value.code == "not-permitted"
+    assert not page.row.claimed_by
+
+
 def test_a_conflict_shows_what_was_seen_what_stands_there_and_what_is_proposed(bench: ReviewBench) -> None:
     _, case = bench.conflict("shown")
     page = bench.desk.open(PHARMACIST, case)
