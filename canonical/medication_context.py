@@ -30,8 +30,8 @@ from canonical.entry_words import (
 from canonical.review_context import NOTHING, ContextWanted, Subject
 from canonical.vital_signs import vital_signs
 
-CLASS_NOT_CHECKED = "Same class: could not be checked, because nothing here knows the classes of medicines."
-INGREDIENT_NOT_CHECKED = "Same ingredient: could not be checked, because the change names no ingredients."
+CLASS_NOT_CHECKED = "Same class: not checked (no list of classes here)."
+INGREDIENT_NOT_CHECKED = "Same ingredient: not checked (the change names none)."
 #: Statuses of what is over or never was. Source: HL7 FHIR R4, ``medication-statement-status``, ``medicationrequest-status``.
 _OVER = frozenset({"completed", "entered-in-error", "stopped", "not-taken", "cancelled", "draft"})
 _TAKEN = ("effectiveDateTime", "effectivePeriod", "authoredOn", "dateAsserted")

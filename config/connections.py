@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
 from config.connection_auth import Auth, Entry, NoAuth, Text, is_loopback, safe_url
@@ -58,6 +59,14 @@ class _Connection(Entry):
         if self.auth.kind == "none" and not is_loopback(urlsplit(self.base_url).hostname or ""):
             raise ValueError("auth: an EHR that is not on this machine needs kind = 'private_key_jwt', or another kind")
         return self
+
+    @field_validator("options")
+    @classmethod
+    def _bearable(cls, value: dict[str, Any]) -> dict[str, Any]:
+        looks = value.get(LOOKS_PER_MINUTE, 1)
+        if not isinstance(looks, int) or isinstance(looks, bool) or looks < 0:
+            raise ValueError(f"{LOOKS_PER_MINUTE}: a whole number, 0 for no looks at all")
+        return value
 
 
 class _File(Entry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from api.status_page import WORDS
@@ -19,6 +20,8 @@ FIELD_STATES: dict[FieldState, str] = {
     FieldState.OVERLAPPING: "both would change it",
     FieldState.ALREADY_THERE: "the chart already says so",
 }
+#: How a process of ours names itself in the events.
+_PROCESS = re.compile(r"(?!(app|person|machine|operator):)[^:]+:[0-9]+")
 #: The same where one side is known to have changed it.
 _CHANGED_BY: dict[str, str] = {"author": "only the proposal changes it", "chart": "only the chart changed"}
 #: Lines of a context entry that are shown at once; the first are those that matter most.
@@ -90,6 +93,11 @@ def count(number: int, one: str, many: str) -> str:
 def spoken(name: str) -> str:
     """Return a machine's name (``not_applied``, ``lease-lost``) as words."""
     return name.replace("_", " ").replace("-", " ")
+
+
+def actor(name: str) -> str:
+    """Return who did something: a process of ours, known by its machine and number, is this service."""
+    return "this service" if _PROCESS.fullmatch(name) else name
 
 
 def pairs(values: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -119,8 +119,10 @@ def text_required(verb: Verb, *, maybe_there: bool) -> bool:
 
 
 def _told(look: Look, which: str) -> list[str]:
-    """Return what ``which`` says of every field that the author would change and that people read."""
-    names = [field.name for field in look.comparison.author_fields if field.name not in UNTOLD]
+    """Return what ``which`` says of the fields that the author would change; who said it and when only if there is no other."""
+    heavy = {group.name for group in look.comparison.groups if group.significance == "high"}
+    fields = [field for field in look.comparison.author_fields if field.name not in UNTOLD]
+    names = [field.name for field in fields if field.group in heavy] or [field.name for field in fields]
     return [f"{field_label(name)} {look.in_words(name, which)}" for name in names]
 
 

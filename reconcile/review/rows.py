@@ -10,7 +10,7 @@ from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
-from canonical.field_words import field_label
+from canonical.field_words import UNTOLD, field_label
 from canonical.plain_values import words
 from canonical.restricted import is_restricted
 from canonical.reviewer import Reviewer
@@ -97,7 +97,9 @@ def headline(look: Look) -> str:
     action, comparison = look.command.envelope.action.as_json(), look.comparison
     what = about(action, look.written.chart, look.written.seen)
     fields = [field for group in comparison.overlapping for field in group.fields if field.pending]
-    field = next(iter(fields), next(iter(comparison.author_fields), None))
+    heavy = {group.name for group in comparison.groups if group.significance == "high"}
+    told = (field for field in comparison.author_fields if field.group in heavy and field.name not in UNTOLD)
+    field = next(iter(fields), next(told, None))
     if field is None:
         return _short(f"{what}: {words(action['operation'])}")
     name, shown = field.name, field_label(field.name)

@@ -119,3 +119,10 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="is not TOML"):
         read_connections(file)
+
+
+@pytest.mark.parametrize("looks", ["-1", '"many"', "true", "1.5"])
+def test_looks_that_are_no_number_are_refused_before_anything_starts(tmp_path: Path, looks: str) -> None:
+    text = OPEN.format(name="north") + f"[connection.options]\nlooks_per_minute = {looks}\n"
+    with pytest.raises(ConfigurationError, match="options"):
+        read_connections(write(tmp_path, text))

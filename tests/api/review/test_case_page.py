@@ -61,7 +61,7 @@ def test_the_page_is_read_in_the_order_of_the_decision(ward: Ward) -> None:
         "Proposed",
         "▲ raises risk",
         "Who changed the chart",
-        "2026-03-10 10:44 EDT",
+        "Dr. Cole lowered the dose 14 min after the author looked.",
         "Who proposes it, and on what evidence",
         "What the decision needs",
         "The chart goes on saying: 12.5 mg",
