@@ -8,7 +8,7 @@ from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import Choice
 from canonical.field_words import UNTOLD, field_label
-from canonical.lifecycle import TRANSITIONS, Trigger
+from canonical.lifecycle import TRANSITIONS, State, Trigger
 from canonical.plain_values import words
 from canonical.review_desk import Verb
 from reconcile.review.look import Look
@@ -79,11 +79,21 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if verb is Verb.APPROVE:
         # On a chart that moved nothing is approved as it stands: what stays is decided field by field.
         return bool(look.operations) and not look.has_moved
+    if verb in {Verb.RESEND, Verb.REJECT} and stands_there(case, look):
+        # Sent again it could be there twice, and "not written" would not be true.
+        return False
     if verb is Verb.RESEND:
         return look.is_ours
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
+
+
+def stands_there(case: StoredCase, look: Look) -> bool:
+    """Whether what nobody was sure of is in the chart: the entry that it made, or the change that it meant to make."""
+    if case.state is not State.IN_REVIEW or not case_kind(case.kind).maybe_there or not look.command.attempts:
+        return False
+    return look.current is not None and (look.command.rule.creates or not look.differing)
 
 
 def choices(case: StoredCase, look: Look, permissions: Permissions, *, awaits_second: bool) -> tuple[Choice, ...]:

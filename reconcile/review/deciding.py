@@ -100,7 +100,8 @@ def check_decision(decision: Decision, situation: Situation) -> None:
         raise ReviewError("reason-required", "Choose why. Nothing was changed.")
     if text_required(verb, maybe_there=situation.maybe_there) and not decision.text.strip():
         raise ReviewError("reason-required", "Say in a few words what you ask, or how you know. Nothing was changed.")
-    if verb in NEEDS_CHART and not situation.look.is_readable:
+    blind = not situation.look.is_readable
+    if blind and (verb in NEEDS_CHART or (verb is Verb.REJECT and situation.maybe_there)):
         raise ReviewError(
             "chart-unreadable", "The EHR does not answer, so nobody sees what would be changed. Try again later."
         )

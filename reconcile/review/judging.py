@@ -18,11 +18,14 @@ def verdict_of(look: Look, policies: PolicySet, *, authenticated: bool) -> Verdi
     approved = governance.approval_required and governance.approval_digest == command.digest
     facts = facts_of(envelope, policies, authenticated=authenticated, approved=approved)
     action = envelope.action
-    if look.current is None:
-        fields = tuple(action.as_json().keys() - {"type", "operation"})
-        own = judge_alone(policies, action_type=action.type, operation=action.operation, fields=fields, facts=facts)
-    else:
+    fields = tuple(action.as_json().keys() - {"type", "operation"})
+    alone = judge_alone(policies, action_type=action.type, operation=action.operation, fields=fields, facts=facts)
+    own = alone
+    if look.current is not None:
         own = judge(policies, look.comparison, action_type=action.type, operation=action.operation, facts=facts)
+    if not own.groups:
+        # Where nothing is at stake any more, whoever may decide what it states may say so.
+        own = replace(own, deciders=alone.deciders)
     for part in with_parts(command.envelope)[1:]:
         fields = tuple(part.as_json().keys() - {"type", "operation"})
         beside = judge_alone(policies, action_type=part.type, operation=part.operation, fields=fields, facts=facts)
