@@ -241,23 +241,11 @@ def _assemble(
     watch_list = WatchList(engine, actor=actor)
     turn = _turn(settings, lanes, ehrs, clock, random)
     verifier = Verifier(proofs=Proofs(engine, actor=actor), ehrs=ehrs)
-    rules = AddressRules(
-        allow_loopback=settings.callbacks_allow_loopback, allow_private=settings.callbacks_allow_private
-    )
-    sender = CallbackSender(timeout=settings.callback_timeout, rules=rules)
     callbacks = Callbacks(engine)
     refusals = Refusals(engine, keep_at_most=_KEPT_BODIES * settings.body_limit)
     admissions = Admissions(engine, refusals=refusals)
     judge = Judge(store=admissions, connections=known, capabilities=ehrs.capabilities, policies=outside.policies)
-    receiver = Receiver(
-        store=admissions,
-        judge=judge,
-        locks=locks,
-        hints=hints,
-        clock=clock,
-        quota_per_hour=settings.quota_per_hour,
-        faultpoints=_faultpoints(settings),
-    )
+    receiver = _receiver(settings, admissions, judge, locks, hints, clock)
     cases = case_desk(
         engine,
         known,
@@ -291,7 +279,7 @@ def _assemble(
         doors=Doors(engine),
         turn=turn,
         verifier=verifier,
-        notifier=Notifier(callbacks=callbacks, sender=sender, clock=clock, random=random),
+        notifier=Notifier(callbacks=callbacks, sender=_sender(settings), clock=clock, random=random),
         dispatcher=Dispatcher(turn=turn, verifier=verifier, stumbles=watch_list, lock=locks.lane),
         watch_list=watch_list,
         callbacks=callbacks,
@@ -300,6 +288,32 @@ def _assemble(
         clock=clock,
         random=random,
     )
+
+
+def _receiver(
+    settings: Settings,
+    admissions: Admissions,
+    judge: Judge,
+    locks: Locks,
+    hints: Hints,
+    clock: Callable[[], datetime],
+) -> Receiver:
+    return Receiver(
+        store=admissions,
+        judge=judge,
+        locks=locks,
+        hints=hints,
+        clock=clock,
+        quota_per_hour=settings.quota_per_hour,
+        faultpoints=_faultpoints(settings),
+    )
+
+
+def _sender(settings: Settings) -> CallbackSender:
+    rules = AddressRules(
+        allow_loopback=settings.callbacks_allow_loopback, allow_private=settings.callbacks_allow_private
+    )
+    return CallbackSender(timeout=settings.callback_timeout, rules=rules)
 
 
 def _previewer(engine: Engine, judge: Judge, ehrs: Ehrs, clock: Callable[[], datetime]) -> Previewer:
