@@ -31,6 +31,7 @@ from canonical.ports import ConnectionSettings, Ehr
 from canonical.review_desk import ReviewDesk
 from canonical.token_cache import TokenCache
 from config.connections import read_connections
+from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.policy_files import read_policies
@@ -83,48 +84,6 @@ from tasks.verify import Verifier
 _REDIS_TIMEOUT = 0.25
 #: A refused message is kept up to this many times the limit of a command: escaped text is longer than what it says.
 _KEPT_BODIES = 4
-
-
-class Ehrs:
-    """The EHRs by (tenant, connection), each opened when it is first needed. Thread-safe; closed together."""
-
-    def __init__(
-        self,
-        connections: Mapping[tuple[str, str], ConnectionSettings],
-        opener: Callable[[ConnectionSettings], Ehr],
-        capabilities: Callable[[ConnectionSettings], Capabilities] = declared,
-    ) -> None:
-        """Take the connections' settings, what opens one, and what tells what one can do without opening it."""
-        self._connections, self._opener, self._declared = connections, opener, capabilities
-        self._capabilities: dict[tuple[str, str], Capabilities] = {}
-        self._open: dict[tuple[str, str], Ehr] = {}
-        self._lock = Lock()
-
-    def __call__(self, tenant: str, name: str) -> Ehr:
-        """Return the EHR; raises ``ConfigurationError`` when the settings do not name it (any more)."""
-        with self._lock:
-            ehr = self._open.get((tenant, name))
-            if ehr is None:
-                settings = self._connections.get((tenant, name))
-                if settings is None:
-                    raise ConfigurationError(
-                        f"tenant {tenant} has commands for the connection {name}, which no file names: put it back"
-                    )
-                ehr = self._open[tenant, name] = self._opener(settings)
-            return ehr
-
-    def capabilities(self, settings: ConnectionSettings) -> Capabilities:
-        """Return what a connection's EHR can do within its contract, as declared; nothing is opened."""
-        key = settings.tenant, settings.name
-        if key not in self._capabilities:
-            self._capabilities[key] = self._declared(settings)
-        return self._capabilities[key]
-
-    def close(self) -> None:
-        """Close every EHR that was opened."""
-        with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,10 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from canonical.errors import ConfigurationError, StoreUnavailableError
-from canonical.ports import ConnectionSettings, Ehr
 from config import wiring
 from config.settings import Settings
-from config.wiring import Ehrs, Services, build, open_redis
+from config.wiring import Services, build, open_redis
 from store.database import open_engine
-from tests.tasks.chart import Chart
 from tests.tasks.ward import Ward, open_ward
 from tests.ward_services import services_of, settings_for
 
@@ -56,40 +54,6 @@ def test_connections_of_the_file_are_known_to_the_database(services: Services, w
     settings = services.connections["t1", "north"]
     assert (row["adapter"], row["max_in_flight"]) == ("chart", settings.max_in_flight)
     assert row["lease"] == settings.timings.lease
-
-
-def test_an_ehr_is_opened_when_first_needed_and_only_once() -> None:
-    opened: list[str] = []
-
-    def opener(settings: ConnectionSettings) -> Ehr:
-        opened.append(settings.name)
-        return Chart()
-
-    known = {("t1", "north"): ConnectionSettings(tenant="t1", name="north", adapter="chart", base_url="http://x")}
-    ehrs = Ehrs(known, opener)
-    assert opened == []
-    assert ehrs("t1", "north") is ehrs("t1", "north")
-    assert opened == ["north"]
-
-
-def test_a_connection_that_no_file_names_any_more_is_asked_back() -> None:
-    with pytest.raises(ConfigurationError, match="tenant t1 has commands for the connection gone"):
-        Ehrs({}, lambda _settings: Chart())("t1", "gone")
-
-
-def test_closing_closes_every_ehr_that_was_opened() -> None:
-    class Closing(Chart):
-        closed = False
-
-        def close(self) -> None:
-            self.closed = True
-
-    chart = Closing()
-    known = {("t1", "north"): ConnectionSettings(tenant="t1", name="north", adapter="chart", base_url="http://x")}
-    ehrs = Ehrs(known, lambda _settings: chart)
-    ehrs("t1", "north")
-    ehrs.close()
-    assert chart.closed
 
 
 def test_redis_is_asked_once_and_not_for_long(redis_url: str) -> None:
