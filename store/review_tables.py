@@ -91,8 +91,8 @@ cases = Table(
     ),
     Index(
         "ix_cases_digest",
-        *("connection_id", "digest_day", "kind", "id"),
-        postgresql_where=text("closed_at IS NULL AND digest_day IS NOT NULL"),
+        *("connection_id", "digest_day", "kind", "severity", "due_at", "id"),
+        postgresql_where=text("digest_day IS NOT NULL"),
     ),
     Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),

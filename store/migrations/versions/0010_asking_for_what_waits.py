@@ -23,8 +23,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_cases_digest",
         "cases",
-        ["connection_id", "digest_day", "kind", "id"],
-        postgresql_where=sa.text("closed_at IS NULL AND digest_day IS NOT NULL"),
+        ["connection_id", "digest_day", "kind", "severity", "due_at", "id"],
+        postgresql_where=sa.text("digest_day IS NOT NULL"),
     )
     # Those that are open already are gathered by the day on which they were opened.
     op.execute(
