@@ -17,6 +17,7 @@ from store.columns import listed
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.moves import apply_move
+from store.settles import own_entries
 
 #: What a connection allows; one that no setting names (any more) is not asked, and has the default time.
 _ALLOWED = """
@@ -56,7 +57,8 @@ ON CONFLICT (connection_id, reference) DO UPDATE
 """
 #: What was said of the entry by its name, before we knew that it is ours, belongs to the subject of its creator.
 _JOIN_SUBJECT = f"""
-UPDATE commands f SET subject = c.subject
+UPDATE commands f SET subject = c.subject,
+       root = CASE WHEN f.action_type || '.' || f.operation = ANY (%(own_entries)s) THEN f.root ELSE c.root END
   FROM commands c
  WHERE c.id = %(command)s AND f.lane_id = c.lane_id AND f.id <> c.id AND f.subject = 'ref:' || %(reference)s
    AND f.subject <> c.subject AND f.state IN ({listed(OPEN)})
@@ -114,7 +116,7 @@ class StoredWaitingWrites:
                 names = {"command": write.command.id, "reference": item.reference, "version": item.version}
                 rows(connection, _SEEN, names | {"seq": item.seq})
                 rows(connection, _LINK, names)
-                rows(connection, _JOIN_SUBJECT, names)
+                rows(connection, _JOIN_SUBJECT, names | {"own_entries": own_entries()})
             return True
 
     def turn_down(self, write: WaitingWrite) -> bool:
