@@ -100,10 +100,11 @@ class CaseBench:
         recorded = station.ward.submit(allergy_update_json("record"))
         station.run(recorded.lane_id)
         (entry,) = station.marked(recorded.command_id, "AllergyIntolerance")
+        told = station.ehr.fields(entry)
         target = {
             "reference": f"AllergyIntolerance/{entry['id']}",
             "versionId": entry["meta"]["versionId"],
-            "seen": {name: entry[name] for name in ("code", "clinicalStatus", "verificationStatus")},
+            "seen": {name: told[name] for name in ("code", "clinicalStatus", "verificationStatus")},
         }
         asked = {"approval_required": True, "approval_reason": "always-a-person"}
         accepted = station.ward.submit(allergy_update_json("refute"), target=target, new=asked)

@@ -17,6 +17,16 @@ from tests.tasks.ward import Ward, open_ward
 __all__ = ["sandbox_server"]
 
 
+#: Seconds for a test with processes of its own: some of them start ten, one after the other.
+PATIENT = 400
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "installation" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENT))
+
+
 @pytest.fixture
 def ward(database_url: str) -> Iterator[Ward]:
     """A connection, a consent and a chart in this process, on real PostgreSQL."""

@@ -24,7 +24,7 @@ def test_what_was_approved_and_cannot_be_sent_is_told_and_comes_back_to_a_person
     bench.station.run(accepted.lane_id)
     assert (ward.state(accepted.command_id), ward.attempts(accepted.command_id)) == ("ready", [])
     told = bench.desk.open(PRESCRIBER, case)
-    assert "it is sent as approved" in told.closed
+    assert told.closed.startswith("Approved as it stood at ")
     assert "It is not in the chart yet." in told.status
     ward.query("UPDATE commands SET approval_until = clock_timestamp() WHERE id = %(id)s", id=accepted.command_id)
     ward.query("UPDATE connections SET not_before = '-infinity', failures = 0, closed_reason = NULL")
