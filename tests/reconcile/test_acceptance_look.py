@@ -12,6 +12,7 @@ import pytest
 
 from canonical.acceptance import LEASE, Seen
 from config.wiring import Services
+from tests.conformance.holding import HELD, NAMES_ITS_PLACE, NAMES_NOTHING
 from tests.reconcile.conftest import let_wait
 from tests.reconcile.waiting_bench import WaitingBench, open_waiting_bench
 from tests.sandbox_fixture import RunningSandbox, sandbox_server
@@ -19,7 +20,6 @@ from tests.tasks.ward import Ward
 
 __all__ = ["sandbox_server"]
 Opener = Callable[[str], WaitingBench]
-HELD = [("epic", "AllergyIntolerance"), ("epic", "Condition"), ("eclinicalworks", "AllergyIntolerance")]
 
 
 @pytest.fixture
@@ -49,18 +49,20 @@ def test_what_the_staff_accept_is_found_and_proven_and_was_sent_once(bench_at: O
 
 
 def test_an_entry_whose_answer_named_no_place_is_found_by_what_it_says(bench_at: Opener) -> None:
-    bench = bench_at("athenahealth").with_options(vitals_visible=True)
+    bench = bench_at(NAMES_NOTHING).with_options(vitals_visible=True)
     patient, accepted = bench.waiting("Observation")
     assert bench.ask() == [Seen.NOT_YET]
     bench.decide(patient, "accept")
     assert bench.ask() == [Seen.VISIBLE]
     (entry,) = bench.desk.chart(patient)
     assert bench.desk.reference(accepted.command_id) == f"Observation/{entry['id']}"
+    links = bench.ward.query("SELECT reference FROM links WHERE root = %(id)s", id=accepted.command_id)
+    assert [row["reference"] for row in links] == [f"Observation/{entry['id']}"]
     assert bench.desk.drive(accepted) == "verified", bench.desk.told(accepted.command_id)
 
 
 def test_an_ehr_that_shows_nothing_of_what_it_holds_is_not_asked(bench_at: Opener) -> None:
-    bench = bench_at("athenahealth")
+    bench = bench_at(NAMES_NOTHING)
     patient, accepted = bench.waiting("Observation")
     since = bench.desk.last_request()
     assert bench.ask() == [Seen.NOT_YET]
@@ -72,7 +74,7 @@ def test_an_ehr_that_shows_nothing_of_what_it_holds_is_not_asked(bench_at: Opene
 
 
 def test_what_the_staff_reject_unseen_waits_for_a_person_and_is_never_sent_again(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "reject")
     since = bench.desk.last_request()
@@ -98,7 +100,7 @@ def removed(bench: WaitingBench, reference: str) -> None:
 def test_what_the_staff_turn_down_where_it_shows_comes_to_a_person_with_that_word(
     bench_at: Opener, turn_down: Callable[[WaitingBench, str], None]
 ) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "accept")
     turn_down(bench, bench.desk.reference(accepted.command_id))
@@ -112,7 +114,7 @@ def test_what_the_staff_turn_down_where_it_shows_comes_to_a_person_with_that_wor
 
 
 def test_what_the_staff_changed_on_the_way_is_no_proof(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "accept")
     (entry,) = bench.desk.chart(patient)
@@ -135,7 +137,7 @@ def test_what_the_staff_changed_on_the_way_is_no_proof(bench_at: Opener) -> None
 def test_an_answer_that_does_not_come_tells_nothing_and_it_is_asked_again_later(
     bench_at: Opener, fault: dict[str, Any]
 ) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "accept")
     bench.desk.sandbox.faults({"id": "away", "match": {"interaction": "read"}, **fault})
@@ -151,7 +153,7 @@ def test_an_answer_that_does_not_come_tells_nothing_and_it_is_asked_again_later(
 
 
 def test_two_sweepers_and_four_lookers_at_once_ask_for_each_write_once(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patients = [bench.waiting()[0] for _ in range(3)]
     for patient in patients:
         bench.decide(patient, "accept")
@@ -193,7 +195,7 @@ class DyingEhr:
 
 
 def test_a_look_whose_worker_died_is_taken_again_and_not_before(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "accept")
     dying: Any = DyingEhr(bench.desk.ehr)
@@ -209,7 +211,7 @@ def test_a_look_whose_worker_died_is_taken_again_and_not_before(bench_at: Opener
 
 
 def test_a_write_that_its_time_box_ended_for_during_the_look_stays_where_it_was_put(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     patient, accepted = bench.waiting()
     bench.decide(patient, "accept")
     write = bench.looker().writes.take(accepted.command_id)
@@ -222,7 +224,7 @@ def test_a_write_that_its_time_box_ended_for_during_the_look_stays_where_it_was_
 
 
 def test_an_ehr_is_asked_for_no_more_than_it_bears_in_one_pass_the_longest_due_first(bench_at: Opener) -> None:
-    bench = bench_at("epic")
+    bench = bench_at(NAMES_ITS_PLACE)
     commands = [bench.waiting()[1].command_id for _ in range(4)]
     assert bench.with_options(waiting_asked_at_once=3).sweep() == commands[:3]
     assert bench.with_options(waiting_asked_at_once=0).sweep() == []

@@ -15,6 +15,7 @@ from canonical.reviewer import Licence, Right
 from config.wiring import build
 from reconcile import pending_remote
 from store.database import open_engine
+from tests.conformance.holding import NAMES_ITS_PLACE
 from tests.reconcile.conftest import Noted, let_wait
 from tests.reconcile.review.bench import ALL_RIGHTS, person
 from tests.reconcile.waiting_bench import WaitingBench, open_waiting_bench
@@ -63,7 +64,7 @@ def digest(sandbox_server: RunningSandbox, database_url: str, redis_url: str, tm
         opener=lambda _settings: opened[0].desk.ehr,
         capabilities=lambda _settings: opened[0].desk.capabilities,
     )
-    with open_waiting_bench(sandbox_server, ward, services, "epic") as bench:
+    with open_waiting_bench(sandbox_server, ward, services, NAMES_ITS_PLACE) as bench:
         opened.append(bench)
         commands = {}
         for _ in range(3):
