@@ -26,7 +26,7 @@ TIME_BOX_DEFAULT = timedelta(days=7)
 TIME_BOX_DAYS = "accepted_within_days"
 #: Option of a connection: how many writes that wait there are asked for in one pass of the sweep.
 ASKED_AT_ONCE = "waiting_asked_at_once"
-ASKED_AT_ONCE_DEFAULT = 5
+ASKED_AT_ONCE_DEFAULT = 2
 #: No connection is given more of either.
 MOST_ASKED, MOST_DAYS = 50, 90
 #: The case of what they did not accept in time, and of what they turned down.

@@ -45,4 +45,4 @@ def _allowances(services: Services) -> Sequence[Allowance]:
     ]
 
 
-SWEEP = Sweep(name="pending_remote", every=timedelta(seconds=10), run_once=run_once)
+SWEEP = Sweep(name="pending_remote", every=timedelta(seconds=5), run_once=run_once)

@@ -59,4 +59,4 @@ def test_an_entry_that_does_not_count_was_turned_down_unless_that_was_what_was_s
 
 def test_a_connection_may_say_how_long_its_staff_take_and_how_often_it_is_asked() -> None:
     assert (time_box({}), time_box({"accepted_within_days": 0.5})) == (timedelta(days=7), timedelta(hours=12))
-    assert (asked_at_once({}), asked_at_once({"waiting_asked_at_once": 0})) == (5, 0)
+    assert (asked_at_once({}), asked_at_once({"waiting_asked_at_once": 0})) == (2, 0)

@@ -161,7 +161,7 @@ def test_two_sweepers_and_four_lookers_at_once_ask_for_each_write_once(bench_at:
     both, since = threading.Barrier(2), bench.desk.last_request()
 
     def sweep(_: int) -> list[Any]:
-        mine = WaitingBench(bench.desk, bench.services)
+        mine = WaitingBench(bench.desk, bench.services).with_options(waiting_asked_at_once=10)
         both.wait(20)
         return mine.sweep()
 
