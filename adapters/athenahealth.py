@@ -203,7 +203,8 @@ def _post(landing: Landing = Landing.CHART) -> Write:
 #: By allergen: the entry's reactions become those that are sent, so they are read, merged and sent whole.
 _UPSERT = replace(_post(), meaning=Meaning.UPSERTS, precondition=PreconditionKind.READ_COMPARE)
 WRITES = {
-    ("Observation", CREATE): _post(Landing.REVIEW),
+    # Outside an encounter: hidden until the practice turns a setting on, whoever accepts them.
+    ("Observation", CREATE): replace(_post(Landing.REVIEW), shown_by="vitals_visible"),
     ("MedicationStatement", CREATE): _post(),
     ("Condition", CREATE): _post(),
     ("AllergyIntolerance", CREATE): _UPSERT,

@@ -87,7 +87,7 @@ class RestEhr:
         headers = {"Cache-Control": "no-cache"}
         answer = self._read(Request(method="GET", path=reference, headers=headers), trace)
         if answer.status in {404, 410} and not self._is_merged(answer):
-            return Fetched(resource=None)
+            return Fetched(resource=None, gone=answer.status == 410)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None:
             raise self._unreadable(answer)

@@ -33,6 +33,9 @@ class QueueFilters(BaseModel):
     action_type: Token | None = Field(None, alias="actionType", description="Such as `MedicationChange`.")
     severity: int | None = Field(None, ge=1, le=4, description="1 is now.")
     mine: bool = Field(False, description="Only what you have claimed.")
+    together: int | None = Field(
+        None, ge=1, lt=2**63, description="Those that the case of this id stands for, each by itself."
+    )
     cursor: str | None = Field(None, max_length=200, description="As the page before gave it.")
     limit: int = Field(50, ge=1, le=100)
 
@@ -126,6 +129,7 @@ class CaseRowDocument(Document):
     claimed_by: str | None = None
     asked: bool
     not_in_bulk: str
+    together: int
 
 
 class QueueDocument(Document):

@@ -117,7 +117,8 @@ class Write:
     """One verb on one resource type.
 
     ``answer``: what a success looks like, in words; ``flag``: the option of a connection that must be true because the
-    vendor grants the verb by contract; ``source``: where the facts are from (vendor page or capture, with its date).
+    vendor grants the verb by contract; ``shown_by``: the option that must be true for reads to show what its staff must accept,
+    where accepting it is not enough; ``source``: where the facts are from (vendor page or capture, with its date).
     """
 
     meaning: Meaning
@@ -126,6 +127,7 @@ class Write:
     transport: Transport = Transport.REST
     answer: str = ""
     flag: str = ""
+    shown_by: str = ""
     source: str = ""
     confirmed: bool = True
 
@@ -239,6 +241,11 @@ def _if_possible(declared: Capabilities, support: Support, writes: Mapping[tuple
     flags = sorted({declared.writes[need].flag for need in missing if need in declared.writes})
     why = f"The connection does not declare {', '.join(flags)}." if flags else "This connection lacks the verb."
     return Support(way=Way.REFUSED, needs=support.needs, why=why)
+
+
+def is_shown(write: Write, options: Mapping[str, Any]) -> bool:
+    """Return whether reads of a connection with ``options`` show what ``write`` brought once the EHR's staff accepted it."""
+    return not write.shown_by or options.get(write.shown_by) is True
 
 
 def only(declared: Capabilities, offered: frozenset[tuple[str, Interaction]]) -> Capabilities:

@@ -24,7 +24,8 @@ _OTHER = "other_"
 class CaseKind:
     """One kind of case. ``maybe_there``: the write may be in the chart, which only a look there can deny.
 
-    ``drifted``: it was proven to be in the chart, which says something else now.
+    ``drifted``: it was proven to be in the chart, which says something else now. ``gathered``: all that one connection brings
+    on one day is one thing to see to.
     """
 
     name: str
@@ -34,6 +35,7 @@ class CaseKind:
     pool: Pool = Pool.CLINICAL
     maybe_there: bool = False
     drifted: bool = False
+    gathered: bool = False
 
 
 @cache

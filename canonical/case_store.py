@@ -23,7 +23,8 @@ class StoredCase:
     """One case as it stands, with what a row of the queue needs of its command.
 
     ``envelope`` is the command's JSON as bytes (clinical content); ``headline`` what the last look at the chart said of it
-    (``None``: nobody looked yet); ``waiting`` counts the commands of the subject that wait behind it. Times are UTC.
+    (``None``: nobody looked yet); ``waiting`` counts the commands of the subject that wait behind it, ``together`` the open
+    cases that are gathered with it, itself included. Times are UTC.
     """
 
     id: int
@@ -57,6 +58,7 @@ class StoredCase:
     envelope: bytes
     headline: str | None
     now: datetime
+    together: int = 1
 
     @property
     def is_open(self) -> bool:

@@ -25,6 +25,7 @@ class CaseRow:
 
     ``headline`` says what collides ("metoprolol: 25 mg, proposed 50 mg, the chart moved to 12.5 mg"); ``waiting`` is how many
     commands wait behind it; ``claimed_by`` the colleague who has it; ``asked`` that its author was asked and has not answered.
+    ``together`` counts the open cases that this line stands for: the same kind, connection and day.
     ``not_in_bulk`` says why it is decided by itself, and only where that is empty may it be acted on with others of its ``kind``.
     """
 
@@ -47,11 +48,15 @@ class CaseRow:
     claimed_by: str | None = None
     asked: bool = False
     not_in_bulk: str = "decided one by one"
+    together: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueQuery:
-    """What of the open cases to show; what is left out does not narrow. ``cursor`` as given by the page before."""
+    """What of the open cases to show; what is left out does not narrow.
+
+    ``together``: those that are gathered with that case; ``cursor`` as given by the page before.
+    """
 
     pool: Pool | None = None
     kind: str | None = None
@@ -59,6 +64,7 @@ class QueueQuery:
     action_type: str | None = None
     severity: int | None = None
     mine: bool = False
+    together: int | None = None
     cursor: str | None = None
     limit: int = 50
 

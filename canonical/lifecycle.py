@@ -82,7 +82,7 @@ class Trigger(StrEnum):
     ANSWERED_PENDING = "answered_pending"
     #: The EHR says the target moved.
     ANSWERED_CONFLICT = "answered_conflict"
-    #: The EHR refused it for good.
+    #: The EHR refused it for good, or its staff turned it down.
     ANSWERED_REFUSED = "answered_refused"
     #: The EHR proved that it did nothing this time; the policy allows another attempt.
     RETRY_SCHEDULED = "retry_scheduled"

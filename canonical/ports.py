@@ -92,10 +92,14 @@ class WireRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A resource read by id: ``resource`` and opaque ``version``, or neither when it is not there (404, 410)."""
+    """A resource read by id: ``resource`` and opaque ``version``, or neither when it is not there (404, 410).
+
+    ``gone``: the EHR says that it was there and was taken out (410).
+    """
 
     resource: Resource | None
     version: str | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

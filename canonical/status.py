@@ -133,6 +133,10 @@ _BY_REASON: dict[str, Explanation] = {
         "It was not sent again.",
         next="A reviewer asks the clinic, and says whether it is in the chart.",
     ),
+    "turned-down": Explanation(
+        sentence="The EHR took it for its own staff, and they did not leave it in the chart. It was not sent again.",
+        next="A reviewer decides what becomes of it, or asks its author.",
+    ),
     "merged_patient": Explanation(
         sentence="The chart says that this patient's record was merged or closed. Nothing was sent.",
         next="A reviewer finds the record that is in use.",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from canonical.acceptance import ASKED_AT_ONCE, MOST_ASKED, MOST_DAYS, TIME_BOX_DAYS
 from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
@@ -66,6 +67,12 @@ class _Connection(Entry):
         looks = value.get(LOOKS_PER_MINUTE, 1)
         if not isinstance(looks, int) or isinstance(looks, bool) or looks < 0:
             raise ValueError(f"{LOOKS_PER_MINUTE}: a whole number, 0 for no looks at all")
+        asked = value.get(ASKED_AT_ONCE, 1)
+        if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= MOST_ASKED:
+            raise ValueError(f"{ASKED_AT_ONCE}: a whole number up to {MOST_ASKED}, 0 for not asking at all")
+        days = value.get(TIME_BOX_DAYS, 1)
+        if not isinstance(days, int | float) or isinstance(days, bool) or not 0 < days <= MOST_DAYS:
+            raise ValueError(f"{TIME_BOX_DAYS}: days, more than 0 and at most {MOST_DAYS}")
         return value
 
 

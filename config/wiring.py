@@ -40,6 +40,7 @@ from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
+from reconcile.acceptance_look import AcceptanceLook
 from reconcile.drift_look import DriftLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
@@ -58,6 +59,7 @@ from store.lineage import Lineage
 from store.proofs import Proofs
 from store.refusals import Refusals
 from store.sweep_runs import SweepRuns
+from store.waiting_writes import StoredWaitingWrites
 from store.watch_list import WatchList
 from tasks.app import Role, make_celery
 from tasks.callback_address import AddressRules
@@ -105,6 +107,7 @@ class Services:
     review_desk: ReviewDesk
     conflict_engine: ConflictEngine
     drift_look: DriftLook
+    acceptance_look: AcceptanceLook
     drift_incidents: DriftIncidents
     late_cases: LateCases
     alerts: Alerts
@@ -231,6 +234,7 @@ def _assemble(
         review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
         conflict_engine=conflict_engine(engine, cases),
         drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
+        acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
         drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
         alerts=LoggedAlerts(),

@@ -41,6 +41,10 @@ class Hands(Protocol):
         """Have a settled write looked at again."""
         ...
 
+    def inquire(self, command_id: UUID) -> bool:
+        """Have the EHR asked whether its staff accepted a write."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:

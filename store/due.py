@@ -51,10 +51,6 @@ SELECT id, state, EXISTS (SELECT 1 FROM operations o WHERE o.command_id = comman
   FROM commands
  WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= clock_timestamp() ORDER BY not_after LIMIT %(limit)s
 """
-_TIME_BOX_ENDED = """
-SELECT id FROM commands WHERE state = 'pending_remote' AND state_since <= clock_timestamp() - %(time_box)s::interval
- ORDER BY state_since LIMIT %(limit)s
-"""
 
 
 def due_lanes(connection: psycopg.Connection[Any], *, limit: int, idle: timedelta | None = None) -> list[int]:
@@ -79,8 +75,3 @@ def parked_with_cause_ended(connection: psycopg.Connection[Any], *, limit: int) 
 def past_deadline(connection: psycopg.Connection[Any], *, limit: int) -> list[tuple[UUID, str, bool]]:
     """Return commands whose deadline passed, with their state and whether a part of them is in the chart already."""
     return [(row["id"], row["state"], row["partly"]) for row in rows(connection, _PAST_DEADLINE, {"limit": limit})]
-
-
-def time_box_ended(connection: psycopg.Connection[Any], *, limit: int, time_box: timedelta) -> list[UUID]:
-    """Return commands that the EHR has kept for its own staff for ``time_box`` or longer."""
-    return [row["id"] for row in rows(connection, _TIME_BOX_ENDED, {"limit": limit, "time_box": time_box})]

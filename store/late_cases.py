@@ -15,6 +15,7 @@ from canonical.case_store import CaseAlert
 from canonical.case_watch import LateCase
 from canonical.reviewer import Pool
 from store.database import rows, transaction
+from store.digests import IS_WHOLLY_CLOSED, STANDS_FOR_ALL, WAS_TOLD
 
 #: When case ``k`` is late.
 IS_LATE = "(k.due_at <= clock_timestamp() AND (k.asked_until IS NULL OR k.asked_until <= clock_timestamp()))"
@@ -34,12 +35,13 @@ _ALERTED = "k.id, k.tenant, k.kind, k.pool, k.severity, k.level, n.name AS conne
 _BEGIN = f"""
 SELECT {_ALERTED} FROM cases k JOIN connections n ON n.id = k.connection_id
  WHERE k.closed_at IS NULL AND k.alerted_at IS NULL
-   AND (k.severity = {MOST_SEVERE} OR (k.severity = ANY (%(paging)s::smallint[]) AND {IS_LATE}))
+   AND (k.severity = {MOST_SEVERE}
+        OR (k.severity = ANY (%(paging)s::smallint[]) AND {IS_LATE} AND {STANDS_FOR_ALL} AND NOT {WAS_TOLD}))
  ORDER BY k.severity, k.due_at LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED
 """
 _END = f"""
 SELECT {_ALERTED} FROM cases k JOIN connections n ON n.id = k.connection_id
- WHERE k.alerted_at IS NOT NULL AND k.alert_over_at IS NULL AND k.closed_at IS NOT NULL
+ WHERE k.alerted_at IS NOT NULL AND k.alert_over_at IS NULL AND k.closed_at IS NOT NULL AND {IS_WHOLLY_CLOSED}
  ORDER BY k.closed_at LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED
 """
 _BEGUN = "UPDATE cases SET alerted_at = clock_timestamp() WHERE id = ANY (%(cases)s)"

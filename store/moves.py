@@ -49,11 +49,11 @@ cl AS (
          version = k.version + 1
     FROM cm WHERE %(closes_cases)s AND k.command_id = cm.id AND k.holds AND k.closed_at IS NULL),
 ca AS (
-  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail)
+  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail, digest_day)
   SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
          """
     + due_from("%(case_severity)s")
-    + """, %(case_detail)s::jsonb
+    + """, %(case_detail)s::jsonb, CASE WHEN %(case_gathered)s THEN (clock_timestamp() AT TIME ZONE 'UTC')::date END
     FROM cm WHERE %(case_kind)s::text IS NOT NULL
   ON CONFLICT DO NOTHING),
 wo AS (
@@ -125,6 +125,7 @@ def case_parameters(case: str | None) -> dict[str, Any]:
         "case_pool": kind.pool.value,
         "case_severity": kind.severity,
         "case_detail": "{}",
+        "case_gathered": kind.gathered,
     }
 
 

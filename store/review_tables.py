@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -53,6 +54,8 @@ cases = Table(
     # When it goes up a level; nothing: when it is due. Of one that goes no further, infinity.
     time_column("up_at"),
     time_column("next_look_at", nullable=False, default=LONG_AGO),
+    # Of a kind that is gathered: the day (UTC) whose cases of one connection are one to work with.
+    Column("digest_day", Date),
     time_column("closed_at"),
     text_column("closed_reason", nullable=True),
     text_column("closed_by", nullable=True),
@@ -85,6 +88,11 @@ cases = Table(
         "connection_id",
         unique=True,
         postgresql_where=text("closed_at IS NULL AND kind = 'drift_incident'"),
+    ),
+    Index(
+        "ix_cases_digest",
+        *("connection_id", "digest_day", "kind", "severity", "due_at", "id"),
+        postgresql_where=text("digest_day IS NOT NULL"),
     ),
     Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),

@@ -154,11 +154,11 @@ def _parameters(claim: Claim, outcome: Settle, *, actor: str) -> dict[str, Any]:
         "not_before": outcome.not_before,
         "closed_reason": outcome.closed_reason,
         "reached": settlement.outcome in _REACHED,
-        "own_entries": _own_entries(),
+        "own_entries": own_entries(),
     }
 
 
-def _own_entries() -> list[str]:
+def own_entries() -> list[str]:
     """Return the operations that refer to an entry and write one of their own: they stay their own root."""
     specs = action_specs().values()
     return [f"{spec.type}.{name}" for spec in specs for name, rule in spec.operations.items() if rule.own_entry]

@@ -180,7 +180,11 @@ commands = Table(
     Index("ix_commands_due", "due_at", "lane_id", postgresql_where=text("state = 'ready'")),
     Index("ix_commands_in_flight", "lane_id", postgresql_where=text("state IN ('sending', 'unknown')")),
     Index("ix_commands_unproven", "due_at", postgresql_where=text("state = 'applied'")),
-    Index("ix_commands_pending_remote", "state_since", postgresql_where=text("state = 'pending_remote'")),
+    # What the EHR's staff have, of each connection: the longest waiting, and what is asked for next.
+    Index(
+        "ix_commands_waiting_since", "connection_id", "state_since", postgresql_where=text("state = 'pending_remote'")
+    ),
+    Index("ix_commands_waiting_due", "connection_id", "due_at", postgresql_where=text("state = 'pending_remote'")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
         "ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")

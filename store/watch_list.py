@@ -107,13 +107,3 @@ class WatchList:
             return apply_move(connection, command, move(state, Trigger.DEADLINE_PASSED), actor=self._actor)
         step = move(state, Trigger.PARTLY_APPLIED, "deadline-passed")
         return apply_move(connection, command, step, actor=self._actor, case="incomplete")
-
-    def end_time_boxes(self, *, limit: int, time_box: timedelta) -> list[UUID]:
-        """Hand to a person what the EHR has kept for its own staff for ``time_box``; return those commands."""
-        step = move(State.PENDING_REMOTE, Trigger.TIME_BOX_ENDED)
-        with transaction(self._engine) as connection:
-            return [
-                command
-                for command in due.time_box_ended(connection, limit=limit, time_box=time_box)
-                if apply_move(connection, command, step, actor=self._actor, case="time_box_ended")
-            ]

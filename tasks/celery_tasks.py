@@ -63,6 +63,13 @@ def recheck(message: dict[str, Any]) -> None:
     services().drift_look.run(UUID(message["command"]))
 
 
+def inquire(message: dict[str, Any]) -> None:
+    """Ask once whether the EHR's staff accepted a write, if it is due and nobody has just asked."""
+    from config.wiring import services
+
+    services().acceptance_look.run(UUID(message["command"]))
+
+
 def sweep(message: dict[str, Any]) -> None:
     """Run one sweep by name."""
     from config.wiring import services
@@ -82,6 +89,7 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.NOTIFY: notify,
     TaskName.LOOK: look,
     TaskName.RECHECK: recheck,
+    TaskName.INQUIRE: inquire,
     TaskName.SWEEP: sweep,
 }
 

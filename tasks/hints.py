@@ -51,6 +51,10 @@ class Hints:
         """Hint that a settled write is to be looked at again."""
         return self._publish(TaskName.RECHECK, hint(command=str(command_id)))
 
+    def inquire(self, command_id: UUID) -> bool:
+        """Hint that the EHR is to be asked whether its staff accepted a write."""
+        return self._publish(TaskName.INQUIRE, hint(command=str(command_id)))
+
     def _publish(self, task: TaskName, message: dict[str, Any]) -> bool:
         if not self._circuit.allows():
             HINTS_LOST.labels(task.value).inc()

@@ -79,6 +79,10 @@ class Workers:
     def recheck(self, command_id: UUID) -> bool:
         return self._take_on(self._lookers, ("settled", command_id), lambda: self._services.drift_look.run(command_id))
 
+    def inquire(self, command_id: UUID) -> bool:
+        work = self._services.acceptance_look.run
+        return self._take_on(self._lookers, ("waiting", command_id), lambda: work(command_id))
+
     def close(self) -> None:
         """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
         with self._lock:

@@ -19,7 +19,7 @@ class QueueName(StrEnum):
     VERIFY = "wb.verify"
     #: "Callback B is due."
     NOTIFY = "wb.notify"
-    #: "The chart of case K is to be looked at", "settled command C is to be looked at again".
+    #: "The chart of case K is to be looked at", "settled command C is to be looked at again", "did staff accept it".
     REVIEW = "wb.review"
     #: "Sweep S is due", from the scheduler.
     SWEEP = "wb.sweep"
@@ -35,6 +35,7 @@ class TaskName(StrEnum):
     NOTIFY = "command.notify"
     LOOK = "case.look"
     RECHECK = "command.recheck"
+    INQUIRE = "command.inquire"
     SWEEP = "sweep.run"
     RECEIVE = "command.receive"
 
@@ -45,6 +46,7 @@ QUEUE_OF: dict[TaskName, QueueName] = {
     TaskName.NOTIFY: QueueName.NOTIFY,
     TaskName.LOOK: QueueName.REVIEW,
     TaskName.RECHECK: QueueName.REVIEW,
+    TaskName.INQUIRE: QueueName.REVIEW,
     TaskName.SWEEP: QueueName.SWEEP,
     TaskName.RECEIVE: QueueName.RECEIVE,
 }

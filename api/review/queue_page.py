@@ -20,7 +20,7 @@ from canonical.reviewer import Pool, Reviewer
 #: Holds names of filters and their values, nothing of any case.
 COOKIE = "writeback_review_filters"
 _COOKIE_LIFE_S = 180 * 24 * 3600
-_NAMES = ("pool", "severity", "kind", "connection", "action_type", "mine")
+_NAMES = ("pool", "severity", "kind", "connection", "action_type", "mine", "together")
 _LONGEST = 100
 
 
@@ -47,7 +47,7 @@ class Filters:
 
     def query(self, cursor: str | None = None) -> QueueQuery:
         """Return them as the desk takes them."""
-        severity, pool = self.value("severity"), self.value("pool")
+        severity, pool, together = self.value("severity"), self.value("pool"), self.value("together")
         return QueueQuery(
             pool=Pool(pool) if pool in set(Pool) else None,
             kind=self.value("kind") or None,
@@ -55,6 +55,7 @@ class Filters:
             action_type=self.value("action_type") or None,
             severity=int(severity) if severity in set(map(str, words.SEVERITIES)) else None,
             mine=bool(self.value("mine")),
+            together=int(together) if together.isdecimal() and len(together) < 19 else None,
             cursor=cursor,
         )
 

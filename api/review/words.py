@@ -45,6 +45,7 @@ DONE: dict[Verb, str] = {
 #: What may be done with many cases of one cause; approving is not among it, and never will be.
 BULK: dict[Verb, str] = {
     Verb.RESEND: "Send the selected again",
+    Verb.FOUND: "The selected are in the chart",
     Verb.ASK_AUTHOR: "Return the selected to their authors",
     Verb.REJECT: "Do not write the selected",
     Verb.ESCALATE: "Hand the selected up",

@@ -54,6 +54,7 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
         claimed_by=case.claimed_name if held else None,
         asked=case.asked_until is not None,
         not_in_bulk=not_in_bulk,
+        together=case.together,
     )
 
 

@@ -304,4 +304,4 @@ def test_the_description_has_the_bodies_that_are_checked(reception: Reception) -
         *("verb", "view", "fields", "reason", "text")
     }
     named = {item["name"] for item in document["paths"]["/v1/cases"]["get"]["parameters"]}
-    assert {"pool", "kind", "connection", "actionType", "severity", "mine", "cursor", "limit"} == named
+    assert {"pool", "kind", "connection", "actionType", "severity", "mine", "together", "cursor", "limit"} == named

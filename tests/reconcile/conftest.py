@@ -23,6 +23,7 @@ class Noted:
     callbacks: list[int] = field(default_factory=list)
     cases: list[int] = field(default_factory=list)
     settled: list[UUID] = field(default_factory=list)
+    waiting: list[UUID] = field(default_factory=list)
 
     def dispatch(self, lane_id: int) -> bool:
         self.lanes.append(lane_id)
@@ -42,6 +43,10 @@ class Noted:
 
     def recheck(self, command_id: UUID) -> bool:
         self.settled.append(command_id)
+        return not self.busy
+
+    def inquire(self, command_id: UUID) -> bool:
+        self.waiting.append(command_id)
         return not self.busy
 
 

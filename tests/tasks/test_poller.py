@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from canonical import exact_json
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Proof
 from config.wiring import Services
@@ -229,3 +230,16 @@ def test_receivers_that_are_silent_do_not_keep_a_write_waiting(ward: Ward, servi
             eventually(lambda: ward.state(accepted.command_id) == "verified", within=3)
             go_on.set()
     assert len(ward.chart.marked(str(accepted.command_id))) == 1
+
+
+def test_what_the_ehr_s_staff_accepted_is_found_and_proven_by_sweeps_alone(ward: Ward, services: Services) -> None:
+    ward.chart.on_send = lambda _operation: Settlement(outcome=Outcome.PENDING_REMOTE, status=202)
+    accepted = ward.submit()
+    ward.run(accepted.lane_id)
+    assert ward.state(accepted.command_id) == "pending_remote"
+    body = ward.query("SELECT p.content FROM operations o JOIN payloads p ON p.digest = o.body_digest")[0]["content"]
+    ward.chart.resources["Observation/taken"] = (1, exact_json.parse(bytes(body)))
+    with polling(services):
+        eventually(lambda: ward.state(accepted.command_id) == "verified")
+    assert ward.events(accepted.command_id)[-2:] == ["became_visible", "proven"]
+    assert ward.chart.sent == []

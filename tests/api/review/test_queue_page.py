@@ -117,10 +117,22 @@ def test_approval_is_never_offered_for_many(ward: Ward) -> None:
     ward.typical(row=outage_row(1))
     verbs = [tag["value"] for tag in queue(ward).all("button", name="verb")]
     assert verbs == ["resend", "ask_author", "reject", "escalate"]
-    for verb in set(Verb) - set(verbs):
+    for verb in set(Verb) - {*verbs, "found"}:
         answer = ward.post("/review/bulk", {"case": ["1"], "verb": verb})
         assert answer.status_code == 422
     assert ward.desk.asked_of("bulk") == []
+
+
+def test_a_digest_is_one_row_that_leads_to_each_of_its_cases_and_many_may_be_said_to_be_there(ward: Ward) -> None:
+    ward.typical(row=outage_row(7, kind="time_box_ended", together=12))
+    (link,) = [it for it in queue(ward).addresses() if "together" in it]
+    assert (link, "11 more of that day" in queue(ward).text) == ("/review/queue?together=7", True)
+    shown = queue(ward, link)
+    assert ward.desk.asked_of("queue")[-1] == QueueQuery(together=7)
+    assert "found" in [tag["value"] for tag in shown.all("button", name="verb")]
+    assert [it for it in shown.addresses() if "together=7" in it and "queue?" in it and "cursor" not in it] == []
+    ward.post("/review/bulk", {"case": ["7"], "verb": "found"})
+    assert ward.desk.asked_of("bulk") == [((7,), Verb.FOUND, "", "")]
 
 
 def test_what_is_decided_one_by_one_cannot_be_selected_and_says_why(ward: Ward) -> None:
