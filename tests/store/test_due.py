@@ -1,7 +1,5 @@
 """What is due costs what is due: also right after an outage, when the planner's figures still say that nothing is open."""
 
-from pathlib import Path
-
 import pytest
 
 from bench import drift_filling, sweeps
