@@ -16,6 +16,7 @@ from reconcile import (
     overdue_cases,
     parked,
     pending_remote,
+    unacknowledged,
     unanswered,
     unknown,
     unproven,
@@ -32,7 +33,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, drifted),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted),
     )
 }
 
