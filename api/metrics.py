@@ -68,6 +68,13 @@ class FiguresCollector(Collector):
         drift = {(one.adapter,): one.per_1000 for one in seen.drift}
         words = "Of 1 000 of those looks, how many showed that the chart says something else with nobody's name to it."
         yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
+        words = (
+            "Commands that ended other than in the chart, or wait too long, and that no app confirmed to have shown."
+        )
+        yield GaugeMetricFamily("writeback_unacknowledged", words, value=seen.owed.count)
+        words = "For how long the first of those has been owed to its author."
+        oldest_owed = max(seen.owed.oldest.total_seconds(), 0.0)
+        yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

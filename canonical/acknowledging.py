@@ -109,6 +109,7 @@ class Owed:
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     how: How | None = None
+    seen_by: str | None = None
     fallback: Fallback | None = None
     fallback_at: datetime | None = None
 

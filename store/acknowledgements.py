@@ -37,7 +37,8 @@ _COMMAND = """
 SELECT id, event_seq FROM commands WHERE tenant = %(tenant)s AND app = %(app)s AND id = %(command)s FOR UPDATE
 """
 _OWED = """
-SELECT sequence, severity, owed_at, due_at, acknowledged_at, acknowledged_by, how, fallback, fallback_at
+SELECT sequence, severity, owed_at, due_at, acknowledged_at, acknowledged_by, how, seen_by, fallback,
+       fallback_at
   FROM acknowledgements WHERE tenant = %(tenant)s AND command_id = %(command)s
 """
 _NOTED = """

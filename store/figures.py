@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from canonical.acknowledging import OwedFigures
 from canonical.lifecycle import OPEN, State
+from store.acknowledgements import FIGURES
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
@@ -83,7 +85,7 @@ class SweepFigure:
 class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
-    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none.
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none. ``owed``: what no app confirmed.
     """
 
     open: dict[State, int]
@@ -98,6 +100,7 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    owed: OwedFigures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,7 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                owed=OwedFigures(**rows(connection, FIGURES)[0]),
                 **ages,
             )
 
