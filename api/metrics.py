@@ -75,6 +75,8 @@ class FiguresCollector(Collector):
         words = "For how long the first of those has been owed to its author."
         oldest_owed = max(seen.owed.oldest.total_seconds(), 0.0)
         yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
+        words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
+        yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

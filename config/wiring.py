@@ -48,6 +48,7 @@ from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
+from store.balance_days import BalanceDays
 from store.callbacks import Callbacks
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
@@ -112,6 +113,7 @@ class Services:
     author_notices: AuthorNotices
     drift_incidents: DriftIncidents
     late_cases: LateCases
+    balance_days: BalanceDays
     alerts: Alerts
     message_door: MessageDoor
     doors: Doors
@@ -240,6 +242,7 @@ def _assemble(
         author_notices=author_notices(engine, known, doors, actor=actor),
         drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
+        balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),

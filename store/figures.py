@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from canonical.acknowledging import OwedFigures
 from canonical.lifecycle import OPEN, State
 from store.acknowledgements import FIGURES
+from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
@@ -85,7 +86,8 @@ class SweepFigure:
 class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
-    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none. ``owed``: what no app confirmed.
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
+    past days cannot account for, by reason; ``owed``: what no app confirmed.
     """
 
     open: dict[State, int]
@@ -101,6 +103,7 @@ class Snapshot:
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
     owed: OwedFigures
+    unfit: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +140,7 @@ class Figures:
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
                 owed=OwedFigures(**rows(connection, FIGURES)[0]),
+                unfit=unfit_by_reason(connection),
                 **ages,
             )
 

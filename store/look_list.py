@@ -12,7 +12,7 @@ from store.database import rows, transaction
 
 #: Not while a person has it or its author is asked: then it is theirs. Nor where the EHR is known to be away.
 _DUE = """
-k.kind = 'conflict' AND k.closed_at IS NULL AND k.next_look_at <= clock_timestamp()
+k.kind = 'conflict' AND k.closed_at IS NULL AND k.next_look_at <= statement_timestamp()
 AND (k.claimed_until IS NULL OR k.claimed_until <= clock_timestamp()) AND k.asked_until IS NULL
 AND EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.state = 'conflicted')
 AND EXISTS (SELECT 1 FROM connections n WHERE n.id = k.connection_id AND n.not_before <= clock_timestamp())
