@@ -48,9 +48,11 @@ UPDATE acknowledgements SET fallback = '{Fallback.CASE}', fallback_at = clock_ti
 RETURNING severity, sequence
 """
 _CASE = f"""
-INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, detail)
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, detail,
+                   digest_day)
 SELECT c.tenant, c.id, c.connection_id, c.action_type, '{UNACKNOWLEDGED}', %(pool)s, %(severity)s::smallint,
-       {due_from("%(severity)s")}, false, %(detail)s::jsonb
+       {due_from("%(severity)s")}, false, %(detail)s::jsonb,
+       CASE WHEN %(gathered)s THEN (clock_timestamp() AT TIME ZONE 'UTC')::date END
   FROM commands c WHERE c.id = %(command)s
 ON CONFLICT DO NOTHING
 """
@@ -153,6 +155,7 @@ class OverdueAcknowledgements:
             "pool": kind.pool.value,
             # As severe as what nobody learned of, where that is more.
             "severity": min(kind.severity, severity),
+            "gathered": kind.gathered,
             "detail": exact_json.dumps({"sequence": sequence, "why": why}),
         }
         rows(connection, _CASE, names)

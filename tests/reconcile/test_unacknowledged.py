@@ -12,9 +12,11 @@ from canonical.acknowledging import NOTICES_APP, Heard, How
 from canonical.admission import patient_key
 from canonical.capabilities import Support, Way
 from canonical.case_store import Resolution, Resolved
+from canonical.case_views import QueueQuery
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from canonical.outcome import Outcome, Settlement
+from canonical.reviewer import Pool
 from config.wiring import Services
 from reconcile import unacknowledged
 from store.acknowledgements import Acknowledgements
@@ -99,6 +101,18 @@ def test_what_ended_and_nobody_confirmed_becomes_one_case_of_operations(
     assert ward.events(command)[-1] == "unacknowledged"
     assert ward.state(command) == "rejected"
     assert ward.chart.sent == []
+
+
+def test_what_one_connection_brings_on_a_day_is_one_line_of_the_queue(
+    ward: Ward, services: Services, hands: Noted
+) -> None:
+    for _ in range(3):
+        ended(ward)
+    run_out(ward)
+    assert unacknowledged.run_once(services, hands)["cases"] == 3
+    reviewer = ReviewerFactory.build(tenant="t1", pools=frozenset({Pool.OPERATIONS}))
+    page = Cases(ward.engine).page(reviewer, QueueQuery())
+    assert [(case.kind, case.together) for case in page.cases] == [("unacknowledged", 3)]
 
 
 def test_what_was_confirmed_in_time_brings_nothing(ward: Ward, services: Services, hands: Noted) -> None:
