@@ -19,10 +19,11 @@ from canonical.outcome import Outcome, Settlement
 from canonical.reviewer import Pool
 from config.wiring import Services
 from reconcile import unacknowledged
-from store.acknowledgements import Acknowledgements
+from store.acknowledgements import FIGURES, Acknowledgements
 from store.cases import Cases
-from store.database import transaction
+from store.database import rows, transaction
 from store.moves import apply_move
+from store.overdue import OVERDUE
 from store.withdrawals import Withdrawals
 from tests.case_factories import ReviewerFactory
 from tests.reconcile.conftest import Noted
@@ -354,6 +355,17 @@ def test_whoever_closes_the_case_took_it_on(ward: Ward, services: Services, hand
     assert row is not None
     assert (row["how"], row["acknowledged_by"]) == (How.PERSON, reviewer.actor)
     assert Acknowledgements(ward.engine).figures().count == 0
+
+
+def test_a_look_costs_what_is_due_and_not_what_was_ever_owed(ward: Ward, services: Services) -> None:
+    ended(ward)
+    with transaction(ward.engine) as connection:
+        connection.execute("SET LOCAL enable_seqscan = off")
+        plan = [row["QUERY PLAN"] for row in rows(connection, f"EXPLAIN {OVERDUE}", {"limit": 100})]
+        figures = [row["QUERY PLAN"] for row in rows(connection, f"EXPLAIN {FIGURES}")]
+    assert any("ix_acknowledgements_due" in line for line in plan), plan
+    assert any("Index Cond: (due_at <= statement_timestamp())" in line for line in plan), plan
+    assert any("Index Cond: (owed_at <= statement_timestamp())" in line for line in figures), figures
 
 
 @pytest.fixture
