@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from canonical.acknowledging import NOTICES_APP, UNACKNOWLEDGED, Owing, owing
 from canonical.case_kinds import SEVERITY_DEFAULT
+from canonical.lifecycle import NEEDS_PERSON
+from store.columns import listed
 from store.database import rows
 
 if TYPE_CHECKING:
@@ -60,6 +62,22 @@ def owing_parameters(step: Move) -> dict[str, Any]:
         "owes_when_late": found is Owing.WHEN_LATE,
         "owes_no_more": found is Owing.NO_MORE,
     }
+
+
+def owing_sooner(owed_from: str) -> str:
+    """Return the CTE that makes what waits in the way of a new command owed by ``%(raises_to)s``, as its case is raised.
+
+    ``owed_from`` is the SQL of when a case of that severity is due.
+    """
+    within = "SELECT t.within FROM acknowledgement_terms t WHERE t.severity = %(raises_to)s::smallint"
+    return f"""
+us AS (
+  UPDATE acknowledgements a SET severity = %(raises_to)s::smallint, owed_at = least(a.owed_at, {owed_from}),
+         due_at = least(a.due_at, {owed_from} + coalesce(({within}), interval '1 day'))
+    FROM cm, commands b
+   WHERE %(raises_to)s::smallint IS NOT NULL AND b.lane_id = %(lane_id)s AND b.subject = %(subject)s
+     AND b.state IN ({listed(NEEDS_PERSON)}) AND a.command_id = b.id AND a.severity > %(raises_to)s::smallint),
+"""
 
 
 _OWN = """

@@ -152,6 +152,18 @@ def test_what_waits_for_a_person_is_owed_from_when_its_severity_was_over(
     assert open_cases(ward, command) == ["identity_mismatch", "unacknowledged"]
 
 
+def test_what_an_urgent_command_waits_behind_is_owed_as_soon_as_that_is_urgent(ward: Ward, services: Services) -> None:
+    command = ward.submit().command_id
+    make(ward, command, State.READY, Trigger.REVIEW_REQUIRED, case="locked")
+    before = ward.query("SELECT severity, owed_at, due_at FROM acknowledgements")[0]
+    retract = {"type": "VitalReading", "operation": "retract", "retractReason": "typed for another patient"}
+    ward.submit(retract, target={"command": str(command)})
+    after = ward.query("SELECT severity, owed_at, due_at, due_at - owed_at AS within FROM acknowledgements")[0]
+    assert (before["severity"], after["severity"]) == (3, 1)
+    assert after["owed_at"] < before["owed_at"]
+    assert 1799 < after["within"].total_seconds() < 1801
+
+
 def test_what_goes_on_is_owed_no_more_and_its_case_closes_with_the_reason(
     ward: Ward, services: Services, hands: Noted
 ) -> None:
