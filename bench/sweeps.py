@@ -64,6 +64,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "unacknowledged": (
         _moved("rejected"),
         f"""
+        INSERT INTO payloads (tenant, digest, content)
+        SELECT DISTINCT c.tenant, c.envelope_digest, ''::bytea FROM commands c WHERE c.id IN {_PICK} ON CONFLICT DO NOTHING
+        """,
+        f"""
         INSERT INTO acknowledgements (command_id, tenant, app, connection_id, sequence, severity, owed_at, due_at)
         SELECT c.id, c.tenant, c.app, c.connection_id, c.event_seq, 3, {_PAST}, {_PAST} FROM commands c WHERE c.id IN {_PICK}
         """,

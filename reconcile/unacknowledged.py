@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Config:
     """How much at once."""
 
-    limit: int = 100
+    limit: int = 50
 
 
 def run_once(services: Services, _hands: Hands, config: Config = Config()) -> Counts:

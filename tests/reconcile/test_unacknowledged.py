@@ -1,92 +1,39 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
-from typing import Any
-from uuid import UUID
 
 import pytest
 
-from canonical.acknowledging import NOTICES_APP, Heard, How
-from canonical.admission import patient_key
-from canonical.capabilities import Support, Way
+from canonical.acknowledging import Heard, How
 from canonical.case_store import Resolution, Resolved
 from canonical.case_views import QueueQuery
-from canonical.events import move
 from canonical.lifecycle import State, Trigger
-from canonical.outcome import Outcome, Settlement
 from canonical.reviewer import Pool
 from config.wiring import Services
 from reconcile import unacknowledged
 from store.acknowledgements import FIGURES, Acknowledgements
 from store.cases import Cases
 from store.database import rows, transaction
-from store.moves import apply_move
 from store.overdue import OVERDUE
 from store.withdrawals import Withdrawals
 from tests.case_factories import ReviewerFactory
 from tests.reconcile.conftest import Noted
+from tests.reconcile.owed import (
+    NOTHING,
+    acknowledge,
+    cover_messages,
+    declaring_message,
+    ended,
+    make,
+    messages,
+    open_cases,
+    owed,
+    run_out,
+    sequence,
+)
 from tests.tasks.ward import Ward
 from tests.ward_services import services_of
-
-DOCTOR = {"role": "physician", "reference": "Practitioner/d1"}
-NOTHING = {"messages": 0, "cases": 0, "arrived": 0}
-
-
-def declaring_message(services: Services) -> Services:
-    """Return the services of a connection that declares a message to the author."""
-    ((key, settings),) = services.connections.items()
-    declared = {key: replace(settings, options={"unacknowledged": "message"})}
-    return replace(services, author_notices=replace(services.author_notices, connections=declared))
-
-
-def cover_messages(ward: Ward) -> None:
-    ward.query(
-        "UPDATE consents SET patient_key = %(key)s, actions = '{*}', apps = '{*}'",
-        key=patient_key("t1", "north", "Patient/p1"),
-    )
-
-
-def ended(ward: Ward, trigger: Trigger = Trigger.CONSENT_ENDED, **envelope: Any) -> UUID:
-    """Return a command that ended before it was sent."""
-    command = ward.submit(**({"author": DOCTOR} | envelope)).command_id
-    make(ward, command, State.READY, trigger)
-    return command
-
-
-def make(ward: Ward, command: UUID, state: State, trigger: Trigger, case: str | None = None) -> None:
-    with transaction(ward.engine) as connection:
-        assert apply_move(connection, command, move(state, trigger), actor="test", case=case)
-
-
-def run_out(ward: Ward) -> None:
-    """Let the time be over that apps have for what is owed."""
-    ward.query("UPDATE acknowledgements SET owed_at = owed_at - interval '9 days', due_at = due_at - interval '9 days'")
-
-
-def owed(ward: Ward, command: UUID) -> dict[str, Any] | None:
-    found = ward.query("SELECT * FROM acknowledgements WHERE command_id = %(id)s", id=command)
-    return found[0] if found else None
-
-
-def sequence(ward: Ward, command: UUID) -> int:
-    row = owed(ward, command)
-    assert row is not None
-    return int(row["sequence"])
-
-
-def messages(ward: Ward) -> list[UUID]:
-    return [row["id"] for row in ward.query("SELECT id FROM commands WHERE app = %(app)s", app=NOTICES_APP)]
-
-
-def open_cases(ward: Ward, command: UUID) -> list[str]:
-    sql = "SELECT kind FROM cases WHERE command_id = %(id)s AND closed_at IS NULL"
-    return [row["kind"] for row in ward.query(sql, id=command)]
-
-
-def acknowledge(ward: Ward, command: UUID, seen: int) -> Heard | None:
-    return Acknowledgements(ward.engine).acknowledge("t1", "app", command, sequence=seen, seen_by=None, actor="app:app")
 
 
 def test_what_ended_and_nobody_confirmed_becomes_one_case_of_operations(
@@ -230,115 +177,6 @@ def test_no_event_that_there_is_not_can_be_confirmed(ward: Ward, services: Servi
     assert (
         Acknowledgements(ward.engine).acknowledge("t1", "other", command, sequence=1, seen_by=None, actor="x") is None
     )
-
-
-def test_the_author_is_sent_a_message_where_the_connection_declares_it(
-    ward: Ward, services: Services, hands: Noted
-) -> None:
-    cover_messages(ward)
-    command = ended(ward)
-    run_out(ward)
-    telling = declaring_message(services)
-    assert unacknowledged.run_once(telling, hands) == NOTHING | {"messages": 1}
-    assert unacknowledged.run_once(telling, hands) == NOTHING
-    (message,) = messages(ward)
-    assert ward.cases(command) == []
-    assert ward.events(command)[-1] == "author_messaged"
-    (lane,) = ward.query("SELECT lane_id FROM commands WHERE id = %(id)s", id=message)
-    ward.run(lane["lane_id"])
-    assert ward.state(message) == "verified"
-    (sent,) = ward.chart.sent
-    assert b'"recipient":[{"reference":"Practitioner/d1"}]' in sent.body
-    assert str(command).encode() in sent.body
-    assert b"8867-4" not in sent.body
-    assert unacknowledged.run_once(telling, hands) == NOTHING | {"arrived": 1}
-    row = owed(ward, command)
-    assert row is not None
-    assert row["how"] == How.MESSAGE
-    assert Acknowledgements(ward.engine).figures().count == 0
-    assert ward.state(command) == "rejected"
-
-
-def test_a_message_that_stops_becomes_a_case_and_never_another_message(
-    ward: Ward, services: Services, hands: Noted
-) -> None:
-    cover_messages(ward)
-    command = ended(ward)
-    run_out(ward)
-    telling = declaring_message(services)
-    unacknowledged.run_once(telling, hands)
-    (message,) = messages(ward)
-    ward.chart.on_send = lambda _operation: Settlement(outcome=Outcome.REJECTED_PAYLOAD, status=422)
-    (lane,) = ward.query("SELECT lane_id FROM commands WHERE id = %(id)s", id=message)
-    ward.run(lane["lane_id"])
-    assert ward.state(message) == "in_review"
-    assert unacknowledged.run_once(telling, hands) == NOTHING | {"cases": 1}
-    run_out(ward)
-    assert unacknowledged.run_once(telling, hands) == NOTHING
-    assert open_cases(ward, command) == ["unacknowledged"]
-    assert open_cases(ward, message) == ["rejected_payload"]
-    assert messages(ward) == [message]
-
-
-def test_a_message_that_stopped_before_it_was_noted_is_not_lost(ward: Ward, services: Services, hands: Noted) -> None:
-    cover_messages(ward)
-    command = ended(ward)
-    run_out(ward)
-    notices = declaring_message(services).author_notices
-    (overdue,) = notices.overdue.overdue(limit=9)
-    # The process died here, after the door took the message.
-    message = notices.give(overdue).message
-    assert message is not None
-    make(ward, message, State.READY, Trigger.CONSENT_ENDED)
-    telling = declaring_message(services)
-    unacknowledged.run_once(telling, hands)
-    unacknowledged.run_once(telling, hands)
-    assert messages(ward) == [message]
-    assert open_cases(ward, command) == ["unacknowledged"]
-
-
-@pytest.mark.parametrize(
-    "envelope",
-    [{"author": {"role": "nurse"}}, {"author": {"role": "patient", "reference": "Patient/p1"}}],
-)
-def test_an_author_without_a_place_for_messages_is_a_case(
-    ward: Ward, services: Services, hands: Noted, envelope: dict[str, Any]
-) -> None:
-    cover_messages(ward)
-    command = ended(ward, **envelope)
-    run_out(ward)
-    assert unacknowledged.run_once(declaring_message(services), hands) == NOTHING | {"cases": 1}
-    assert messages(ward) == []
-    assert open_cases(ward, command) == ["unacknowledged"]
-
-
-def test_a_consent_that_covers_no_message_is_a_case(ward: Ward, services: Services, hands: Noted) -> None:
-    ended(ward)
-    run_out(ward)
-    assert unacknowledged.run_once(declaring_message(services), hands) == NOTHING | {"cases": 1}
-    (case,) = ward.query("SELECT detail->>'why' AS why FROM cases")
-    assert case["why"] == "consent-absent"
-
-
-def test_an_ehr_that_takes_no_messages_is_a_case(ward: Ward, services: Services, hands: Noted) -> None:
-    cover_messages(ward)
-    ended(ward)
-    run_out(ward)
-    supports = {**ward.chart.capabilities.supports, ("CareMessage", "send"): Support(way=Way.REFUSED)}
-    ward.chart.capabilities = replace(ward.chart.capabilities, supports=supports)
-    assert unacknowledged.run_once(declaring_message(services), hands) == NOTHING | {"cases": 1}
-    assert messages(ward) == []
-    (case,) = ward.query("SELECT detail->>'why' AS why FROM cases")
-    assert case["why"] == "no-messages"
-
-
-def test_labelled_content_is_never_spoken_of_in_a_message(ward: Ward, services: Services, hands: Noted) -> None:
-    cover_messages(ward)
-    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
-    command = ended(ward, securityLabel=[label])
-    run_out(ward)
-    assert unacknowledged.run_once(declaring_message(services), hands)["messages"] == 0
-    assert open_cases(ward, command) == ["unacknowledged"]
 
 
 def test_who_confirms_late_closes_the_case(ward: Ward, services: Services, hands: Noted) -> None:
