@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.acknowledgements import AcknowledgementDoor
 from api.answers import AnswerDoor
 from api.case_access import CaseAccess
 from api.cases import CaseDoor
@@ -50,6 +51,7 @@ def make_app(services: "Services") -> FastAPI:
         PreviewDoor,
         CommandDoor,
         AnswerDoor,
+        AcknowledgementDoor,
         ConsentDoor,
         EndpointDoor,
         SwitchDoor,

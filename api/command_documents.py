@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.models import (
+    AcknowledgementDocument,
     ActionName,
     CommandDocument,
     CommandSummaryDocument,
@@ -10,6 +11,7 @@ from api.models import (
     QuestionDocument,
     TimelineDocument,
 )
+from canonical.acknowledging import Owed, in_words
 from canonical.asking import Question
 from canonical.command_views import CommandDetail, CommandSummary
 from canonical.status import STATUS_OF, explain
@@ -43,11 +45,22 @@ def summary_document(summary: CommandSummary) -> CommandSummaryDocument:
     return CommandSummaryDocument(**_members(summary))
 
 
-def command_document(detail: CommandDetail, question: Question | None = None) -> CommandDocument:
-    """Return the document of a command with its timeline and operations, and what its author is asked."""
+def acknowledgement_document(owed: Owed | None) -> AcknowledgementDocument | None:
+    """Return what an app is to confirm, or confirmed; nothing where nothing is owed."""
+    if owed is None:
+        return None
+    members = {name: value for name, value in vars(owed).items() if name != "severity"}
+    return AcknowledgementDocument(**members, sentence=in_words(owed))
+
+
+def command_document(
+    detail: CommandDetail, question: Question | None = None, owed: Owed | None = None
+) -> CommandDocument:
+    """Return the document of a command with its timeline and operations, what its author is asked, and what its app owes."""
     return CommandDocument(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
+        acknowledgement=acknowledgement_document(owed),
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

@@ -94,10 +94,41 @@ class QuestionDocument(Document):
     text: str
 
 
+class AcknowledgementDocument(Document):
+    """What the app is to confirm: that its author saw the event ``sequence`` or a later one, from ``owedAt`` on, by ``dueAt``.
+
+    ``how`` it was confirmed: ``app``, ``delivery``, ``message``, ``person`` or ``handed_on``; ``seenBy``: who saw it, as the app
+    says. ``fallback``: ``message`` or ``case``, what followed where it was not in time.
+    """
+
+    sequence: int
+    owed_at: datetime
+    due_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    how: str | None = None
+    seen_by: str | None = None
+    fallback: str | None = None
+    fallback_at: datetime | None = None
+    sentence: str
+
+
+class AcknowledgedDocument(Document):
+    """What became of an acknowledgement; without ``acknowledgement`` nothing was owed."""
+
+    command_id: UUID
+    sentence: str
+    acknowledgement: AcknowledgementDocument | None = None
+
+
 class CommandDocument(CommandSummaryDocument):
-    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone."""
+    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
+
+    ``acknowledgement``: what its app owes, or confirmed; nothing where nothing is owed.
+    """
 
     question: QuestionDocument | None = None
+    acknowledgement: AcknowledgementDocument | None = None
 
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]
@@ -150,13 +181,17 @@ class BatchDocument(Document):
 
 
 class EndpointDocument(Document):
-    """A registered callback address; ``disabledAt``: nothing is sent there since."""
+    """A registered callback address; ``disabledAt``: nothing is sent there since.
+
+    ``showsAuthor``: what is told there is shown to the command's author, so that taking it acknowledges it.
+    """
 
     id: UUID
     url: str
     created_at: datetime
     failing_since: datetime | None = None
     disabled_at: datetime | None = None
+    shows_author: bool = False
 
 
 class EndpointSecretDocument(EndpointDocument):

@@ -50,6 +50,7 @@ PROBLEMS: dict[str, ProblemType] = {
     "body-too-slow": ProblemType(408, "The body did not arrive in time", "later"),
     "in-progress": ProblemType(409, "The first request with this key is still being accepted", "later"),
     "too-late-to-cancel": ProblemType(409, "It was sent, or may have been sent"),
+    "acknowledgement-outdated": ProblemType(409, "What its author saw is not where it is now"),
     "not-asked": ProblemType(409, "Its author is asked nothing"),
     "consent-patient-fixed": ProblemType(409, "A consent cannot change its patient"),
     "too-many-endpoints": ProblemType(409, "The app is told at as many addresses as it may"),

@@ -61,6 +61,17 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "conflicted": (_moved("conflicted"), _CASE.format(kind="conflict", due_at=_FUTURE, asked_until="NULL")),
     "overdue_cases": (_moved("in_review"), _CASE.format(kind="cannot_tell", due_at=_PAST, asked_until="NULL")),
     "unanswered": (_moved("in_review"), _CASE.format(kind="cannot_tell", due_at=_FUTURE, asked_until=_PAST)),
+    "unacknowledged": (
+        _moved("rejected"),
+        f"""
+        INSERT INTO payloads (tenant, digest, content)
+        SELECT DISTINCT c.tenant, c.envelope_digest, ''::bytea FROM commands c WHERE c.id IN {_PICK} ON CONFLICT DO NOTHING
+        """,
+        f"""
+        INSERT INTO acknowledgements (command_id, tenant, app, connection_id, sequence, severity, owed_at, due_at)
+        SELECT c.id, c.tenant, c.app, c.connection_id, c.event_seq, 3, {_PAST}, {_PAST} FROM commands c WHERE c.id IN {_PICK}
+        """,
+    ),
     "callbacks": (
         """
         INSERT INTO endpoints (id, tenant, app, url, secret)
@@ -75,6 +86,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 _CLEAR = (
     "DELETE FROM callbacks",
     "DELETE FROM endpoints",
+    "DELETE FROM acknowledgements",
     "UPDATE cases SET closed_at = clock_timestamp(), asked_until = NULL WHERE closed_at IS NULL",
     f"UPDATE commands SET state = 'verified', not_after = NULL WHERE id IN {_PICK}",
 )

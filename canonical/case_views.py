@@ -272,6 +272,7 @@ class CommandPageView:
     ``words`` is what was intended, as received and, where a person decided otherwise, as decided. ``status`` is a
     :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back, ``compensations``
     (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id.
+    ``acknowledgement`` is a sentence on whether its author is known to know where it is.
     """
 
     id: UUID
@@ -290,6 +291,7 @@ class CommandPageView:
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
     related: tuple[tuple[str, UUID], ...] = ()
+    acknowledgement: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from canonical.acknowledging import Owed
 from canonical.command_views import CommandDetail
 from canonical.lifecycle import State
 
@@ -25,7 +26,8 @@ class RelatedCommand:
 class CommandRecord:
     """All that is known of one command. ``received`` and ``decided`` are its envelopes as JSON bytes (clinical content).
 
-    ``decided`` is ``None`` where nobody decided otherwise; ``version`` what its own entry was in the EHR when it was written.
+    ``decided`` is ``None`` where nobody decided otherwise; ``version`` what its own entry was in the EHR when it was written;
+    ``owed`` is what its app is to confirm, or confirmed.
     """
 
     detail: CommandDetail
@@ -34,6 +36,7 @@ class CommandRecord:
     takes_back: bool
     version: str | None
     related: tuple[RelatedCommand, ...]
+    owed: Owed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

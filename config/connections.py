@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from canonical.acceptance import ASKED_AT_ONCE, MOST_ASKED, MOST_DAYS, TIME_BOX_DAYS
+from canonical.acknowledging import FALLBACK_OPTION, Fallback
 from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
@@ -73,6 +74,8 @@ class _Connection(Entry):
         days = value.get(TIME_BOX_DAYS, 1)
         if not isinstance(days, int | float) or isinstance(days, bool) or not 0 < days <= MOST_DAYS:
             raise ValueError(f"{TIME_BOX_DAYS}: days, more than 0 and at most {MOST_DAYS}")
+        if value.get(FALLBACK_OPTION, Fallback.CASE) not in tuple(Fallback):
+            raise ValueError(f"{FALLBACK_OPTION}: {' or '.join(Fallback)}")
         return value
 
 

@@ -34,6 +34,7 @@ from config.connections import read_connections
 from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.logging import configure_logging
+from config.notices_wiring import author_notices, set_terms
 from config.policy_files import read_policies
 from config.review_wiring import Doors as DeskDoors
 from config.review_wiring import case_desk, conflict_engine, review_desk
@@ -41,6 +42,7 @@ from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
 from reconcile.acceptance_look import AcceptanceLook
+from reconcile.author_notices import AuthorNotices
 from reconcile.drift_look import DriftLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
@@ -48,7 +50,6 @@ from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
 from store.balance_days import BalanceDays
 from store.callbacks import Callbacks
-from store.case_terms import set_case_terms
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
@@ -109,6 +110,7 @@ class Services:
     conflict_engine: ConflictEngine
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
+    author_notices: AuthorNotices
     drift_incidents: DriftIncidents
     late_cases: LateCases
     balance_days: BalanceDays
@@ -164,7 +166,7 @@ def build(
         check_durable(engine)
         check_session_budget(engine, settings)
         sync_connections(engine, known.values())
-        set_case_terms(engine, {severity: policies.queue.due_within(severity) for severity in policies.queue.severity})
+        set_terms(engine, policies.queue)
     except SQLAlchemyError as error:
         engine.dispose()
         raise StoreUnavailableError("PostgreSQL cannot be reached; nothing was started.") from error
@@ -237,6 +239,7 @@ def _assemble(
         conflict_engine=conflict_engine(engine, cases),
         drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
         acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
+        author_notices=author_notices(engine, known, doors, actor=actor),
         drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
         balance_days=BalanceDays(engine, actor=actor),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from canonical import exact_json
 from canonical.lifecycle import State
 from canonical.review_reads import CommandRecord, FoundCommand, RelatedCommand, SearchTerms
+from store.acknowledgements import owed_of
 from store.columns import listed
 from store.command_reads import IDENTIFIER_CHUNK, IDENTIFIER_SCAN, CommandReads, names_patient
 from store.database import rows, transaction
@@ -70,12 +71,14 @@ class StoredCommandRecords:
         with transaction(self._engine) as connection:
             told = rows(connection, _ENVELOPES, {"tenant": tenant, "command": command})[0]
             related = rows(connection, _RELATED, {"command": command})
+            owed = owed_of(connection, tenant, command)
         return CommandRecord(
             detail=detail,
             received=bytes(told["received"]),
             decided=bytes(told["decided"]) if told["decided"] is not None else None,
             takes_back=told["takes_back"],
             version=told["version"],
+            owed=owed,
             related=tuple(RelatedCommand(**(row | {"state": State(row["state"])})) for row in related),
         )
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from canonical.acknowledging import OwedFigures
 from canonical.lifecycle import OPEN, State
+from store.acknowledgements import FIGURES
 from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
@@ -85,7 +87,7 @@ class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
     ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
-    past days cannot account for, by reason.
+    past days cannot account for, by reason; ``owed``: what no app confirmed.
     """
 
     open: dict[State, int]
@@ -100,6 +102,7 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    owed: OwedFigures
     unfit: dict[str, int]
 
 
@@ -136,6 +139,7 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                owed=OwedFigures(**rows(connection, FIGURES)[0]),
                 unfit=unfit_by_reason(connection),
                 **ages,
             )

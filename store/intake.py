@@ -14,6 +14,7 @@ from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store.database import rows, transaction
 from store.moves import TAIL, due_from, tail_parameters
+from store.owing import owing_sooner
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -80,6 +81,7 @@ up AS (
    WHERE %(raises_to)s::smallint IS NOT NULL AND b.lane_id = %(lane_id)s AND b.subject = %(subject)s
      AND k.command_id = b.id AND k.closed_at IS NULL AND k.holds AND k.severity > %(raises_to)s::smallint),
 """
+    + owing_sooner(due_from("%(raises_to)s"))
     + TAIL
     + "SELECT id FROM cm"
 )

@@ -14,6 +14,7 @@ from canonical.events import move
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, State, Trigger
 from canonical.status import STATUS_OF
 from store.database import rows
+from store.owing import forget_own_retraction, owing_parameters, owing_tail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,8 +65,9 @@ wi AS (
          clock_timestamp() + %(first_look)s::interval
     FROM cm WHERE %(reaches_proof)s
   ON CONFLICT (command_id) DO UPDATE SET proven_at = clock_timestamp(), seen_at = clock_timestamp(), step = 0,
-         next_look_at = excluded.next_look_at)
+         next_look_at = excluded.next_look_at),
 """
+    + owing_tail(due_from("s.severity"))
 )
 
 _MOVE = (
@@ -103,6 +105,7 @@ def tail_parameters(
         "closes_cases": move.source in NEEDS_PERSON,
         **case_parameters(case),
         **_watch_parameters(move),
+        **owing_parameters(move),
     }
 
 
@@ -167,4 +170,7 @@ def take_back_root(connection: psycopg.Connection[Any], root: UUID, *, by: UUID,
     if not rows(connection, _SAME_ENTRY, {"by": by, "root": root}):
         return False
     sources = [state for state, trigger in TRANSITIONS if trigger is Trigger.TAKEN_BACK]
-    return any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)
+    taken_back = any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)
+    if taken_back:
+        forget_own_retraction(connection, root, by=by)
+    return taken_back

@@ -317,6 +317,8 @@ endpoints = Table(
     time_column("failing_since"),
     time_column("trying_until", nullable=False, default=LONG_AGO),
     time_column("disabled_at"),
+    # Whether its app shows what it is told to the author, so that what it took was seen.
+    Column("shows_author", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("tenant", "app", "url", name="uq_endpoints_url"),
 )
 

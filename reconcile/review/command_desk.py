@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from canonical import exact_json
+from canonical.acknowledging import in_words
 from canonical.admission import AdmissionStore
 from canonical.capabilities import Capabilities
 from canonical.case_store import CaseStore, StoredCase
@@ -84,6 +85,7 @@ class CommandDesk:
             may_compensate=back.explanation(),
             compensations=back.choices(),
             related=tuple((_relation(item), item.id) for item in record.related),
+            acknowledgement=in_words(record.owed),
         )
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:

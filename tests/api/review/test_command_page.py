@@ -30,6 +30,12 @@ def test_every_status_is_in_plain_words(ward: Ward, status: Status) -> None:
         assert status.value not in text
 
 
+def test_it_says_whether_its_author_is_known_to_know(ward: Ward) -> None:
+    said = "Its app has until 2026-03-10 17:00 UTC to confirm that its author saw where it is."
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build(acknowledgement=said)
+    assert said in Markup(ward.get(ADDRESS).text).text
+
+
 def test_its_open_case_is_one_step_away(ward: Ward) -> None:
     ward.desk.commands[COMMAND] = CommandPageViewFactory.build(status=Status.NEEDS_ATTENTION, case_id=7)
     assert "/review/cases/7" in Markup(ward.get(ADDRESS).text).addresses()

@@ -56,8 +56,17 @@ def test_a_command_says_what_was_intended_what_happened_and_where_it_is(whole: W
     entry = whole.entry(command)
     assert view.operations == (("Create Observation", f"verified: Observation/{entry['id']}, version 1"),)
     assert view.case_id is None
+    assert view.acknowledgement == ""
     assert [name for name, _ in view.compensations] == ["retract"]
     assert "a command of its own" in view.may_compensate
+
+
+def test_a_command_that_was_taken_back_for_another_says_that_its_author_must_learn_of_it(whole: WholeDesk) -> None:
+    command = whole.written(heart_rate())
+    whole.run(whole.desk.compensate(NURSE, command, operation="retract", reason=WHY))
+    view = whole.desk.command(NURSE, command)
+    assert view.status == "takenBack"
+    assert view.acknowledgement.startswith("Its app has until ")
 
 
 def test_who_may_not_see_content_sees_that_a_command_is_there_and_no_more(whole: WholeDesk) -> None:
