@@ -18,6 +18,7 @@ from canonical.acceptance import ASKED_AT_ONCE, MOST_ASKED, MOST_DAYS, TIME_BOX_
 from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
+from canonical.provenance import check_asked
 from config.connection_auth import Auth, Entry, NoAuth, Text, is_loopback, safe_url
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class _Connection(Entry):
         days = value.get(TIME_BOX_DAYS, 1)
         if not isinstance(days, int | float) or isinstance(days, bool) or not 0 < days <= MOST_DAYS:
             raise ValueError(f"{TIME_BOX_DAYS}: days, more than 0 and at most {MOST_DAYS}")
+        check_asked(value)
         return value
 
 
