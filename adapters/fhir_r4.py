@@ -48,7 +48,7 @@ from canonical.capabilities import (
 )
 
 #: Raise it with every change of what is sent for the same action; it is journaled with each attempt.
-MAPPING_VERSION = "fhir_r4/1"
+MAPPING_VERSION = "fhir_r4/2"
 
 HANDLERS = {
     **observation.HANDLERS,

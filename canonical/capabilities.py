@@ -118,7 +118,8 @@ class Attribution:
 class ProvenanceWrite:
     """How an EHR takes a Provenance of ours.
 
-    ``one_target``: of several entries each needs its own; ``source``, ``confirmed`` as in :class:`Write`.
+    ``one_target``: of several entries each needs its own; ``source`` as in :class:`Write`; ``confirmed``: it is known to keep
+    what it is sent, else none is sent but where the connection asks for it.
     """
 
     one_target: bool = False
@@ -229,8 +230,14 @@ class Capabilities:
 def within_contract(declared: Capabilities, options: Mapping[str, Any]) -> Capabilities:
     """Return what is left of ``declared`` on a connection with ``options``: verbs that need a flag and lack it are none."""
     writes = {key: write for key, write in declared.writes.items() if _is_agreed(write, options)}
-    told = declared.provenance_write if asked(options) is not Asked.NONE else None
+    told = declared.provenance_write if provenance_asked(declared, options) is not Asked.NONE else None
     return replace(declared, writes=writes, supports=_possible(declared, writes), provenance_write=told)
+
+
+def provenance_asked(declared: Capabilities, options: Mapping[str, Any]) -> Asked:
+    """Return of which writes a connection with ``options`` gets a Provenance into the chart of ``declared``."""
+    taken = declared.provenance_write
+    return asked(options, is_confirmed=taken.confirmed) if taken is not None else Asked.NONE
 
 
 def support_within(declared: Capabilities, options: Mapping[str, Any], action: str, operation: str) -> Support:

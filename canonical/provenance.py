@@ -26,7 +26,7 @@ class Asked(StrEnum):
     ALL = "all"
 
 
-#: It holds wherever the adapter declares that a Provenance may be created.
+#: It holds wherever the adapter knows how a Provenance is taken.
 ASKED_DEFAULT = Asked.AI
 
 
@@ -36,14 +36,16 @@ def check_asked(options: Mapping[str, Any]) -> None:
         raise ValueError(f"{OPTION}: one of {', '.join(Asked)}")
 
 
-def asked(options: Mapping[str, Any]) -> Asked:
-    """Return what a connection with ``options`` asks for; raises ``ValueError`` for what there is not."""
-    return Asked(options.get(OPTION, ASKED_DEFAULT))
+def asked(options: Mapping[str, Any], *, is_confirmed: bool) -> Asked:
+    """Return what a connection with ``options`` asks for; raises ``ValueError`` for what there is not.
+
+    ``is_confirmed``: what the EHR keeps of a Provenance is known; where it is not, none is sent unasked.
+    """
+    return Asked(options.get(OPTION, ASKED_DEFAULT if is_confirmed else Asked.NONE))
 
 
-def is_wanted(envelope: Envelope, options: Mapping[str, Any]) -> bool:
-    """Whether a connection with ``options`` wants a Provenance of ``envelope``, if its EHR takes one at all."""
-    wanted = asked(options)
+def is_wanted(envelope: Envelope, wanted: Asked) -> bool:
+    """Whether a connection that asks for ``wanted`` wants a Provenance of ``envelope``."""
     return wanted is Asked.ALL or (wanted is Asked.AI and envelope.ai is not None)
 
 

@@ -21,7 +21,7 @@ from adapters.site import Site
 from adapters.versions import version_of
 from adapters.wire import Answer
 from canonical import exact_json
-from canonical.capabilities import Capabilities, Interaction
+from canonical.capabilities import Capabilities, Interaction, provenance_asked
 from canonical.command import Command
 from canonical.compound import as_written, operation_urn
 from canonical.envelope import Author, Envelope
@@ -41,7 +41,7 @@ def with_provenance(
 ) -> list[Operation]:
     """Return ``planned`` and, where connection and EHR want it, what tells of them: one for all, or one for each."""
     taken = capabilities.provenance_write
-    if taken is None or not is_wanted(command.envelope, site.options):
+    if taken is None or not is_wanted(command.envelope, provenance_asked(capabilities, site.options)):
         return list(planned)
     entries_ = [
         item if item.placeholder else replace(item, placeholder=operation_urn(command.id, item.seq)) for item in planned

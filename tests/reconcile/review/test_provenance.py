@@ -51,7 +51,7 @@ def approve(bench: ReviewBench, accepted: Accepted) -> None:
 def told_of(bench: ReviewBench, accepted: Accepted) -> list[dict[str, Any]]:
     """Return the chart's Provenance of what a command wrote."""
     entries = [item["id"] for item in bench.station.marked(accepted.command_id, "MedicationStatement")]
-    targets = {f"MedicationStatement/{id}" for id in entries}
+    targets = {f"MedicationStatement/{name}" for name in entries}
     return [
         item
         for item in bench.station.server.all("Provenance")
@@ -159,7 +159,7 @@ def connected(bench: ReviewBench, asks: str) -> Ehr:
 
 def run_with(bench: ReviewBench, accepted: Accepted, ehr: Ehr) -> None:
     ward = bench.station.ward
-    ward.run(accepted.lane_id, ward.turn(chart=ehr))  # type: ignore[arg-type]
+    ward.run(accepted.lane_id, ward.turn(chart=ehr))
     ehr.close()
 
 
