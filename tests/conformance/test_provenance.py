@@ -11,15 +11,13 @@ from canonical.compound import first_plan
 from canonical.outcome import Outcome, ProbeVerdict
 from canonical.ports import Interaction, Operation
 from tests.adapters.commands import WEIGHT, command
-from tests.conformance.connection import opened, play
+from tests.conformance.connection import connection_of, opened, play
 from tests.conformance.desk import TRACE
 from tests.sandbox_fixture import RunningSandbox
 
 ENTRY = Operation(
     interaction=Interaction.CREATE, resource_type="Observation", body=b"{}", mark="urn:m|1", mapping_version="m/1"
 )
-#: As the comparison of the vendors has it: read only, or not there, at all others.
-TAKE_ONE = {"fhir_r4", "oracle_health"}
 
 
 @pytest.mark.parametrize("key", sorted(adapters()))
@@ -28,8 +26,9 @@ def test_a_provenance_is_taken_kept_and_found_again_or_never_sent(sandbox_server
     asking = Site(base_url=sandbox_server.url, options={"provenance": "ai"})
     sent = command(WEIGHT, ai={"model": "scribe", "version": "3", "sourceFacts": ["DocumentReference/n1"]})
     operations = with_provenance(sent, [ENTRY], adapter.capabilities, asking)
-    assert len(operations) == (2 if key in TAKE_ONE else 1)
-    if key not in TAKE_ONE:
+    takes_one = connection_of(key).takes_provenance
+    assert len(operations) == 1 + takes_one
+    if not takes_one:
         return
     play(sandbox_server, key)
     plan = first_plan(operations).after("Observation/o1", proven=True, version="1")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from adapters import fhir_r4, oracle_health
+from adapters import fhir_r4
 from adapters.r4 import provenance
 from adapters.site import Site
 from adapters.wire import Answer
 from canonical import exact_json
-from canonical.capabilities import provenance_asked
+from canonical.capabilities import Attribution, ProvenanceWrite, provenance_asked
 from canonical.command import Approval, OperationProgress
 from canonical.compound import digest_of, first_plan, plan_of_rest
 from canonical.outcome import ProbeVerdict
@@ -24,6 +24,12 @@ from tests.adapters.r4.test_care_gap import CLOSE
 
 SITE = Site(base_url="https://ehr.example/fhir")
 AI = {"model": "scribe", "version": "3"}
+#: An EHR that takes one target, shows no versions, and does not state what it keeps.
+ONE_EACH = replace(
+    fhir_r4.CAPABILITIES,
+    provenance_write=ProvenanceWrite(one_target=True, confirmed=False),
+    attribution=Attribution(),
+)
 APPROVED = Approval(person="ada", name="Ada Chen", at=datetime(2026, 11, 22, 13, 5, tzinfo=UTC))
 
 
@@ -64,7 +70,7 @@ def test_the_rest_of_a_command_names_what_was_written_before_it_was_interrupted(
 
 
 def test_an_ehr_that_takes_one_target_gets_one_for_each_entry_and_only_where_the_connection_asks() -> None:
-    sent, can = command(CLOSE, ai=AI), oracle_health.CAPABILITIES
+    sent, can = command(CLOSE, ai=AI), ONE_EACH
     entries = fhir_r4.ADAPTER.plan(sent, Surrounding(), Site(base_url=SITE.base_url, options={"provenance": "none"}))
     assert provenance.with_provenance(sent, entries, can, SITE) == list(entries)
     asking = Site(base_url=SITE.base_url, options={"provenance": "ai"})
@@ -96,7 +102,7 @@ def test_a_connection_says_of_what_it_wants_one(options: dict[str, Any], ai: Any
 def test_what_is_asked_for_by_a_word_that_means_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="none, ai, all"):
         check_asked({"provenance": "sometimes"})
-    assert provenance_asked(oracle_health.CAPABILITIES, {}) is Asked.NONE
+    assert provenance_asked(ONE_EACH, {}) is Asked.NONE
 
 
 def bundle(*resources: dict[str, Any], url: str = "Provenance?target=Observation/o1", more: str = "self") -> Answer:
