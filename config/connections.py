@@ -19,6 +19,7 @@ from canonical.acknowledging import FALLBACK_OPTION, Fallback
 from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
+from canonical.provenance import check_asked
 from config.connection_auth import Auth, Entry, NoAuth, Text, is_loopback, safe_url
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class _Connection(Entry):
             raise ValueError(f"{TIME_BOX_DAYS}: days, more than 0 and at most {MOST_DAYS}")
         if value.get(FALLBACK_OPTION, Fallback.CASE) not in tuple(Fallback):
             raise ValueError(f"{FALLBACK_OPTION}: {' or '.join(Fallback)}")
+        check_asked(value)
         return value
 
 

@@ -24,6 +24,7 @@ from canonical.plain_values import words
 from canonical.plain_words import plain_words
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.provenance import chart_will_say, model_words
 from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, CommandRecords, RelatedCommand
@@ -70,7 +71,7 @@ class CommandDesk:
         back = self._taking_back(reviewer, record)
         return CommandPageView(
             id=summary.id,
-            words=_intended(record) if shows else None,
+            words=(*_intended(record), *self._of_the_model(reviewer, record)) if shows else None,
             status=STATUS_OF[summary.state].value,
             sentence=said.sentence,
             next=said.next,
@@ -162,6 +163,15 @@ class CommandDesk:
             policies=self.policies,
             reviewer=reviewer,
         )
+
+    def _of_the_model(self, reviewer: Reviewer, record: CommandRecord) -> tuple[tuple[str, str], ...]:
+        """Return what wrote the content, where no person did, and whether the chart says so."""
+        envelope = parse_envelope(record.decided or record.received)
+        settings = self.connections.get((reviewer.tenant, record.detail.summary.connection))
+        if envelope.ai is None or settings is None:
+            return ()
+        is_taken = self.capabilities(settings).provenance_write is not None
+        return ("Written by a model", model_words(envelope)), ("The chart", chart_will_say(envelope, is_taken=is_taken))
 
     def _wrote(self, record: CommandRecord) -> Wrote:
         """Return what the command wrote, from its own journal: that is what its page shows, whatever the chart says by now."""

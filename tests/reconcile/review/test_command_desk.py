@@ -248,3 +248,12 @@ def test_an_ehr_that_cannot_do_it_is_named_with_what_to_do_instead(
         for part in ("It has no update.", "chart review", "by hand, in the EHR"):
             assert part in view.may_compensate
         assert refused(whole, NURSE, root).startswith("not-possible: This EHR cannot do it from outside.")
+
+
+def test_a_command_that_a_model_wrote_says_which_and_whether_the_chart_names_it(whole: WholeDesk) -> None:
+    command = whole.give(heart_rate(), ai={"model": "scribe", "version": "2"})
+    words = dict(whole.desk.command(NURSE, command).words or ())
+    assert words["Written by a model"] == "scribe 2"
+    assert words["The chart"].startswith("names the model scribe 2 as its source")
+    by_hand = dict(whole.desk.command(NURSE, whole.give(heart_rate())).words or ())
+    assert {"Written by a model", "The chart"} & by_hand.keys() == set()
