@@ -68,6 +68,8 @@ class FiguresCollector(Collector):
         drift = {(one.adapter,): one.per_1000 for one in seen.drift}
         words = "Of 1 000 of those looks, how many showed that the chart says something else with nobody's name to it."
         yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
+        words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
+        yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from canonical.notification import WebhookForm
+
 
 class Interaction(StrEnum):
     """What one request does at the EHR, in the words of FHIR."""
@@ -173,7 +175,8 @@ class Capabilities:
     ``search_lag`` how long after that a search may miss it. ``attribution``: what it shows of who changed an entry.
     ``merged``: the EHR's own codes in answers to reads which say that a record was merged into another. ``unreadable``:
     (status, issue code) of answers to reads that are about the one resource asked for, though the status says that the EHR
-    is away. ``compensations``: action type → how an entry is taken back.
+    is away. ``compensations``: action type → how an entry is taken back. ``webhook``: where its own notifications
+    say what they are about, if it sends any that are no FHIR.
     """
 
     writes: Mapping[tuple[str, Interaction], Write]
@@ -193,6 +196,7 @@ class Capabilities:
     provenance: str = "not sent"
     versions: str = "opaque, in ETag and meta.versionId"
     stale: str = "412"
+    webhook: WebhookForm | None = None
     authentication: str = "SMART Backend Services (private_key_jwt)"
 
     @property

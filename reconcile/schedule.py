@@ -12,6 +12,7 @@ from reconcile import (
     deadlines,
     drifted,
     due,
+    echoes,
     expired_leases,
     overdue_cases,
     parked,
@@ -32,7 +33,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, drifted),
+        *(conflicted, overdue_cases, unanswered, drifted, echoes),
     )
 }
 

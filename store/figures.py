@@ -10,6 +10,7 @@ from canonical.lifecycle import OPEN, State
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
+from store.notification_tallies import notification_figures
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -83,7 +84,8 @@ class SweepFigure:
 class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
-    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none.
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``notifications`` of
+    seven days are by name of connection and result.
     """
 
     open: dict[State, int]
@@ -98,6 +100,7 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    notifications: dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,7 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                notifications=notification_figures(connection),
                 **ages,
             )
 
