@@ -3,10 +3,10 @@
 Three forms: the notification Bundle of the R4 backport of topic-based subscriptions, a bare FHIR resource (the rest-hook of
 R4 itself), and a vendor's own JSON, whose places the adapter declares (:class:`WebhookForm`).
 
-Source: Subscriptions R5 Backport 1.1.0 (hl7.org/fhir/uv/subscriptions-backport), profiles ``backport-subscription-notification-r4``
-(a Bundle of type ``history``, the status first) and ``backport-subscription-status-r4`` (Parameters ``subscription``,
-``type``, ``events-since-subscription-start``, ``notification-event`` with ``event-number`` and ``focus``), read 2026-11-26;
-FHIR R4 Subscription, channel type ``rest-hook``.
+Source: Subscriptions R5 Backport 1.1.0 (hl7.org/fhir/uv/subscriptions-backport), profiles
+``backport-subscription-notification-r4`` (a Bundle of type ``history``, the status first) and ``backport-subscription-status-r4``
+(Parameters ``subscription``, ``type``, ``events-since-subscription-start``, ``notification-event`` with ``event-number`` and
+``focus``), read 2026-11-26; FHIR R4 Subscription, channel type ``rest-hook``.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid4
 
 import structlog
@@ -117,8 +117,9 @@ def _judged(ehr: Ehr, entry: TouchedEntry, read: Fetched) -> Glimpse:
     return Glimpse(found=Found.CHANGED, undone=not stands)
 
 
-def _marks(resource: Resource) -> Iterator[Any]:
+def _marks(resource: Resource) -> Iterator[str]:
+    """Return its identifiers as marks are written (``system|value``)."""
     identifiers = resource.get("identifier")
     for item in identifiers if isinstance(identifiers, list) else [identifiers]:
         if isinstance(item, dict):
-            yield item.get("value")
+            yield f"{item.get('system')}|{item.get('value')}"

@@ -188,7 +188,9 @@ def test_a_quarantine_is_never_shortened(drift_bench: DriftBench) -> None:
 def test_an_ehr_that_does_not_answer_is_asked_later(drift_bench: DriftBench) -> None:
     command = drift_bench.written()
     hear(drift_bench, drift_bench.reference(command))
-    drift_bench.sandbox.faults({"fault": "error_before_commit", "status": 503, "method": "GET"})
+    drift_bench.sandbox.faults(
+        {"fault": "error_before_commit", "parameters": {"status": 503}, "match": {"method": "GET"}}
+    )
     assert look(drift_bench) == [None]
     drift_bench.sandbox.faults()
     assert look(drift_bench) == []
@@ -284,7 +286,7 @@ def test_a_loop_between_two_systems_is_broken_told_of_once_and_ends_with_its_cas
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["by its mark", "not at all"])
-def test_a_create_whose_place_is_not_known_is_found_by_its_mark(drift_bench: DriftBench, named: bool) -> None:
+def test_a_create_whose_place_is_not_known_is_found_by_its_mark(drift_bench: DriftBench, *, named: bool) -> None:
     command = drift_bench.written()
     reference = drift_bench.reference(command)
     drift_bench.whole.look(
