@@ -130,13 +130,19 @@ def _named_by(entries: list[Any]) -> tuple[str, ...]:
     for entry in entries:
         resource = entry.get("resource") if isinstance(entry, Mapping) else None
         if isinstance(resource, Mapping):
-            name = reference_in(f"{resource.get('resourceType')}/{resource.get('id')}")
+            name = _joined(resource.get("resourceType"), resource.get("id"))
         else:
             name = reference_in(entry.get("fullUrl")) if isinstance(entry, Mapping) else None
         found += [name] if name else []
     if len(found) > MOST_EVENTS:
         raise UnreadableNotificationError(f"more than {MOST_EVENTS} entries in one notification")
     return tuple(dict.fromkeys(found))
+
+
+def _joined(type_: object, id_: object) -> str | None:
+    """Return ``Type/id`` of its two halves, if they are such."""
+    is_whole = isinstance(type_, str) and isinstance(id_, str | int) and not isinstance(id_, bool)
+    return reference_in(f"{type_}/{id_}") if is_whole else None
 
 
 def _vendors(body: Mapping[str, Any], form: WebhookForm) -> Notification:
@@ -153,7 +159,7 @@ def _vendors(body: Mapping[str, Any], form: WebhookForm) -> Notification:
 def _vendors_event(item: Mapping[str, Any], form: WebhookForm) -> NotifiedEvent:
     said = _at(item, form.resource_type)
     type_ = (form.types or {}).get(str(said), said)
-    name = reference_in(f"{type_}/{_at(item, form.id)}")
+    name = _joined(type_, _at(item, form.id))
     identity = _at(item, form.identity) if form.identity else None
     return NotifiedEvent(
         references=(name,) if name else (),
