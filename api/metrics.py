@@ -70,6 +70,8 @@ class FiguresCollector(Collector):
         yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
         words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
         yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
+        words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
+        yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

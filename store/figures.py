@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
+from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
@@ -84,8 +85,8 @@ class SweepFigure:
 class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
-    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``notifications`` of
-    seven days are by name of connection and result.
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
+    past days cannot account for, by reason; ``notifications`` of seven days are by name of connection and result.
     """
 
     open: dict[State, int]
@@ -101,6 +102,7 @@ class Snapshot:
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
     notifications: dict[tuple[str, str], int]
+    unfit: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,7 @@ class Figures:
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
                 notifications=notification_figures(connection),
+                unfit=unfit_by_reason(connection),
                 **ages,
             )
 
