@@ -132,7 +132,7 @@ class EchoBook(Protocol):
         ...
 
     def postpone(self, entry: TouchedEntry, *, away: bool) -> None:
-        """Look later: the EHR did not answer (``away``), or a write of ours is under way."""
+        """Look later: the EHR did not answer (``away``), now or to a write of ours; or such a write is under way."""
         ...
 
     def settle(self, entry: TouchedEntry, glimpse: Glimpse) -> Consequences:

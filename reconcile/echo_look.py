@@ -57,7 +57,7 @@ class EchoLook:
             self.follow.unanswered(lane)
         if entry.sending or entry.unanswered:
             # As long as a write of ours may land, nobody can say whose a change is.
-            self.book.postpone(entry, away=False)
+            self.book.postpone(entry, away=bool(entry.unanswered))
             return None
         try:
             glimpse = self._glimpse(self.ehrs(entry.tenant, entry.connection), entry)

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 NOTIFICATIONS_REFUSED = Counter(
     "writeback_notifications_refused", "Notifications that were not taken.", ["connection", "code"]
 )
+#: Entries of one message that workers hear of at once.
+_HINTED = 20
 #: What a name that nobody configured is counted as: whoever guesses names must not make a metric of each.
 _NO_CONNECTION = "none"
 
@@ -82,7 +84,8 @@ class NotificationIntake:
         except UnreadableNotificationError as error:
             raise RefusedError("notification-unreadable", f"Nothing was taken: {error}.") from None
         heard = self.ears.hear(sender.tenant, sender.connection, notification, message=message_digest(headers, body))
-        for entry in heard.touched:
+        # The sweep hands out the rest, as much at once as the EHR bears.
+        for entry in heard.touched[:_HINTED]:
             if not self.hints.reread(entry):
                 break
         return heard

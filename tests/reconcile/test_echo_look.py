@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,9 +12,12 @@ import pytest
 
 from canonical.echo import LOOP, Found, Glimpse, Heard
 from canonical.echo_plan import echo_plan
+from canonical.lifecycle import State
 from canonical.notification import Notification, NotificationKind, NotifiedEvent
+from canonical.status import explain
 from reconcile import echoes, overdue_cases
 from reconcile.schedule import SWEEPS
+from tests.reconcile.conftest import Noted
 from tests.reconcile.drift_bench import ENGINE, RUIZ, DriftBench, drift_bench
 from tests.sandbox_fixture import sandbox, sandbox_server
 from tests.tasks.ward import heart_rate
@@ -256,6 +261,7 @@ def test_a_loop_between_two_systems_is_broken_told_of_once_and_ends_with_its_cas
     drift_bench.whole.run(held)
     assert (drift_bench.state(held), drift_bench.ehr_writes()) == (("parked", "loop-between-systems"), writes)
     assert drift_bench.whole.services.watch_list.resume_parked(limit=5) == []
+    assert "Another system" in explain(State.PARKED, "loop-between-systems").sentence
     # What the app writes elsewhere goes on.
     drift_bench.written()
 
@@ -303,6 +309,24 @@ def test_a_create_whose_place_is_not_known_is_found_by_its_mark(drift_bench: Dri
     hear(drift_bench, reference)
     assert look(drift_bench) == [Found.ECHO if named else Found.UNCONCERNED]
     assert drift_bench.whole.state(command) == ("applied" if named else "pending_remote")
+
+
+def test_two_lookers_at_once_look_once(drift_bench: DriftBench) -> None:
+    commands = [drift_bench.written() for _ in range(4)]
+    hear(drift_bench, *(drift_bench.reference(command) for command in commands))
+    services, start = drift_bench.whole.services, threading.Barrier(2)
+
+    def run(_: int) -> list[Found | None]:
+        hands = Noted()
+        start.wait(20)
+        echoes.run_once(services, hands)
+        return [services.echo_look.run(entry) for entry in hands.entries]
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(run, range(2))
+    assert [*one, *other].count(Found.ECHO) == 4
+    assert tally(drift_bench)["echo"] == 4
+    assert drift_bench.whole.look("SELECT 1 FROM touched_entries") == []
 
 
 def test_the_sweep_is_among_all_sweeps() -> None:
