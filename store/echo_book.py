@@ -86,6 +86,7 @@ _SETTLED = """
 UPDATE watched_writes SET offered_until = clock_timestamp() + %(lease)s, next_look_at = clock_timestamp() + %(lease)s
  WHERE command_id = ANY (%(commands)s) AND next_look_at IS NOT NULL RETURNING command_id
 """
+_HOLD_BUDGET = "SELECT 1 FROM drift_budgets WHERE connection_id = %(connection_id)s FOR UPDATE"
 #: They count among what the EHR bears in a minute.
 _TAKEN = "UPDATE drift_budgets SET taken = taken + %(many)s WHERE connection_id = %(connection_id)s"
 _WAITING = """
@@ -161,13 +162,16 @@ class StoredEchoes:
         if glimpse.found is not Found.CHANGED:
             return Consequences(loop=loop)
         commands = [row["id"] for row in rows(connection, _COMMANDS, names)]
-        cases = rows(connection, _CASES, {"commands": commands})
+        waiting = self._waiting(connection, commands)
+        # Before the writes themselves, in the order in which the drift watch hands them out.
+        rows(connection, _HOLD_BUDGET, names)
         settled = rows(connection, _SETTLED, {"commands": commands, "lease": self._drift.lease})
         rows(connection, _TAKEN, names | {"many": len(settled)})
+        cases = rows(connection, _CASES, {"commands": commands})
         return Consequences(
             cases=tuple(sorted(row["id"] for row in cases)),
             settled=tuple(row["command_id"] for row in settled),
-            waiting=self._waiting(connection, commands),
+            waiting=waiting,
             loop=loop,
         )
 
