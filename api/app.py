@@ -15,6 +15,7 @@ from api.consents import ConsentDoor
 from api.endpoints import EndpointDoor
 from api.health import Health
 from api.metrics import Metrics
+from api.notifications import NotificationDoor
 from api.openapi import describe
 from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
@@ -55,6 +56,7 @@ def make_app(services: "Services") -> FastAPI:
         ConsentDoor,
         EndpointDoor,
         SwitchDoor,
+        NotificationDoor,
         Health,
         Metrics,
         StatusPage,

@@ -75,6 +75,8 @@ class FiguresCollector(Collector):
         words = "For how long the first of those has been owed to its author."
         oldest_owed = max(seen.owed.oldest.total_seconds(), 0.0)
         yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
+        words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
+        yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
         words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
         yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)

@@ -33,6 +33,18 @@ class ReceiptDocument(Document):
     note: str = ""
 
 
+class NotificationDocument(Document):
+    """What a notification came to, as counts: entries that will be read, events that were heard before, and so on."""
+
+    touched: int = 0
+    unknown: int = 0
+    duplicate: int = 0
+    out_of_order: int = 0
+    missed: int = 0
+    handshake: int = 0
+    heartbeat: int = 0
+
+
 class ActionName(Document):
     """Which action and operation a command is of."""
 

@@ -72,6 +72,12 @@ SETTINGS: dict[str, tuple[str, ...]] = {
         SELECT c.id, c.tenant, c.app, c.connection_id, c.event_seq, 3, {_PAST}, {_PAST} FROM commands c WHERE c.id IN {_PICK}
         """,
     ),
+    "echoes": (
+        """
+        INSERT INTO touched_entries (connection_id, tenant, reference, named)
+        SELECT k.id, k.tenant, 'Observation/e' || n, true FROM connections k, generate_series(1, %(due)s) n
+        """,
+    ),
     "callbacks": (
         """
         INSERT INTO endpoints (id, tenant, app, url, secret)
@@ -84,6 +90,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 _CLEAR = (
+    "DELETE FROM touched_entries",
     "DELETE FROM callbacks",
     "DELETE FROM endpoints",
     "DELETE FROM acknowledgements",
@@ -127,6 +134,9 @@ class Counted:
 
     def inquire(self, command_id: UUID) -> bool:
         return self._take(command_id)
+
+    def reread(self, entry_id: int) -> bool:
+        return self._take(entry_id)
 
 
 def _run(services: Services, statements: Sequence[str]) -> None:

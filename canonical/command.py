@@ -20,7 +20,8 @@ class Governance:
     """What the gate needs to know now: the consent pinned and in force, switches that are off, the approval given.
 
     ``approval_digest`` is the digest of the command that a person approved, ``approval_payload`` that of what would leave for it;
-    ``None`` when none was asked for or given.
+    ``None`` when none was asked for or given. ``in_loop``: another system keeps undoing what its app writes to the entry, and
+    a person must see to it first.
     """
 
     consent_version: int
@@ -29,6 +30,7 @@ class Governance:
     consent_until: datetime | None = None
     switches_off: tuple[str, ...] = ()
     switches_known: bool = True
+    in_loop: bool = False
     approval_required: bool = False
     approval_digest: bytes | None = None
     approval_until: datetime | None = None

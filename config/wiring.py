@@ -35,6 +35,7 @@ from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.notices_wiring import author_notices, set_terms
+from config.notification_wiring import echo_guard
 from config.policy_files import read_policies
 from config.review_wiring import Doors as DeskDoors
 from config.review_wiring import case_desk, conflict_engine, review_desk
@@ -44,6 +45,7 @@ from config.telemetry import configure_telemetry
 from reconcile.acceptance_look import AcceptanceLook
 from reconcile.author_notices import AuthorNotices
 from reconcile.drift_look import DriftLook
+from reconcile.echo_look import EchoLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -74,6 +76,7 @@ from tasks.journey import Journey
 from tasks.judging import Judge
 from tasks.locks import Locks
 from tasks.message import MessageDoor, message_door
+from tasks.notification_intake import NotificationIntake
 from tasks.notify import Notifier
 from tasks.patients import Patients
 from tasks.preparation import Preparation
@@ -111,6 +114,8 @@ class Services:
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
     author_notices: AuthorNotices
+    echo_look: EchoLook
+    notification_intake: NotificationIntake
     drift_incidents: DriftIncidents
     late_cases: LateCases
     balance_days: BalanceDays
@@ -222,6 +227,11 @@ def _assemble(
         clock=clock,
     )
     doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
+    drift_look = DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs)
+    acceptance_look = AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known)
+    conflicts = conflict_engine(engine, cases)
+    looks = (conflicts, drift_look, acceptance_look)
+    guard = echo_guard(engine, known, ehrs=ehrs, capabilities=ehrs.capabilities, looks=looks, hints=hints, clock=clock)
     return Services(
         settings=settings,
         engine=engine,
@@ -236,10 +246,12 @@ def _assemble(
         policies=outside.policies,
         case_desk=cases,
         review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
-        conflict_engine=conflict_engine(engine, cases),
-        drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
-        acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
         author_notices=author_notices(engine, known, doors, actor=actor),
+        conflict_engine=conflicts,
+        drift_look=drift_look,
+        acceptance_look=acceptance_look,
+        echo_look=guard.look,
+        notification_intake=guard.intake,
         drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
         balance_days=BalanceDays(engine, actor=actor),

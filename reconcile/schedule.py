@@ -13,6 +13,7 @@ from reconcile import (
     deadlines,
     drifted,
     due,
+    echoes,
     expired_leases,
     overdue_cases,
     parked,
@@ -34,7 +35,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes),
     )
 }
 

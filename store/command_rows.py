@@ -9,9 +9,10 @@ from canonical import exact_json
 from canonical.command import Approval, Command, Governance, OperationProgress
 from canonical.envelope import envelope_from
 from canonical.lifecycle import State
+from store.loop_terms import IN_LOOP
 
 #: Needs ``commands c`` and :data:`COMMAND_JOINS`.
-COMMAND_COLUMNS = """
+COMMAND_COLUMNS = f"""
 c.id, c.tenant, c.app, k.name AS connection, c.lane_id, c.lane_seq, c.subject, c.root, c.state, c.state_reason,
 c.state_since, c.event_seq, c.attempts, c.spent, c.stumbles, c.received_at, c.due_at, c.not_after, c.correlation_id,
 c.traceparent, coalesce(c.decided_digest, c.envelope_digest) AS envelope_digest, c.decided_attempts, c.takes_back,
@@ -20,6 +21,7 @@ c.possible_duplicate_of, c.action_type, c.operation, p.content AS envelope,
 s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS consent_until,
 (SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
+{IN_LOOP} AS in_loop,
 coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
            AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
@@ -122,6 +124,7 @@ def _governance(row: dict[str, Any]) -> Governance:
         consent_until=row["consent_until"],
         switches_off=tuple(row["switches_off"] or ()),
         switches_known=bool(row["switches_known"]),
+        in_loop=row["in_loop"],
         approval_required=row["approval_required"],
         approval_digest=bytes(digest) if digest is not None else None,
         approval_until=row["approval_until"],

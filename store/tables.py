@@ -200,6 +200,12 @@ commands = Table(
         "state",
         postgresql_where=text(f"state IN ({listed(ENDED)})"),
     ),
+    # Whose target a notification may name.
+    Index(
+        "ix_commands_open_targets",
+        *("connection_id", "target_reference"),
+        postgresql_where=text(f"target_reference IS NOT NULL AND state IN ({listed(OPEN)})"),
+    ),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(OPEN_UNDER_CONSENT)),
 )
 

@@ -20,6 +20,7 @@ CHANGES = {
     ("POST", "/v1/endpoints"): "where an app is told",
     ("DELETE", "/v1/endpoints/{endpoint_id}"): "where an app is told",
     ("POST", "/v1/endpoints/{endpoint_id}:rotate"): "the secret under which an app is told",
+    ("POST", "/v1/notifications/{connection}"): "which entries of a chart are read soon",
     ("PUT", "/v1/switches"): "whether anything is sent",
 }
 
