@@ -88,7 +88,8 @@ class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
     ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
-    past days cannot account for, by reason; ``owed``: what no app confirmed; ``notifications`` of seven days are by name of connection and result.
+    past days cannot account for, by reason; ``owed``: what no app confirmed;
+    ``notifications`` of seven days are by name of connection and result.
     """
 
     open: dict[State, int]
