@@ -107,7 +107,7 @@ class CaseRowDocument(Document):
     """One line of the queue. ``patient`` and ``headline`` are ``null`` without the right to see content.
 
     ``notInBulk``: why it is decided by itself, or empty; ``level`` counts escalations; ``asked``: its author has not
-    answered yet.
+    answered yet; ``together``: so many open cases (1000 at most) are of the ``cause`` that the line stands for.
     """
 
     id: int
@@ -130,6 +130,7 @@ class CaseRowDocument(Document):
     asked: bool
     not_in_bulk: str
     together: int
+    cause: str
 
 
 class QueueDocument(Document):

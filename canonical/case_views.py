@@ -25,7 +25,8 @@ class CaseRow:
 
     ``headline`` says what collides ("metoprolol: 25 mg, proposed 50 mg, the chart moved to 12.5 mg"); ``waiting`` is how many
     commands wait behind it; ``claimed_by`` the colleague who has it; ``asked`` that its author was asked and has not answered.
-    ``together`` counts the open cases that this line stands for: the same kind, connection and day.
+    ``together`` counts the open cases that this line stands for (up to 1000): of one kind, connection and cause, which ``cause``
+    says in words (empty: there is none to say).
     ``not_in_bulk`` says why it is decided by itself, and only where that is empty may it be acted on with others of its ``kind``.
     """
 
@@ -49,6 +50,7 @@ class CaseRow:
     asked: bool = False
     not_in_bulk: str = "decided one by one"
     together: int = 1
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     upgrade(database_url)
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0010"]
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0011"]
     engine.dispose()
 
 

@@ -117,7 +117,7 @@ def test_a_digest_is_acted_on_by_those_with_the_right_alone(digest: Digest) -> N
 
 def test_what_is_no_digest_is_never_said_to_be_there_in_bulk(digest: Digest) -> None:
     cases = tuple(digest.cases())
-    digest.bench.ward.query("UPDATE cases SET kind = 'cannot_tell', digest_day = NULL")
+    digest.bench.ward.query("UPDATE cases SET kind = 'cannot_tell', cause = NULL, stands = true")
     with pytest.raises(ReviewError, match="looked for in the chart by itself"):
         digest.bench.services.review_desk.bulk(LEAD, cases, Verb.FOUND, reason="", text="")
     assert digest.states() == ["in_review"] * 3
