@@ -5,10 +5,9 @@ Whatever holds clinical content is ``None`` for a reviewer without the right to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from canonical.command_views import TimelineEvent
@@ -88,6 +87,35 @@ class QueuePage:
     connections: tuple[str, ...] = ()
     action_types: tuple[str, ...] = ()
     bulk_reasons: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseQuery:
+    """Which cases to find, open or closed; what is left out does not narrow.
+
+    ``state`` is ``open``, ``closed`` or ``any``; ``older_than`` how long ago they were opened at least; ``patient``
+    ``Patient/id`` or an identifier as ``system|value``.
+    """
+
+    kind: str | None = None
+    severity: int | None = None
+    pool: Pool | None = None
+    connection: str | None = None
+    state: str = "open"
+    older_than: timedelta | None = None
+    correlation_id: str | None = None
+    patient: str | None = None
+    vendor_code: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasesFound:
+    """One page of a search, newest first; there is more while there is a ``cursor``, whatever this page holds."""
+
+    rows: tuple[CaseRow, ...]
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,4 +370,3 @@ class BoardView:
     outcomes: tuple[tuple[str, str, int], ...] = ()
     effort: tuple[Effort, ...] = ()
     notices: tuple[str, ...] = ()
-    more: dict[str, Any] = field(default_factory=dict)

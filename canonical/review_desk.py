@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.case_views import (
+    BoardView,
+    CasePage,
+    CaseQuery,
+    CasesFound,
+    CommandPageView,
+    QueuePage,
+    QueueQuery,
+    SearchHit,
+)
 from canonical.errors import WritebackError
 from canonical.reviewer import Reviewer
 
@@ -149,6 +158,10 @@ class ReviewDesk(Protocol):
 
     def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
         """Find commands by ``correlation_id``, ``patient`` (``Patient/id``), ``status`` or ``vendor_code``."""
+        ...
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        """Find cases of the reviewer's queues, open or closed, newest first; raises ``RefusedError`` for a bad cursor."""
         ...
 
     def board(self, reviewer: Reviewer) -> BoardView:

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from canonical.acceptance import NOT_IN_TIME
@@ -18,7 +17,7 @@ from canonical.lifecycle import State, Trigger
 from canonical.outcome import Outcome, Settlement
 from canonical.reviewer import Pool, Reviewer
 from store.cases import Cases
-from store.database import open_engine, transaction
+from store.database import open_engine, rows, transaction
 from store.late_cases import LateCases
 from store.moves import apply_move
 from store.waiting_writes import StoredWaitingWrites
@@ -194,21 +193,21 @@ def test_a_cause_that_ended_is_told_of_anew_when_it_comes_back(ward: Ward) -> No
     assert (alerts(), alerts()) == ([False], [])
 
 
-def test_one_stands_for_its_cause_whatever_is_opened_and_closed_at_once(ward: Ward, database_url: str) -> None:
+def test_one_stands_for_its_cause_whatever_is_opened_and_closed_at_once(ward: Ward) -> None:
     """Whoever opens one while the one that stands is being closed waits for that, and stands in its place."""
     first, second = refused(ward, 2)
     ended(ward, second)
-    with psycopg.connect(database_url) as closing, ThreadPoolExecutor(1) as pool:
-        closing.execute("UPDATE cases SET closed_at = now() WHERE command_id = %s", (first,))
-        opening = pool.submit(
-            ward.query,
-            "INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, cause) SELECT tenant, "
-            "command_id, connection_id, action_type, kind, pool, severity, cause FROM cases WHERE command_id = %(id)s",
-            id=second,
-        )
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        while not ward.query(waiting):
-            assert not opening.done()
-        closing.commit()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(ward.engine) as closing:
+            rows(closing, "UPDATE cases SET closed_at = now() WHERE command_id = %(id)s", {"id": first})
+            opening = pool.submit(
+                ward.query,
+                "INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, cause) "
+                "SELECT tenant, command_id, connection_id, action_type, kind, pool, severity, cause FROM cases "
+                "WHERE command_id = %(id)s",
+                id=second,
+            )
+            while not ward.query("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                assert not opening.done()
         opening.result(timeout=10)
     assert [command for command, *_ in lines(ward)] == [second]

@@ -17,7 +17,16 @@ from fastapi import FastAPI, Request
 from api.problem_handlers import add_problem_handlers
 from api.review import ReviewPages
 from api.review.access import Access, LoggedOutError
-from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.case_views import (
+    BoardView,
+    CasePage,
+    CaseQuery,
+    CasesFound,
+    CommandPageView,
+    QueuePage,
+    QueueQuery,
+    SearchHit,
+)
 from canonical.errors import WritebackError
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
@@ -111,6 +120,10 @@ class FakeDesk:
     def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
         self._ask("search", dict(terms))
         return self.hits
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        self._ask("find_cases", query)
+        return CasesFound(rows=tuple(page.row for page in self.pages.values()))
 
     def board(self, reviewer: Reviewer) -> BoardView:
         self._ask("board", None)
