@@ -301,7 +301,8 @@ class CommandPageView:
 
     ``words`` is what was intended, as received and, where a person decided otherwise, as decided. ``status`` is a
     :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back, ``compensations``
-    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id.
+    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id;
+    ``break_glass``: its content is shown to whoever says why they must see it.
     """
 
     id: UUID
@@ -320,6 +321,7 @@ class CommandPageView:
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
     related: tuple[tuple[str, UUID], ...] = ()
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

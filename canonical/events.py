@@ -21,6 +21,8 @@ class Note(StrEnum):
     AUTHOR_ANSWERED = "author_answered"
     #: The author did not answer in time; the case is back with the reviewers.
     AUTHOR_SILENT = "author_silent"
+    #: Somebody opened restricted content and said why they must.
+    GLASS_BROKEN = "glass_broken"
 
 
 @dataclass(frozen=True, kw_only=True)

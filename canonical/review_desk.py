@@ -148,8 +148,8 @@ class ReviewDesk(Protocol):
         """Act on cases of one cause: send again, return to the author, reject, escalate; never approve what is clinical."""
         ...
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        """Return one command for people."""
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        """Return one command for people; ``break_glass`` is the reason given where its content is restricted."""
         ...
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:

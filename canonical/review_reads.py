@@ -101,6 +101,18 @@ class FoundCommand:
     case_id: int | None
 
 
+class Glass(Protocol):
+    """Before restricted content, of every tenant. Thread-safe; raises ``StoreUnavailableError``."""
+
+    def is_broken(self, tenant: str, command: UUID, *, person: str, within: timedelta) -> bool:
+        """Return whether ``person`` said within this time why they must look at the command."""
+        ...
+
+    def break_for(self, tenant: str, command: UUID, *, person: str, reason: str) -> bool:
+        """Keep why ``person`` must look, as an event of the command; ``False``: there is no such command."""
+        ...
+
+
 class CommandRecords(Protocol):
     """Commands of every tenant, for the desk. Thread-safe; raises ``StoreUnavailableError``."""
 

@@ -26,6 +26,7 @@ from reconcile.review.surroundings import Surroundings
 from store.case_search import StoredCaseSearch
 from store.cases import Cases
 from store.command_records import StoredCommandRecords
+from store.glass import StoredGlass
 from store.look_list import Looks
 from store.review_figures import StoredReviewFigures
 from tasks.hints import Hints
@@ -109,6 +110,7 @@ def review_desk(
             policies=cases.policies,
             receiver=doors.receiver,
             admissions=doors.admissions,
+            glass=StoredGlass(engine),
             clock=clock,
         ),
         finding=CommandSearch(records=records, connections=names),

@@ -53,8 +53,8 @@ class Desk:
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
         return self.cases.bulk(reviewer, case_ids, verb, reason=reason, text=text)
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        return self.commands.command(reviewer, command_id)
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        return self.commands.command(reviewer, command_id, break_glass=break_glass)
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         return self.commands.compensate(reviewer, command_id, operation=operation, reason=reason)

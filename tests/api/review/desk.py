@@ -106,8 +106,8 @@ class FakeDesk:
         self._ask("bulk", (case_ids, verb, reason, text))
         return BulkResult(results=dict.fromkeys(case_ids, "done"))
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        self._ask("command", command_id)
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        self._ask("command", (command_id, break_glass) if break_glass else command_id)
         if command_id not in self.commands:
             raise ReviewError("not-found", "There is no such command for you.")
         return self.commands[command_id]
