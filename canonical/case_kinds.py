@@ -36,7 +36,7 @@ class CausePart(StrEnum):
 
 
 #: What is neither a code nor a version by its form is not kept: nobody knows what it would say.
-_A_CODE = re.compile(r"[\w.:/|#~^()+-]{1,200}")
+_A_CODE = re.compile(r"[\w.:/|#~^()+-]{1,200}", re.ASCII)
 _NOT_KEPT = "other"
 
 
