@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from api.acknowledgements import AcknowledgementDoor
 from api.answers import AnswerDoor
 from api.case_access import CaseAccess
+from api.case_search import CaseSearchDoor
 from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
@@ -65,6 +66,7 @@ def make_app(services: "Services") -> FastAPI:
     people = read_people_policy(services.settings.policies_dir)
     access = CaseAccess(reviewer_of=people.of_principal)
     app.include_router(CaseDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
+    app.include_router(CaseSearchDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
     login = review_login(services, people)
     app.include_router(not_set_up() if login is None else login.router())

@@ -27,6 +27,8 @@ class Note(StrEnum):
     AUTHOR_MESSAGED = "author_messaged"
     #: Nobody confirmed in time that the author saw it: operations are asked.
     UNACKNOWLEDGED = "unacknowledged"
+    #: Somebody opened restricted content and said why they must.
+    GLASS_BROKEN = "glass_broken"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,6 +119,10 @@ _BY_REASON: dict[str, Explanation] = {
     "already-in-chart": Explanation(
         sentence="The chart says it already, so there was nothing left to write.", next=_NOTHING
     ),
+    "agrees-but-for-bookkeeping": Explanation(
+        sentence="The chart says the same; only who noted it, or through what, differs. It was not written.",
+        next="If who noted it matters, correct that by a command of its own.",
+    ),
     "chart-kept": Explanation(
         sentence="A reviewer compared both and kept what the chart says. It was not written.",
         next="If that is not right, talk to the reviewer, then send it again with a new key.",

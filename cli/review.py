@@ -11,15 +11,20 @@ import typer
 from canonical import exact_json
 from canonical.review_desk import Verb
 from canonical.reviewer import Pool
+from cli.board_words import print_board
 from cli.errors import CannotDo
 from cli.picks import picks, typed
-from cli.review_words import effects, print_case, print_queue
+from cli.review_words import effects, print_case, print_found, print_queue
 from cli.service_client import PersonToken, Profile, ServiceClient
 from cli.submit import PROFILE, ProfileOption, told
 from cli.terminal import notes, results, say
 
-review = typer.Typer(no_args_is_help=True, help="Work the review queue: list, show, claim, release and decide cases.")
+review = typer.Typer(
+    no_args_is_help=True,
+    help="Work the review queue: list, search, show, claim, release and decide cases, and see the board.",
+)
 
+_AS_JSON = {"Content-Type": "application/json"}
 CaseArgument = Annotated[int, typer.Argument(min=1, help="The case's number, from the list.")]
 TokenOption = Annotated[
     Path | None,
@@ -64,6 +69,58 @@ def list_cases(
         _print_served(answer)
     else:
         print_queue(results(), exact_json.parse(answer.content))
+
+
+@review.command()
+def search(
+    kind: Annotated[str | None, typer.Option(help="Only this kind of case.")] = None,
+    severity: Annotated[int | None, typer.Option(min=1, max=4, help="Only this severity; 1 is now.")] = None,
+    pool: Annotated[Pool | None, typer.Option(help="Only this queue, of those that are yours.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Only this EHR connection.")] = None,
+    state: Annotated[str, typer.Option(help="open, closed or any.")] = "open",
+    older_than: Annotated[int | None, typer.Option("--older-than", min=0, help="Opened so many minutes ago.")] = None,
+    correlation_id: Annotated[str | None, typer.Option(help="The app's correlation id.")] = None,
+    vendor_code: Annotated[str | None, typer.Option(help="A code that the EHR answered with.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Go on where a page ended.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    profile: ProfileOption = PROFILE,
+    token_file: TokenOption = None,
+    *,
+    patient: Annotated[bool, typer.Option("--patient", help="Ask for a patient: Patient/id or system|value.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find cases, open or closed, newest first. A patient is asked for, so that no list of commands names one."""
+    asked = {
+        "kind": kind,
+        "severity": severity,
+        "pool": pool.value if pool is not None else None,
+        "connection": connection,
+        "state": state,
+        "olderThanMinutes": older_than,
+        "correlationId": correlation_id,
+        "patient": typer.prompt("Patient", err=True) if patient else None,
+        "vendorCode": vendor_code,
+        "cursor": cursor,
+        "limit": limit,
+    }
+    content = exact_json.dumps({name: value for name, value in asked.items() if value is not None})
+    with _client(profile, token_file) as client:
+        answer = _ok(client.request("POST", "/v1/cases/_search", content=content, headers=_AS_JSON))
+    if as_json:
+        _print_served(answer)
+    else:
+        print_found(results(), exact_json.parse(answer.content))
+
+
+@review.command()
+def board(profile: ProfileOption = PROFILE, token_file: TokenOption = None, *, as_json: JsonOption = False) -> None:
+    """Show the figures of the queue: how old it is, what becomes of writes, what reviewing costs."""
+    with _client(profile, token_file) as client:
+        answer = _ok(client.request("GET", "/v1/board"))
+    if as_json:
+        _print_served(answer)
+    else:
+        print_board(results(), exact_json.parse(answer.content))
 
 
 @review.command()

@@ -35,16 +35,20 @@ SELECT b.id, b.operation, b.state, b.takes_back
 """
 #: A code that an EHR gives every day is looked for in its newest answers only.
 _CODE_SCAN = 5_000
+#: Of a command ``c``: it is of one of the patients ``keys``, each at the connection of the same place in ``names``.
+PATIENT_CONDITION = """c.lane_id IN (
+        SELECT l.id FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)
+          JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name
+          JOIN lanes l ON l.connection_id = m.id AND l.patient_key = w.key)"""
+#: Of a command ``c``: its EHR answered with the code ``vendor_code``.
+CODE_CONDITION = f"""c.id IN (
+        SELECT a.command_id FROM (SELECT command_id FROM attempts WHERE tenant = %(tenant)s AND vendor_code = %(vendor_code)s
+                                   ORDER BY id DESC LIMIT {_CODE_SCAN}) a)"""
 _CONDITIONS: Mapping[str, str] = {
     "command": "c.id = %(command)s",
     "correlation_id": "c.correlation_id = %(correlation_id)s",
-    "patients": """c.lane_id IN (
-        SELECT l.id FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)
-          JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name
-          JOIN lanes l ON l.connection_id = m.id AND l.patient_key = w.key)""",
-    "vendor_code": f"""c.id IN (
-        SELECT a.command_id FROM (SELECT command_id FROM attempts WHERE tenant = %(tenant)s AND vendor_code = %(vendor_code)s
-                                   ORDER BY id DESC LIMIT {_CODE_SCAN}) a)""",
+    "patients": PATIENT_CONDITION,
+    "vendor_code": CODE_CONDITION,
 }
 _FIND = """
 SELECT c.id, c.state, c.received_at, n.name AS connection, p.content AS envelope,

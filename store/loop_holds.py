@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from canonical.case_kinds import case_kind
 from canonical.echo import LOOP
+from store.causes import CAUSE
 from store.database import rows
-from store.moves import due_from
+from store.moves import case_parameters, due_from
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,10 +35,10 @@ SELECT count(DISTINCT u.command_id) AS many FROM undone_writes u JOIN commands c
 """
 _OPEN = f"""
 WITH ca AS (
-  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
-  SELECT c.tenant, c.id, c.connection_id, c.action_type, '{LOOP}', %(pool)s, %(severity)s::smallint,
-         {due_from("%(severity)s")}, false
-    FROM commands c WHERE c.id = %(command)s
+  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, cause)
+  SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, '{LOOP}', %(case_pool)s, %(case_severity)s::smallint,
+         {due_from("%(case_severity)s")}, false, {CAUSE}
+    FROM commands cm WHERE cm.id = %(command)s
   ON CONFLICT DO NOTHING RETURNING id)
 INSERT INTO write_loops (case_id, tenant, lane_id, subject, app)
 SELECT ca.id, c.tenant, c.lane_id, c.subject, c.app FROM ca JOIN commands c ON c.id = %(command)s RETURNING case_id
@@ -55,6 +55,5 @@ def note_undone(connection: psycopg.Connection[Any], command: UUID, reference: s
         return None
     if rows(connection, _RECENT, names)[0]["many"] < plan.loop_writes:
         return None
-    kind = case_kind(LOOP)
-    opened = rows(connection, _OPEN, names | {"pool": kind.pool.value, "severity": kind.severity})
+    opened = rows(connection, _OPEN, names | case_parameters(LOOP))
     return opened[0]["case_id"] if opened else None

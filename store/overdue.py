@@ -10,8 +10,9 @@ from canonical.case_kinds import case_kind
 from canonical.events import Note
 from canonical.lifecycle import State
 from store.acknowledgements import confirm
+from store.causes import CAUSE
 from store.database import rows, transaction
-from store.moves import due_from
+from store.moves import case_parameters, due_from
 from store.notes import note_fact
 
 if TYPE_CHECKING:
@@ -48,12 +49,10 @@ UPDATE acknowledgements SET fallback = '{Fallback.CASE}', fallback_at = clock_ti
 RETURNING severity, sequence
 """
 _CASE = f"""
-INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, detail,
-                   digest_day)
-SELECT c.tenant, c.id, c.connection_id, c.action_type, '{UNACKNOWLEDGED}', %(pool)s, %(severity)s::smallint,
-       {due_from("%(severity)s")}, false, %(detail)s::jsonb,
-       CASE WHEN %(gathered)s THEN (clock_timestamp() AT TIME ZONE 'UTC')::date END
-  FROM commands c WHERE c.id = %(command)s
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, detail, cause)
+SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, '{UNACKNOWLEDGED}', %(case_pool)s, %(severity)s::smallint,
+       {due_from("%(severity)s")}, false, %(detail)s::jsonb, {CAUSE}
+  FROM commands cm WHERE cm.id = %(command)s
 ON CONFLICT DO NOTHING
 """
 _ARRIVED = """
@@ -150,12 +149,10 @@ class OverdueAcknowledgements:
         self, connection: psycopg.Connection[Any], command: UUID, *, severity: int, sequence: int, why: str
     ) -> None:
         kind = case_kind(UNACKNOWLEDGED)
-        names = {
+        names = case_parameters(UNACKNOWLEDGED) | {
             "command": command,
-            "pool": kind.pool.value,
             # As severe as what nobody learned of, where that is more.
             "severity": min(kind.severity, severity),
-            "gathered": kind.gathered,
             "detail": exact_json.dumps({"sequence": sequence, "why": why}),
         }
         rows(connection, _CASE, names)

@@ -7,13 +7,14 @@ the database (``commands.due_at``), since a delayed message can be lost, doubled
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from random import Random
 
 import structlog
 
+from canonical.case_kinds import CausePart
 from canonical.command import Command
 from canonical.compound import Plan, digest_of
 from canonical.errors import (
@@ -148,11 +149,11 @@ class LaneTurn:
         except TargetMovedError:
             return self._stop(lane, command, Trigger.TARGET_MOVED, case="conflict")
         except NeedsPersonError as error:
-            return self._review(lane, command, error.kind)
+            return self._review(lane, command, error.kind, {CausePart.CODE: error.code})
         except UnsupportedActionError:
-            return self._review(lane, command, "not_supported")
+            return self._review(lane, command, "not_supported", self._mapping(command))
         except InvalidPayloadError:
-            return self._review(lane, command, "invalid_payload")
+            return self._review(lane, command, "invalid_payload", self._mapping(command))
         if not _is_as_decided(command, plan):
             return self._decide_anew(lane, command)
         if not command.attempts:
@@ -169,7 +170,7 @@ class LaneTurn:
         if of_the_command and lane.postpone(command, wait=self.backoff.delay(command.spent + 1, self.random)):
             log.info("could not be read; put off", action="command.postponed", command=str(command.id))
             last = command.spent + 1 >= command.spec.retry_budget
-            return self._review(lane, command, "not_readable") if last else Step.BLOCKED
+            return self._review(lane, command, "not_readable", {CausePart.CODE: error.reason}) if last else Step.BLOCKED
         wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
         lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
         return Step.BLOCKED
@@ -190,14 +191,26 @@ class LaneTurn:
         lane.move(command, move(State.READY, Trigger.APPROVAL_LAPSED, "approval-lapsed"), case="awaiting_approval")
         return Step.MOVED
 
-    def _review(self, lane: HeldLane, command: Command, kind: str) -> Step:
-        return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind)
+    def _mapping(self, command: Command) -> Mapping[CausePart, str]:
+        return {CausePart.MAPPING: self.preparation.ehr_of(command).mapping_version}
+
+    def _review(
+        self, lane: HeldLane, command: Command, kind: str, known: Mapping[CausePart, str] | None = None
+    ) -> Step:
+        return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind, known=known)
 
     @staticmethod
-    def _stop(lane: HeldLane, command: Command, trigger: Trigger, *, case: str) -> Step:
+    def _stop(
+        lane: HeldLane,
+        command: Command,
+        trigger: Trigger,
+        *,
+        case: str,
+        known: Mapping[CausePart, str] | None = None,
+    ) -> Step:
         """Leave it to a person; with a part of it in the chart already, as incomplete."""
         why = Trigger.PARTLY_APPLIED if command.partly_in_chart else trigger
-        lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case)
+        lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case, known=known)
         log.info("review", action="command.review", command=str(command.id), kind=case)
         return Step.MOVED
 

@@ -27,10 +27,10 @@ from canonical.ports import ConnectionSettings, Ehr
 from canonical.provenance import chart_will_say, model_words
 from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
-from canonical.review_reads import CommandRecord, CommandRecords, RelatedCommand
+from canonical.review_reads import CommandRecord, CommandRecords, Glass, RelatedCommand
 from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, explain
-from reconcile.review.desk import require
+from reconcile.review.desk import GLASS_STAYS_BROKEN, require
 from reconcile.review.rows import patient_of
 from reconcile.review.taking_back import TakingBack
 from tasks.receive import Receiver
@@ -47,7 +47,7 @@ class CommandDesk:
     """Shows commands and gives those that take others back.
 
     ``ehrs`` gives the EHR of (tenant, connection), ``capabilities`` what a connection's EHR can do; ``admissions`` is asked which
-    command a key made; ``clock`` gives aware UTC.
+    command a key made; ``glass`` keeps who opened restricted content; ``clock`` gives aware UTC.
     """
 
     cases: CaseStore
@@ -58,15 +58,25 @@ class CommandDesk:
     policies: PolicySet
     receiver: Receiver
     admissions: AdmissionStore
+    glass: Glass
     clock: Callable[[], datetime]
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``."""
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``.
+
+        Restricted content is shown to whoever says why they must see it (``break_glass``), after that is kept.
+        """
         require(reviewer, Right.SEE_ROWS)
         record = self._record(reviewer, command_id)
         case = self._case(reviewer, command_id)
+        pool = case.pool if case is not None else Pool.CLINICAL
+        is_behind_glass = reviewer.may_read(pool) and not may_read(reviewer, record.received, pool)
+        shows = may_read(reviewer, record.received, pool) or (
+            is_behind_glass and self._is_opened(reviewer, command_id, break_glass.strip())
+        )
+        if break_glass:
+            record = self._record(reviewer, command_id)
         summary = record.detail.summary
-        shows = may_read(reviewer, record.received, case.pool if case is not None else Pool.CLINICAL)
         said = explain(summary.state, summary.reason, summary.sent_as)
         back = self._taking_back(reviewer, record)
         return CommandPageView(
@@ -87,7 +97,15 @@ class CommandDesk:
             compensations=back.choices(),
             related=tuple((_relation(item), item.id) for item in record.related),
             acknowledgement=in_words(record.owed),
+            break_glass=is_behind_glass and not shows,
         )
+
+    def _is_opened(self, reviewer: Reviewer, command_id: UUID, reason: str) -> bool:
+        """Whether the reviewer said why they must see restricted content: now, which is kept first, or not long ago."""
+        if not reason:
+            return self.glass.is_broken(reviewer.tenant, command_id, person=reviewer.actor, within=GLASS_STAYS_BROKEN)
+        log.info("restricted content opened", action="command.glass_broken", command=str(command_id))
+        return self.glass.break_for(reviewer.tenant, command_id, person=reviewer.actor, reason=reason)
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         """Give the command that takes ``command_id`` out of the chart and return its id; the same wish twice is one command.
@@ -193,7 +211,7 @@ class CommandDesk:
 
 
 def may_read(reviewer: Reviewer, envelope: bytes, pool: Pool = Pool.CLINICAL) -> bool:
-    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened from its case alone.
+    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened with a reason only.
 
     What no open case puts in another ``pool`` is clinical.
     """

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.case_views import (
+    BoardView,
+    CasePage,
+    CaseQuery,
+    CasesFound,
+    CommandPageView,
+    QueuePage,
+    QueueQuery,
+    SearchHit,
+)
 from canonical.review_desk import BulkResult, Decided, Decision, Verb
 from canonical.reviewer import Reviewer
 from reconcile.review.board import Board
+from reconcile.review.case_search import CaseSearch
 from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
 from reconcile.review.search import CommandSearch
@@ -17,11 +27,12 @@ from reconcile.review.search import CommandSearch
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """``cases``, ``commands``, ``finding`` and ``figures``, each a part of the desk."""
+    """``cases``, ``commands``, ``finding``, ``finding_cases`` and ``figures``, each a part of the desk."""
 
     cases: CaseDesk
     commands: CommandDesk
     finding: CommandSearch
+    finding_cases: CaseSearch
     figures: Board
 
     def queue(self, reviewer: Reviewer, query: QueueQuery) -> QueuePage:
@@ -42,14 +53,17 @@ class Desk:
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
         return self.cases.bulk(reviewer, case_ids, verb, reason=reason, text=text)
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        return self.commands.command(reviewer, command_id)
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        return self.commands.command(reviewer, command_id, break_glass=break_glass)
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         return self.commands.compensate(reviewer, command_id, operation=operation, reason=reason)
 
     def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
         return self.finding.search(reviewer, terms)
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        return self.finding_cases.find_cases(reviewer, query)
 
     def board(self, reviewer: Reviewer) -> BoardView:
         return self.figures.board(reviewer)

@@ -82,3 +82,16 @@ def test_a_command_that_is_not_there_is_a_page_too(ward: Ward, address: str) -> 
     answer = ward.get(address)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_restricted_content_is_opened_with_a_reason_that_is_posted(ward: Ward) -> None:
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build(words=None, patient=None, break_glass=True)
+    page = Markup(ward.get(ADDRESS).text)
+    assert "looked at only with a reason" in page.text
+    assert [tag["name"] for tag in page.all("textarea", id="break-glass")] == ["break_glass"]
+    refused = ward.post(f"{ADDRESS}/open", {"break_glass": "  "})
+    assert (refused.status_code, "Nothing was opened." in refused.text) == (422, True)
+    opened = ward.post(f"{ADDRESS}/open", {"break_glass": "on call for this patient"})
+    assert (opened.status_code, opened.headers["location"]) == (303, ADDRESS)
+    assert (COMMAND, "on call for this patient") in ward.desk.asked_of("command")
+    assert "on call" not in opened.headers["location"]
