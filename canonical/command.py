@@ -63,7 +63,8 @@ class Command:
     ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
     that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
-    in the chart then, and nothing else of the chart has changed.
+    in the chart then, and nothing else of the chart has changed. ``sends_stored_of``: it is sent in place of that
+    command, with the bytes journaled for it.
     """
 
     id: UUID
@@ -95,6 +96,7 @@ class Command:
     resend_decided: bool = False
     is_replanned: bool = False
     sent_as: str | None = None
+    sends_stored_of: UUID | None = None
 
     @property
     def partly_in_chart(self) -> bool:

@@ -17,6 +17,7 @@ from reconcile import (
     overdue_cases,
     parked,
     pending_remote,
+    replays,
     unanswered,
     unknown,
     unproven,
@@ -33,7 +34,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, drifted, balance),
+        *(conflicted, overdue_cases, unanswered, drifted, balance, replays),
     )
 }
 
