@@ -48,6 +48,8 @@ def command_document(detail: CommandDetail, question: Question | None = None) ->
     return CommandDocument(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
+        replay_of=detail.replay_of,
+        replays=detail.replays,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

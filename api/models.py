@@ -95,9 +95,14 @@ class QuestionDocument(Document):
 
 
 class CommandDocument(CommandSummaryDocument):
-    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone."""
+    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
+
+    ``replayOf`` is the command that an operator gave it in place of, ``replays`` those that were given in its place.
+    """
 
     question: QuestionDocument | None = None
+    replay_of: UUID | None = None
+    replays: tuple[UUID, ...] = ()
 
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]

@@ -24,6 +24,7 @@ COMMANDS = {
     "submit": "cli.submit",
     "show": "cli.show",
     "review": "cli.review",
+    "replay": "cli.replay",
     "balance": "cli.balance",
     "switch": "cli.switch",
     "doctor": "cli.doctor",

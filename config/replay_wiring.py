@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.replay_store import ReplayBook
 from config.review_wiring import Doors
+from reconcile.replay_desk import ReplayDesk
 from reconcile.replaying import Replaying
 from store.cases import Cases
 from store.replays import StoredReplays
@@ -15,7 +18,16 @@ from tasks.hints import Hints
 from tasks.preview import Previewer
 
 
-def replaying(
+@dataclass(frozen=True, kw_only=True)
+class Replays:
+    """What a process has of replays: what remembers them, where people ask for them, and what takes an item to its end."""
+
+    book: ReplayBook
+    desk: ReplayDesk
+    work: Replaying
+
+
+def replays(
     engine: Engine,
     connections: Mapping[tuple[str, str], ConnectionSettings],
     *,
@@ -23,10 +35,11 @@ def replaying(
     doors: Doors,
     previewer: Previewer,
     hints: Hints,
-) -> Replaying:
-    """Return what takes items to their end: through the door that everybody uses, and by the same probes as a lost answer."""
-    return Replaying(
-        book=StoredReplays(engine),
+) -> Replays:
+    """Return what there is of replays: they go through the door that everybody uses."""
+    book = StoredReplays(engine)
+    work = Replaying(
+        book=book,
         cases=Cases(engine),
         ehrs=ehrs,
         connections=connections,
@@ -35,3 +48,4 @@ def replaying(
         admissions=doors.admissions,
         hints=hints,
     )
+    return Replays(book=book, desk=ReplayDesk(book=book, connections=connections), work=work)

@@ -35,7 +35,7 @@ from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.logging import configure_logging
 from config.policy_files import read_policies
-from config.replay_wiring import replaying
+from config.replay_wiring import Replays, replays
 from config.review_wiring import Doors as DeskDoors
 from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
@@ -44,7 +44,6 @@ from config.telemetry import configure_telemetry
 from reconcile.acceptance_look import AcceptanceLook
 from reconcile.drift_look import DriftLook
 from reconcile.logged_alerts import LoggedAlerts
-from reconcile.replaying import Replaying
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
@@ -112,7 +111,7 @@ class Services:
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
     drift_incidents: DriftIncidents
-    replays: Replaying
+    replays: Replays
     late_cases: LateCases
     balance_days: BalanceDays
     alerts: Alerts
@@ -242,7 +241,7 @@ def _assemble(
         drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
         acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
         drift_incidents=DriftIncidents(engine),
-        replays=replaying(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
+        replays=replays(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
         late_cases=LateCases(engine),
         balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),

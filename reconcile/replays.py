@@ -35,7 +35,7 @@ def run_once(services: Services, hands: Hands, config: Config = Config()) -> Cou
     for replay in services.replays.book.running():
         waits = _waits(services, replay)
         services.replays.book.park(replay, waits)
-        begun += _advance(services.replays, replay, waits, until=until)
+        begun += _advance(services.replays.work, replay, waits, until=until)
         closed += services.replays.book.close(replay)
     return {"items": begun, "closed": closed}
 

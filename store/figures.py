@@ -11,6 +11,7 @@ from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
+from store.replay_figures import ReplayFigure, replay_figures
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -100,6 +101,7 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    replays: tuple[ReplayFigure, ...]
     unfit: dict[str, int]
 
 
@@ -136,6 +138,7 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                replays=replay_figures(connection),
                 unfit=unfit_by_reason(connection),
                 **ages,
             )

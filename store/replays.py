@@ -93,7 +93,7 @@ UPDATE replay_items i SET waits_for = w.why
  WHERE i.replay_id = %(replay)s AND i.state = 'pending' AND i.connection_id = w.id AND i.waits_for <> w.why
 """
 #: Held while an item is begun: a pause or cancel comes before it or after it, and two schedulers one after the other.
-_HOLD = "SELECT 1 FROM replays WHERE id = %(replay)s AND state = 'running' FOR UPDATE SKIP LOCKED"
+_HOLD = "SELECT 1 FROM replays WHERE id = %(replay)s AND state = 'running' FOR UPDATE"
 _TAKE = """
 UPDATE replay_items i SET state = 'begun', begun_at = clock_timestamp(), tries = i.tries + 1
   FROM connections n

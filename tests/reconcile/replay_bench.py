@@ -1,4 +1,4 @@
-"""A ward with commands that ended or stand still, and the replays of one process over them. Real stores; the chart is our port."""
+"""A ward with commands that ended or stand still, and the replays of one process over them. The chart is our own port."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from store.moves import apply_move
 from tests.reconcile.conftest import Noted
 from tests.reconcile.review.bench import ENGINEER
 from tests.tasks.ward import Ward
-
 
 
 def refused(_operation: Operation) -> Settlement:
@@ -51,7 +50,7 @@ class ReplayBench:
 
     @property
     def desk(self) -> ReplayDesk:
-        return ReplayDesk(book=self.services.replays.book, connections=self.services.connections)
+        return self.services.replays.desk
 
     def submit(self, action: dict[str, Any] | None = None, **envelope: Any) -> Accepted:
         key = patient_key("t1", "north", "Patient/p1")

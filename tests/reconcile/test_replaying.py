@@ -53,7 +53,7 @@ def test_what_the_ehr_refused_for_want_of_a_setting_is_sent_once_when_the_settin
 
 def test_one_that_ended_with_its_consent_is_given_anew_with_the_stored_bytes(bench: ReplayBench) -> None:
     ended = bench.ended_by_consent()
-    (journaled,) = bench.services.replays.cases.operations(ended.command_id)
+    (journaled,) = bench.services.replays.work.cases.operations(ended.command_id)
     told = bench.replayed(ended.command_id)
     assert (told.result, told.bytes) == (Result.GIVEN, "stored")
     assert told.new_command is not None
@@ -194,7 +194,9 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("trigger", "why"), ENDS)
-def test_what_ended_by_its_author_or_its_time_is_never_sent_again(bench: ReplayBench, trigger: Trigger, why: str) -> None:
+def test_what_ended_by_its_author_or_its_time_is_never_sent_again(
+    bench: ReplayBench, trigger: Trigger, why: str
+) -> None:
     accepted = bench.submit()
     bench.end(accepted.command_id, trigger)
     told = bench.replayed(accepted.command_id)
