@@ -30,7 +30,8 @@ class Bytes:
 
 def bytes_for(ehr: Ehr, original: Original, preview: Preview, mode: Mode) -> Bytes:
     """Return what would be sent for ``original`` by ``mode``; ``preview`` is what would be planned for it now."""
-    stored = original.operations
+    # What was decided since its last request is made anew by that decision: nothing that was journaled is sent.
+    stored = () if original.command.is_replanned else original.operations
     planned = [request.operation for request in preview.requests]
     pinned = stored[0].mapping_version if stored else None
     moved = pinned is not None and pinned != ehr.mapping_version

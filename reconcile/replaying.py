@@ -198,7 +198,7 @@ class Replaying:
         followed = preview.stop is not None and preview.stop.kind == "conflict" and bool(original.operations)
         stopped = _door(preview, told) if followed else _stopped(preview, told)
         if stopped is not None:
-            return stopped
+            return replace(stopped, case_id=original.case_id)
         if why_not_in_bulk(case, Verb.RESEND):
             return _asks("not-in-bulk", original, told, item)
         if told.differ:

@@ -29,7 +29,6 @@ from canonical.replay import (
     Wish,
     replay_limits,
 )
-from store.columns import listed
 from store.database import rows, transaction
 from store.replay_originals import Originals
 
@@ -53,10 +52,10 @@ _NARROWS: Mapping[str, str] = {
     "received_from": "c.received_at >= %(received_from)s",
     "received_to": "c.received_at < %(received_to)s",
 }
-_SELECT = """
-SELECT c.id FROM commands c WHERE c.tenant = %(tenant)s AND c.state IN ({states}){where}
- ORDER BY c.received_at, c.id LIMIT %(most)s
-"""
+#: One branch for each state: what is open and what ended have an index each.
+_BRANCH = """(SELECT c.id, c.received_at FROM commands c WHERE c.tenant = %(tenant)s AND c.state = '{state}'{where}
+  ORDER BY c.received_at, c.id LIMIT %(most)s)"""
+_SELECT = "SELECT c.id FROM ({branches}) c ORDER BY c.received_at, c.id LIMIT %(most)s"
 _COLUMNS = "r.id, r.tenant, r.person, r.reason, r.mode, r.batch, r.per_minute, r.dry_run, r.state, r.created_at"
 _FIND = f"SELECT {_COLUMNS} FROM replays r WHERE r.id = %(replay)s AND r.tenant = %(tenant)s"
 _COUNTS = """
@@ -223,7 +222,8 @@ def _selected(connection: psycopg.Connection[Any], tenant: str, selection: Selec
         states = frozenset({selection.state}) if selection.state is not None else REPLAYABLE
         asked = {name: value for name, value in asdict(selection).items() if value is not None and name in _NARROWS}
         where = "".join(f" AND {_NARROWS[name]}" for name in asked)
-        sql = _SELECT.format(states=listed(states), where=where)
+        branches = " UNION ALL ".join(_BRANCH.format(state=state.value, where=where) for state in sorted(states))
+        sql = _SELECT.format(branches=branches)
         found = [row["id"] for row in rows(connection, sql, asked | {"tenant": tenant, "most": most + 1})]
     if len(found) > most:
         sentence = f"More than {most} commands match: narrow it by connection, action or time. Nothing was planned."

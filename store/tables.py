@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from canonical.lifecycle import ENDED, ENDED_WITHOUT_EFFECT, OPEN, State
-from store.columns import LONG_AGO, METADATA, NOW, listed, text_column, time_column
+from store.columns import LONG_AGO, METADATA, NOW, OPEN_UNDER_CONSENT, listed, text_column, time_column
 
 #: One EHR endpoint of one tenant, with what the claim must know of it.
 connections = Table(
@@ -210,7 +210,7 @@ commands = Table(
         unique=True,
         postgresql_where=text(f"replay_of IS NOT NULL AND state NOT IN ({listed(ENDED_WITHOUT_EFFECT)})"),
     ),
-    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
+    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(OPEN_UNDER_CONSENT)),
 )
 
 operations = Table(

@@ -9,7 +9,7 @@ import pytest
 from canonical.lifecycle import Trigger
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.replay import Mode, Result, Step
-from canonical.review_desk import ReviewError
+from canonical.review_desk import Decision, ReviewError, Verb
 from config.wiring import Services
 from tests.reconcile.replay_bench import ReplayBench
 from tests.reconcile.review.bench import NURSE
@@ -80,6 +80,16 @@ def test_a_person_who_said_no_is_asked_again_before_anything_is_sent(bench: Repl
     assert bench.drive(told.new_command) == "awaiting_approval"
     assert bench.ward.reason(told.new_command) == "replayed"
     assert (bench.entries, bench.ward.cases(told.new_command)) == ([], ["awaiting_approval"])
+    desk = bench.services.case_desk
+    assert told.case_id is not None
+    page = desk.open(NURSE, told.case_id)
+    desk.decide(NURSE, told.case_id, Decision(verb=Verb.APPROVE, view=page.view))
+    assert bench.drive(told.new_command) == "verified"
+    assert (len(bench.entries), len(bench.ward.chart.sent)) == (1, 1)
+    assert bench.ward.state(refused.command_id) == "rejected"
+    detail = bench.services.doors.commands.detail("t1", refused.command_id)
+    assert detail is not None
+    assert detail.replays == (told.new_command,)
 
 
 def test_the_same_replay_twice_makes_one_command(bench: ReplayBench) -> None:
