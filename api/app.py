@@ -20,6 +20,7 @@ from api.notifications import NotificationDoor
 from api.openapi import describe
 from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
+from api.replays import ReplayDoor
 from api.review import ReviewPages
 from api.review.login_setup import not_set_up, review_login
 from api.review.logins import SessionCookies
@@ -67,6 +68,7 @@ def make_app(services: "Services") -> FastAPI:
     access = CaseAccess(reviewer_of=people.of_principal)
     app.include_router(CaseDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(CaseSearchDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
+    app.include_router(ReplayDoor(services.replays.desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
     login = review_login(services, people)
     app.include_router(not_set_up() if login is None else login.router())

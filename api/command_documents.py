@@ -61,6 +61,8 @@ def command_document(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
         acknowledgement=acknowledgement_document(owed),
+        replay_of=detail.replay_of,
+        replays=detail.replays,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

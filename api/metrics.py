@@ -77,6 +77,12 @@ class FiguresCollector(Collector):
         yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
         words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
         yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
+        replayed = {(one.adapter, name): many for one in seen.replays for name, many in one.outcomes.items()}
+        words = "Items of the last seven days' replays, by what became of them."
+        yield _labelled("writeback_replay_items_last_week", words, ["adapter", "outcome"], replayed)
+        success = {(one.adapter,): one.success for one in seen.replays}
+        words = "Of what those sent again and is over, the part that is proven to be in the chart."
+        yield _labelled("writeback_replay_success_last_week", words, ["adapter"], success)
         words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
         yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)

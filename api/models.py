@@ -137,10 +137,13 @@ class CommandDocument(CommandSummaryDocument):
     """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
 
     ``acknowledgement``: what its app owes, or confirmed; nothing where nothing is owed.
+    ``replayOf`` is the command that an operator gave it in place of, ``replays`` those that were given in its place.
     """
 
     question: QuestionDocument | None = None
     acknowledgement: AcknowledgementDocument | None = None
+    replay_of: UUID | None = None
+    replays: tuple[UUID, ...] = ()
 
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]

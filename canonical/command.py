@@ -79,6 +79,7 @@ class Command:
     that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
+    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
     """
 
     id: UUID
@@ -111,6 +112,7 @@ class Command:
     is_replanned: bool = False
     sent_as: str | None = None
     approvals: tuple[Approval, ...] = ()
+    sends_stored_of: UUID | None = None
 
     @property
     def partly_in_chart(self) -> bool:

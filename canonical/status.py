@@ -102,6 +102,10 @@ _CONSENT_OVER = Explanation(
 )
 
 _BY_REASON: dict[str, Explanation] = {
+    "replayed": Explanation(
+        sentence="It is given in place of a command that ended, and somebody must approve it first. Nothing was sent.",
+        next="A reviewer with the right licence looks at it and decides.",
+    ),
     "consent-revoked": _CONSENT_OVER,
     "consent-ended": _CONSENT_OVER,
     "consent-changed": Explanation(

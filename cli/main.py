@@ -25,6 +25,7 @@ COMMANDS = {
     "show": "cli.show",
     "acknowledge": "cli.acknowledge",
     "review": "cli.review",
+    "replay": "cli.replay",
     "balance": "cli.balance",
     "switch": "cli.switch",
     "doctor": "cli.doctor",

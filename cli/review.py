@@ -63,10 +63,10 @@ def list_cases(
         "limit": limit,
         "mine": "true" if mine else None,
     }
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("GET", "/v1/cases", params={k: v for k, v in asked.items() if v is not None}))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("GET", "/v1/cases", params={k: v for k, v in asked.items() if v is not None}))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_queue(results(), exact_json.parse(answer.content))
 
@@ -104,10 +104,10 @@ def search(
         "limit": limit,
     }
     content = exact_json.dumps({name: value for name, value in asked.items() if value is not None})
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("POST", "/v1/cases/_search", content=content, headers=_AS_JSON))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("POST", "/v1/cases/_search", content=content, headers=_AS_JSON))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_found(results(), exact_json.parse(answer.content))
 
@@ -115,10 +115,10 @@ def search(
 @review.command()
 def board(profile: ProfileOption = PROFILE, token_file: TokenOption = None, *, as_json: JsonOption = False) -> None:
     """Show the figures of the queue: how old it is, what becomes of writes, what reviewing costs."""
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("GET", "/v1/board"))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("GET", "/v1/board"))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_board(results(), exact_json.parse(answer.content))
 
@@ -135,7 +135,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one case with the chart as it is now, what may be decided, and what each decision does."""
-    with _client(profile, token_file) as client:
+    with open_client(profile, token_file) as client:
         answer = _opened(client, case, break_glass)
     _print_page(answer, as_json=as_json)
 
@@ -145,16 +145,16 @@ def claim(
     case: CaseArgument, profile: ProfileOption = PROFILE, token_file: TokenOption = None, *, as_json: JsonOption = False
 ) -> None:
     """Take a case for yourself for some minutes, and show it."""
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("POST", f"/v1/cases/{case}:claim"))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("POST", f"/v1/cases/{case}:claim"))
     _print_page(answer, as_json=as_json)
 
 
 @review.command()
 def release(case: CaseArgument, profile: ProfileOption = PROFILE, token_file: TokenOption = None) -> None:
     """Give a case back."""
-    with _client(profile, token_file) as client:
-        _ok(client.request("POST", f"/v1/cases/{case}:release"))
+    with open_client(profile, token_file) as client:
+        succeeded(client.request("POST", f"/v1/cases/{case}:release"))
     say(f"Case {case} is not with you.")
 
 
@@ -185,15 +185,15 @@ def decide(
             "after 'Seen as'. Nothing was sent."
         )
     body = {"verb": verb.value, "fields": picks(field or (), value or ()), "reason": reason, "text": typed(text)}
-    with _client(profile, token_file) as client:
+    with open_client(profile, token_file) as client:
         seen = view or _shown(client, case, verb)
         if not yes:
             _confirm(case, body)
         content = exact_json.dumps({"view": seen, **body})
         headers = {"Content-Type": "application/json"}
-        answer = _ok(client.request("POST", f"/v1/cases/{case}:decide", content=content, headers=headers))
+        answer = succeeded(client.request("POST", f"/v1/cases/{case}:decide", content=content, headers=headers))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         results().print(exact_json.parse(answer.content)["sentence"], markup=False)
 
@@ -225,20 +225,26 @@ def _confirm(case: int, body: dict[str, Any]) -> None:
 
 def _opened(client: ServiceClient, case: int, break_glass: str | None) -> httpx.Response:
     if break_glass is None:
-        return _ok(client.request("GET", f"/v1/cases/{case}"))
+        return succeeded(client.request("GET", f"/v1/cases/{case}"))
     content = exact_json.dumps({"breakGlass": typed(break_glass)})
     headers = {"Content-Type": "application/json"}
-    return _ok(client.request("POST", f"/v1/cases/{case}:open", content=content, headers=headers))
+    return succeeded(client.request("POST", f"/v1/cases/{case}:open", content=content, headers=headers))
 
 
 @contextmanager
-def _client(profile: Path, token_file: Path | None) -> Iterator[ServiceClient]:
+def open_client(profile: Path, token_file: Path | None) -> Iterator[ServiceClient]:
+    """Yield the way to the service as whoever the token is of, or as the app alone."""
     person = PersonToken(token_file) if token_file is not None else None
     with ServiceClient(Profile.read(profile), person=person) as client:
         yield client
 
 
-def _ok(answer: httpx.Response) -> httpx.Response:
+def succeeded(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that is none of a refusal.
+
+    Raises:
+        CannotDo: the service refused; its sentence.
+    """
     if not answer.is_success:
         raise CannotDo(told(answer.content))
     return answer
@@ -246,10 +252,11 @@ def _ok(answer: httpx.Response) -> httpx.Response:
 
 def _print_page(answer: httpx.Response, *, as_json: bool) -> None:
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_case(results(), exact_json.parse(answer.content))
 
 
-def _print_served(answer: httpx.Response) -> None:
+def print_served(answer: httpx.Response) -> None:
+    """Print a document as it was served."""
     print(answer.text)  # noqa: T201 - the result

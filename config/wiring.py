@@ -37,6 +37,7 @@ from config.logging import configure_logging
 from config.notices_wiring import author_notices, set_terms
 from config.notification_wiring import echo_guard
 from config.policy_files import read_policies
+from config.replay_wiring import Replays, replays
 from config.review_wiring import Doors as DeskDoors
 from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
@@ -117,6 +118,7 @@ class Services:
     echo_look: EchoLook
     notification_intake: NotificationIntake
     drift_incidents: DriftIncidents
+    replays: Replays
     late_cases: LateCases
     balance_days: BalanceDays
     alerts: Alerts
@@ -232,6 +234,7 @@ def _assemble(
     conflicts = conflict_engine(engine, cases)
     looks = (conflicts, drift_look, acceptance_look)
     guard = echo_guard(engine, known, ehrs=ehrs, capabilities=ehrs.capabilities, looks=looks, hints=hints, clock=clock)
+    previewer = _previewer(engine, judge, ehrs, clock)
     return Services(
         settings=settings,
         engine=engine,
@@ -242,7 +245,7 @@ def _assemble(
         hints=hints,
         lanes=lanes,
         receiver=receiver,
-        previewer=_previewer(engine, judge, ehrs, clock),
+        previewer=previewer,
         policies=outside.policies,
         case_desk=cases,
         review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
@@ -253,6 +256,7 @@ def _assemble(
         echo_look=guard.look,
         notification_intake=guard.intake,
         drift_incidents=DriftIncidents(engine),
+        replays=replays(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
         late_cases=LateCases(engine),
         balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),

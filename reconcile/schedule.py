@@ -18,6 +18,7 @@ from reconcile import (
     overdue_cases,
     parked,
     pending_remote,
+    replays,
     unacknowledged,
     unanswered,
     unknown,
@@ -35,7 +36,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
     )
 }
 

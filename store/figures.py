@@ -14,6 +14,7 @@ from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
 from store.notification_tallies import notification_figures
+from store.replay_figures import ReplayFigure, replay_figures
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -106,6 +107,7 @@ class Snapshot:
     drift: tuple[DriftFigure, ...]
     owed: OwedFigures
     notifications: dict[tuple[str, str], int]
+    replays: tuple[ReplayFigure, ...]
     unfit: dict[str, int]
 
 
@@ -144,6 +146,7 @@ class Figures:
                 drift=drift_figures(connection),
                 owed=OwedFigures(**rows(connection, FIGURES)[0]),
                 notifications=notification_figures(connection),
+                replays=replay_figures(connection),
                 unfit=unfit_by_reason(connection),
                 **ages,
             )

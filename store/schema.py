@@ -1,6 +1,14 @@
 """All tables of this version on one metadata, for the migrations and the test that compares them. Nothing is declared here."""
 
-from store import acknowledgement_tables, balance_tables, drift_tables, notification_tables, review_tables, tables
+from store import (
+    acknowledgement_tables,
+    balance_tables,
+    drift_tables,
+    notification_tables,
+    replay_tables,
+    review_tables,
+    tables,
+)
 from store.columns import METADATA
 
 __all__ = [
@@ -9,6 +17,7 @@ __all__ = [
     "balance_tables",
     "drift_tables",
     "notification_tables",
+    "replay_tables",
     "review_tables",
     "tables",
 ]

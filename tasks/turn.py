@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from random import Random
 
@@ -28,7 +28,7 @@ from canonical.events import move
 from canonical.gate import may_send
 from canonical.lanes import HeldLane, Lanes
 from canonical.lifecycle import State, Trigger
-from canonical.ports import Trace
+from canonical.ports import Operation, Trace
 from canonical.retry import Backoff
 from tasks.faultpoints import Faultpoints
 from tasks.journey import Journey
@@ -179,8 +179,7 @@ class LaneTurn:
         trace = Trace(
             correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
         )
-        stored = lane.stored_operations(command.id) if command.attempts and not command.is_replanned else []
-        plan = self.preparation.prepare(command, stored, trace)
+        plan = self.preparation.prepare(command, _stored(lane, command), trace)
         self.faultpoints.reach("after_plan")
         return plan
 
@@ -213,6 +212,18 @@ class LaneTurn:
         lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case, known=known)
         log.info("review", action="command.review", command=str(command.id), kind=case)
         return Step.MOVED
+
+
+def _stored(lane: HeldLane, command: Command) -> list[Operation]:
+    """Return what was journaled for it, or for the command in whose place it is sent; empty: it is planned now."""
+    if command.is_replanned:
+        return []
+    if command.attempts:
+        return lane.stored_operations(command.id)
+    if command.sends_stored_of is None:
+        return []
+    sent_as = lane.load(command.sends_stored_of).sent_as
+    return [replace(item, sent_as=sent_as) for item in lane.stored_operations(command.sends_stored_of)]
 
 
 def _is_as_decided(command: Command, plan: Plan) -> bool:

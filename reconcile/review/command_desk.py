@@ -95,9 +95,9 @@ class CommandDesk:
             operations=tuple(_operation(item, shows=shows) for item in record.detail.operations),
             may_compensate=back.explanation(),
             compensations=back.choices(),
-            related=tuple((_relation(item), item.id) for item in record.related),
             acknowledgement=in_words(record.owed),
             break_glass=is_behind_glass and not shows,
+            related=(*((_relation(item), item.id) for item in record.related), *_lineage(record)),
         )
 
     def _is_opened(self, reviewer: Reviewer, command_id: UUID, reason: str) -> bool:
@@ -250,6 +250,13 @@ def _operation(item: OperationView, *, shows: bool) -> tuple[str, str]:
     place = f": {item.reference}" if shows and item.reference else ""
     version = f", version {item.version}" if item.version else ""
     return f"{words(item.interaction).capitalize()} {item.resource_type}", f"{words(item.state)}{place}{version}"
+
+
+def _lineage(record: CommandRecord) -> tuple[tuple[str, UUID], ...]:
+    """Return the command that this was given in place of, and those that were given in its place."""
+    first = record.detail.replay_of
+    given = tuple(("Sent again as", item) for item in record.detail.replays)
+    return (("Sent in place of", first), *given) if first is not None else given
 
 
 def _relation(item: RelatedCommand) -> str:
