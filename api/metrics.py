@@ -68,6 +68,8 @@ class FiguresCollector(Collector):
         drift = {(one.adapter,): one.per_1000 for one in seen.drift}
         words = "Of 1 000 of those looks, how many showed that the chart says something else with nobody's name to it."
         yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
+        words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
+        yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)
         yield GaugeMetricFamily("writeback_connections_closed", "EHR connections that take no work now.", value=closed)
         sweeps = {(sweep.name,): sweep.age.total_seconds() for sweep in seen.sweeps}

@@ -15,6 +15,7 @@ from api.auth import caller
 from canonical.errors import StoreUnavailableError
 from canonical.lifecycle import State
 from canonical.status import STATUS_OF, Status, explain
+from canonical.unfit import UNFIT_WORDS
 from tasks.recent import Recent
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class StatusPage:
         self._environment = services.settings.environment
         self._looked = Recent(self._look, life=_LIFE)
         loader = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-        loader.filters["seconds"] = _seconds
+        loader.filters |= {"seconds": _seconds, "unfit": UNFIT_WORDS.__getitem__}
         self._template, self._away = loader.get_template("status.html"), loader.get_template("away.html")
 
     def router(self) -> APIRouter:

@@ -1,4 +1,4 @@
-"""`writeback balance`: is everything that came in accounted for; day by day, and in all."""
+"""`writeback balance`: is everything that came in accounted for; by day, by connection, and in all."""
 
 import json
 from datetime import date, datetime
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from canonical.unfit import UNFIT_WORDS
 from cli.here import settings_here
 from cli.terminal import plain_table, results
 
@@ -61,8 +62,17 @@ def balance_of(
     with open_doors(settings) as doors:
         sheet = doors.balances.sheet(tenant=tenant, connection=connection, since=since)
     days = {day.isoformat(): _counts(counts) for day, counts in sheet.days.items()}
-    unfit = [{"id": str(command), "reason": reason} for command, reason in sheet.unfit]
-    return {**_counts(sheet.total), "closes": sheet.closes, "days": days, "unfit": unfit}
+    connections = [
+        {"tenant": owner, "connection": name, **_counts(counts)} for (owner, name), counts in sheet.connections.items()
+    ]
+    unfit = [{"id": str(one.id), "reason": one.why} for one in sheet.unfit]
+    return {
+        **_counts(sheet.total),
+        "closes": sheet.closes,
+        "days": days,
+        "connections": connections,
+        "unfit": unfit,
+    }
 
 
 def _counts(counts: Any) -> dict[str, int]:
@@ -73,20 +83,26 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def table_of(days: dict[str, dict[str, int]], *, title: str | None = None) -> "Table":
-    """Return counts as a table, one line each."""
+def table_of(lines: dict[str, dict[str, int]], *, title: str | None = None) -> "Table":
+    """Return counts as a table, one line each, by what it is called."""
     table = plain_table("", *COLUMNS.values(), title=title)
-    for day, counts in days.items():
-        table.add_row(day, *(str(counts[name]) for name in COLUMNS))
+    for name, counts in lines.items():
+        table.add_row(name, *(str(counts[member]) for member in COLUMNS))
     return table
 
 
 def _print(said: dict[str, Any]) -> None:
     console = results()
     console.print(table_of({**said["days"], "total": said}))
+    if len(said["connections"]) > 1:
+        console.print()
+        console.print(table_of({f"{one['tenant']}/{one['connection']}": one for one in said["connections"]}))
     for it in said["unfit"]:
-        console.print(f"{it['id']} fits nowhere: {it['reason']}", style="red", markup=False)
+        console.print(f"{it['id']} fits nowhere: {UNFIT_WORDS[it['reason']]}", style="red", markup=False)
     if said["closes"]:
         console.print("It closes: everything received is accounted for.")
     else:
-        console.print("It does not close. That is a defect of the system, not of the data: please report it.")
+        console.print(
+            "It does not close. That is a defect of the system, not of the data: "
+            "docs/runbooks/balance-does-not-close.md says what to do."
+        )

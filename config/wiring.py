@@ -46,6 +46,7 @@ from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
+from store.balance_days import BalanceDays
 from store.callbacks import Callbacks
 from store.case_terms import set_case_terms
 from store.connections import sync_connections
@@ -110,6 +111,7 @@ class Services:
     acceptance_look: AcceptanceLook
     drift_incidents: DriftIncidents
     late_cases: LateCases
+    balance_days: BalanceDays
     alerts: Alerts
     message_door: MessageDoor
     doors: Doors
@@ -237,6 +239,7 @@ def _assemble(
         acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
         drift_incidents=DriftIncidents(engine),
         late_cases=LateCases(engine),
+        balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),
         doors=Doors(engine),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from reconcile import (
+    balance,
     callbacks,
     conflicted,
     deadlines,
@@ -32,7 +33,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, drifted),
+        *(conflicted, overdue_cases, unanswered, drifted, balance),
     )
 }
 

@@ -1,8 +1,11 @@
-"""Whether everything that came in is accounted for: receipts counted from events, whereabouts from command states.
+"""Whether everything is accounted for: receipts counted from events, whereabouts from states and from what the EHR proved.
 
-The two sides come from different tables on purpose: a balance of one table with itself always closes.
+The two sides come from different tables on purpose: a balance of one table with itself always closes. When it is drawn up
+by itself: ``balance_days.py``.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from canonical.lifecycle import BLOCKS_LANE, ENDED_WITHOUT_EFFECT, NEEDS_PERSON, OPEN, State
+from store.columns import listed
 from store.database import rows, transaction
 
 #: A command in flight for longer than this is a defect of the system, not a slow EHR: sweeps have run hundreds of times.
@@ -25,47 +29,65 @@ COLUMN_OF: dict[State, str] = (
     | dict.fromkeys(NEEDS_PERSON, "needs_person")
     | dict.fromkeys(ENDED_WITHOUT_EFFECT, "ended")
 )
-_SCOPE = """
-  (%(tenant)s::text IS NULL OR c.tenant = %(tenant)s) AND (%(connection)s::text IS NULL OR k.name = %(connection)s)
-"""
 _DAY = "(timezone('UTC', {time}))::date"
+_NARROWS = {
+    "tenant": "c.tenant = %(tenant)s",
+    "connection": "k.name = %(connection)s",
+    "since": "c.received_at >= timezone('UTC', %(since)s::timestamp)",
+    "until": "c.received_at < timezone('UTC', %(until)s::timestamp)",
+}
 _RECEIVED = f"""
-SELECT {_DAY.format(time="c.received_at")} AS day, count(*) AS n
+SELECT c.tenant, k.name, {_DAY.format(time="c.received_at")} AS day, count(*) AS n
   FROM events e JOIN commands c ON c.id = e.command_id JOIN connections k ON k.id = c.connection_id
- WHERE e.seq = 1 AND e.trigger = 'received' AND {_SCOPE}
-   AND (%(since)s::date IS NULL OR c.received_at >= timezone('UTC', %(since)s::timestamp))
- GROUP BY day
+ WHERE e.seq = 1 AND e.trigger = 'received' AND {{scope}}
+ GROUP BY c.tenant, k.name, day
 """
 _BEFORE = f"""
 SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.id <> c.id
-   AND (b.state IN ({", ".join(f"'{state}'" for state in sorted(BLOCKS_LANE))})
-        OR (b.subject = c.subject AND b.lane_seq < c.lane_seq
-            AND b.state IN ({", ".join(f"'{state}'" for state in sorted(OPEN))})))
+   AND (b.state IN ({listed(BLOCKS_LANE)})
+        OR (b.subject = c.subject AND b.lane_seq < c.lane_seq AND b.state IN ({listed(OPEN)})))
 """
+#: In the chart is what an operation's proof says, each of them, not what the command's state says of itself.
+_PROVEN = """(SELECT coalesce(bool_and(o.state = 'verified'), false) FROM operations o WHERE o.command_id = c.id)"""
 _STATES = f"""
-SELECT {_DAY.format(time="c.received_at")} AS day, c.state,
-       c.state = 'ready' AND EXISTS ({_BEFORE}) AS waits, count(*) AS n
+SELECT c.tenant, k.name, {_DAY.format(time="c.received_at")} AS day, c.state,
+       c.state = 'ready' AND EXISTS ({_BEFORE}) AS waits,
+       c.state <> '{State.VERIFIED}' OR {_PROVEN} AS fits, count(*) AS n
   FROM commands c JOIN connections k ON k.id = c.connection_id
- WHERE {_SCOPE} AND (%(since)s::date IS NULL OR c.received_at >= timezone('UTC', %(since)s::timestamp))
- GROUP BY day, c.state, waits
+ WHERE {{scope}}
+ GROUP BY c.tenant, k.name, day, c.state, waits, fits
 """
+#: Why a command fits nowhere → what tells it; the first that holds is said.
+_UNFIT_WHEN = {
+    "no-receipt-event": "first.command_id IS NULL",
+    "state-without-event": "last.target IS DISTINCT FROM c.state",
+    "left-at-the-door": "c.state = 'received'",
+    "in-chart-without-proof": f"c.state = '{State.VERIFIED}' AND NOT {_PROVEN}",
+    "ended-but-in-chart": f"""c.state IN ({listed(ENDED_WITHOUT_EFFECT)})
+        AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = c.id AND o.state IN ('applied', 'verified'))""",
+    "nobody-is-asked": f"""c.state IN ({listed(NEEDS_PERSON)})
+        AND NOT EXISTS (SELECT 1 FROM cases a WHERE a.command_id = c.id AND a.closed_at IS NULL)""",
+    "in-flight-too-long": f"c.state IN ({listed(_IN_FLIGHT)}) AND c.state_since < clock_timestamp() - %(time_box)s",
+    "due-too-long": f"""c.state = 'ready' AND c.due_at < clock_timestamp() - %(time_box)s
+        AND k.not_before <= clock_timestamp() AND NOT EXISTS ({_BEFORE})""",
+}
+UNFIT_REASONS = (*_UNFIT_WHEN, "no-command")
 _UNFIT = f"""
-SELECT c.id, CASE WHEN first.command_id IS NULL THEN 'no-receipt-event'
-                  WHEN last.target IS DISTINCT FROM c.state THEN 'state-without-event'
-                  WHEN c.state = 'received' THEN 'left-at-the-door'
-                  ELSE 'in-flight-too-long' END AS why
-  FROM commands c JOIN connections k ON k.id = c.connection_id
-  LEFT JOIN events first ON first.command_id = c.id AND first.seq = 1 AND first.trigger = 'received'
-  LEFT JOIN events last ON last.command_id = c.id AND last.seq = c.event_seq
- WHERE {_SCOPE} AND (%(since)s::date IS NULL OR c.received_at >= timezone('UTC', %(since)s::timestamp))
-   AND (first.command_id IS NULL OR last.target IS DISTINCT FROM c.state OR c.state = 'received'
-        OR (c.state = ANY (%(in_flight)s) AND c.state_since < clock_timestamp() - %(time_box)s))
- ORDER BY c.received_at LIMIT %(limit)s
+SELECT * FROM (
+  SELECT c.id, c.tenant, k.name, c.received_at,
+         CASE {" ".join(f"WHEN {test} THEN '{why}'" for why, test in _UNFIT_WHEN.items())} END AS why
+    FROM commands c JOIN connections k ON k.id = c.connection_id
+    LEFT JOIN events first ON first.command_id = c.id AND first.seq = 1 AND first.trigger = 'received'
+    LEFT JOIN events last ON last.command_id = c.id AND last.seq = c.event_seq
+   WHERE {{scope}}) u
+ WHERE u.why IS NOT NULL ORDER BY u.received_at LIMIT %(limit)s
 """
 #: Events without a command name no connection: they are looked for over the whole tenant.
 _ORPHANS = """
 SELECT DISTINCT e.command_id AS id, 'no-command' AS why FROM events e LEFT JOIN commands c ON c.id = e.command_id
- WHERE c.id IS NULL AND (%(tenant)s::text IS NULL OR e.tenant = %(tenant)s) LIMIT %(limit)s
+ WHERE c.id IS NULL AND (%(tenant)s::text IS NULL OR e.tenant = %(tenant)s)
+   AND (%(since)s::date IS NULL OR e.at >= timezone('UTC', %(since)s::timestamp))
+   AND (%(until)s::date IS NULL OR e.at < timezone('UTC', %(until)s::timestamp)) LIMIT %(limit)s
 """
 #: Ids that do not fit are for a person to look at; more of them would tell no more.
 _UNFIT_SHOWN = 100
@@ -101,57 +123,82 @@ class Balance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unfit:
+    """A command that fits nowhere, and ``why``; ``connection`` is not known where only events are left of it."""
+
+    id: UUID
+    why: str
+    connection: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BalanceSheet:
-    """The balance in all and by the day of receipt (UTC), and the commands that fit nowhere with the reason."""
+    """The balance in all, by the day of receipt (UTC), by connection (tenant, name), and the commands that fit nowhere."""
 
     total: Balance
     days: dict[date, Balance]
-    unfit: tuple[tuple[UUID, str], ...] = field(default=())
+    connections: dict[tuple[str, str], Balance] = field(default_factory=dict)
+    unfit: tuple[Unfit, ...] = field(default=())
 
     @property
     def closes(self) -> bool:
-        """Whether everything is accounted for, day by day and command by command."""
-        return self.total.closes and not self.unfit and all(day.closes for day in self.days.values())
+        """Whether everything is accounted for, day by day, connection by connection and command by command."""
+        sums = [self.total, *self.days.values(), *self.connections.values()]
+        return not self.unfit and all(one.closes for one in sums)
 
 
 class Balances:
     """Counts, on demand; the reader sees one moment of the database."""
 
     def __init__(self, engine: Engine, *, time_box: timedelta = TIME_BOX) -> None:
-        """Work on ``engine``; in flight for longer than ``time_box`` fits nowhere."""
+        """Work on ``engine``; in flight, or due, for longer than ``time_box`` fits nowhere."""
         self._engine, self._time_box = engine, time_box
 
     def sheet(
-        self, *, tenant: str | None = None, connection: str | None = None, since: date | None = None
+        self,
+        *,
+        tenant: str | None = None,
+        connection: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
     ) -> BalanceSheet:
-        """Return the balance of a tenant's connection, of a tenant, or of all; of commands received ``since`` a day (UTC)."""
-        parameters: dict[str, Any] = {
-            "tenant": tenant,
-            "connection": connection,
-            "since": since,
-            "in_flight": [state.value for state in _IN_FLIGHT],
-            "time_box": self._time_box,
-            "limit": _UNFIT_SHOWN,
-        }
+        """Return the balance of what is narrowed to: a tenant, a connection's name, days of receipt (UTC, ``until`` excluded)."""
+        narrowed = {"tenant": tenant, "connection": connection, "since": since, "until": until}
+        parameters: dict[str, Any] = narrowed | {"time_box": self._time_box, "limit": _UNFIT_SHOWN}
+        scope = " AND ".join([text for name, text in _NARROWS.items() if narrowed[name] is not None] or ["true"])
         with transaction(self._engine) as session:
             session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            days = _by_day(session, parameters)
-            unfit = rows(session, _UNFIT, parameters) + (rows(session, _ORPHANS, parameters) if not connection else [])
-        totals = {name: sum(counts[name] for counts in days.values()) for name in vars(Balance())}
+            cells = _cells(session, scope, parameters)
+            found = rows(session, _UNFIT.format(scope=scope), parameters)
+            orphans = rows(session, _ORPHANS, parameters) if connection is None else []
+        unfit = [Unfit(id=row["id"], why=row["why"], connection=(row["tenant"], row["name"])) for row in found]
         return BalanceSheet(
-            total=Balance(**totals),
-            days={day: Balance(**days[day]) for day in sorted(days)},
-            unfit=tuple((row["id"], row["why"]) for row in unfit),
+            total=_sum(cells.values()),
+            days={day: _sum(n for at, n in cells.items() if at[2] == day) for day in sorted({at[2] for at in cells})},
+            connections={
+                key: _sum(n for at, n in cells.items() if at[:2] == key) for key in sorted({at[:2] for at in cells})
+            },
+            unfit=(*unfit, *(Unfit(id=row["id"], why=row["why"]) for row in orphans)),
         )
 
 
-def _by_day(session: psycopg.Connection[Any], parameters: dict[str, Any]) -> dict[date, dict[str, int]]:
-    days: dict[date, dict[str, int]] = {}
-    for row in rows(session, _RECEIVED, parameters):
-        days.setdefault(row["day"], vars(Balance()).copy())["received"] += row["n"]
-    for row in rows(session, _STATES, parameters):
+#: Tenant, connection, day of receipt.
+_Cell = tuple[str, str, date]
+
+
+def _cells(session: psycopg.Connection[Any], scope: str, parameters: dict[str, Any]) -> dict[_Cell, dict[str, int]]:
+    cells: defaultdict[_Cell, dict[str, int]] = defaultdict(lambda: dict.fromkeys(vars(Balance()), 0))
+    for row in rows(session, _RECEIVED.format(scope=scope), parameters):
+        cells[row["tenant"], row["name"], row["day"]]["received"] += row["n"]
+    for row in rows(session, _STATES.format(scope=scope), parameters):
+        counts = cells[row["tenant"], row["name"], row["day"]]
         column = "waiting" if row["waits"] else COLUMN_OF.get(State(row["state"]))
-        # A command still 'received' is in no column, so the sheet does not close: intake never leaves one there.
-        if column is not None:
-            days.setdefault(row["day"], vars(Balance()).copy())[column] += row["n"]
-    return days
+        # What is in no column keeps the sheet from closing: what is still 'received', and what nothing proves.
+        if column is not None and row["fits"]:
+            counts[column] += row["n"]
+    return dict(cells)
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> Balance:
+    each = list(counts)
+    return Balance(**{name: sum(one[name] for one in each) for name in vars(Balance())})

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from canonical.lifecycle import OPEN, State
+from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
@@ -83,7 +84,8 @@ class SweepFigure:
 class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
-    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none.
+    ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
+    past days cannot account for, by reason.
     """
 
     open: dict[State, int]
@@ -98,6 +100,7 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    unfit: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,7 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                unfit=unfit_by_reason(connection),
                 **ages,
             )
 

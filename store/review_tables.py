@@ -89,6 +89,13 @@ cases = Table(
         unique=True,
         postgresql_where=text("closed_at IS NULL AND kind = 'drift_incident'"),
     ),
+    # So is a balance of a connection that does not close.
+    Index(
+        "uq_cases_balance",
+        "connection_id",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL AND kind = 'balance_open'"),
+    ),
     Index(
         "ix_cases_digest",
         *("connection_id", "digest_day", "kind", "severity", "due_at", "id"),

@@ -1,6 +1,6 @@
 """All tables of this version on one metadata, for the migrations and the test that compares them. Nothing is declared here."""
 
-from store import drift_tables, review_tables, tables
+from store import balance_tables, drift_tables, review_tables, tables
 from store.columns import METADATA
 
-__all__ = ["METADATA", "drift_tables", "review_tables", "tables"]
+__all__ = ["METADATA", "balance_tables", "drift_tables", "review_tables", "tables"]

@@ -253,6 +253,32 @@ def look(services: Services, sql: str, **parameters: Any) -> list[dict[str, Any]
         return rows(connection, sql, parameters)
 
 
+def add_operation(services: Services, command: object, state: str) -> None:
+    """Journal an operation of ``command`` that is in ``state``."""
+    look(
+        services,
+        """
+        INSERT INTO operations (command_id, seq, tenant, state, interaction, resource_type, mark, body_digest, mapping_version)
+        SELECT id, 1, tenant, %(state)s, 'create', 'Observation', 'mark', envelope_digest, '1'
+          FROM commands WHERE id = %(id)s
+        """,
+        id=command,
+        state=state,
+    )
+
+
+def ask_somebody(services: Services, command: object) -> None:
+    """Open a case that asks a person about ``command``."""
+    look(
+        services,
+        """
+        INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity)
+        SELECT tenant, id, connection_id, action_type, 'cannot_tell', 'clinical', 1 FROM commands WHERE id = %(id)s
+        """,
+        id=command,
+    )
+
+
 def put_state(services: Services, command: object, state: str) -> None:
     """Put a command where no door can bring it, with the event that says so: a test of reading, not of moving."""
     with transaction(services.engine) as connection:

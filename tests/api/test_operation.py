@@ -13,7 +13,7 @@ from canonical.lifecycle import State
 from processes.postgres import PostgresServer
 from processes.valkey import ValkeyServer
 from tests.factories import envelope_json, quantity, vital_reading_json
-from tests.reception import Reception, put_state
+from tests.reception import Reception, add_operation, put_state
 
 #: As many as the framework has for handlers that may block.
 THREADS = 40
@@ -162,6 +162,7 @@ def test_without_a_database_there_are_no_metrics(reception: Reception, postgres_
 def test_the_status_page_says_in_words_where_everything_is(reception: Reception) -> None:
     command = reception.post().json()["id"]
     put_state(reception.services, command, "verified")
+    add_operation(reception.services, command, "verified")
     reception.rows("INSERT INTO sweeps (name, finished_at) VALUES ('due', clock_timestamp())")
     reception.rows(
         "UPDATE connections SET not_before = clock_timestamp() + interval '1 h', closed_reason = 'outage' "
@@ -208,7 +209,12 @@ def test_without_an_operators_token_the_page_names_no_tenant_connection_or_comma
         "WHERE name = 'labels-r4'"
     )
     detailed = reception.client.get("/status", headers=reception.as_(scope="writeback/operator")).text
-    for named in (f"<code>{command}</code>: state-without-event", "north-r4", ">south<", "closed (outage) until"):
+    for named in (
+        f"<code>{command}</code>: no event tells how it came to be where it is",
+        "north-r4",
+        ">south<",
+        "closed (outage) until",
+    ):
         assert named in detailed
     tenants_admin = reception.as_(scope="writeback/admin")
     for shown in (open_(reception, "/status"), reception.client.get("/status", headers=tenants_admin)):
