@@ -178,9 +178,9 @@ class RunningSandbox:
 
 
 @pytest.fixture(scope="session")
-def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def sandbox_server(servers_folder: Path) -> Iterator[RunningSandbox]:
     """One open sandbox for the whole run; use `sandbox`, which empties it first."""
-    running = RunningSandbox(tmp_path_factory.mktemp("sandbox")).start()
+    running = RunningSandbox(servers_folder / "sandbox").start()
     yield running
     running.close()
 
