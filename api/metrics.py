@@ -76,7 +76,7 @@ class FiguresCollector(Collector):
         oldest_owed = max(seen.owed.oldest.total_seconds(), 0.0)
         yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
         words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
-        yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
+        yield _labelled("writeback_notifications_last_week", words, ["adapter", "result"], seen.notifications)
         replayed = {(one.adapter, name): many for one in seen.replays for name, many in one.outcomes.items()}
         words = "Items of the last seven days' replays, by what became of them."
         yield _labelled("writeback_replay_items_last_week", words, ["adapter", "outcome"], replayed)

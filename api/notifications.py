@@ -45,7 +45,7 @@ class NotificationDoor:
         try:
             return await self._taken(connection, request)
         except RefusedError as error:
-            self._intake.count_refused(connection, error.code)
+            self._intake.count_refused(error.code)
             raise
 
     async def _taken(self, connection: str, request: Request) -> NotificationDocument:

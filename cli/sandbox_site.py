@@ -4,10 +4,11 @@ It makes keys and files; it starts nothing.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_bytes, token_urlsafe
 from types import MappingProxyType
 from typing import Any
 
@@ -103,6 +104,20 @@ class SandboxSite:
         return self.folder / "session.key"
 
     @property
+    def notification_secret_file(self) -> Path:
+        """What the EHR signs its notifications with."""
+        return self.folder / "notification.whsec"
+
+    @property
+    def notification_secret(self) -> str:
+        return self.notification_secret_file.read_text(encoding="ascii")
+
+    @property
+    def notification_url(self) -> str:
+        """Where the EHR may tell the service that its chart changed."""
+        return f"{self.api_url}/v1/notifications/{CONNECTION}"
+
+    @property
     def sandbox_dir(self) -> Path:
         return self.folder / "sandbox"
 
@@ -152,6 +167,7 @@ class SandboxSite:
         for file in (self.token_key_file, self.session_key_file):
             _secret(file, lambda: Fernet.generate_key().decode("ascii"))
         _secret(self.review_secret_file, lambda: token_urlsafe(32))
+        _secret(self.notification_secret_file, lambda: f"whsec_{b64encode(token_bytes(32)).decode('ascii')}")
         _secret(self.people_file, str)
         self.people_file.write_text(json.dumps(self._people(), indent=1), encoding="utf-8")
         self.clients_file.write_text(json.dumps(_clients(public), indent=1), encoding="utf-8")
@@ -196,6 +212,10 @@ base_url = "{self.origin}/fhir"
 [connection.options]
 ehr_name = "North Hospital"
 systems = {{ "{WORKSTATION}" = "the ward's workstation" }}
+
+[connection.notifications]
+kind = "signed"
+secret_file = "{self.notification_secret_file.name}"
 
 [connection.auth]
 kind = "private_key_jwt"

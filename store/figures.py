@@ -90,7 +90,7 @@ class Snapshot:
 
     ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
     past days cannot account for, by reason; ``owed``: what no app confirmed;
-    ``notifications`` of seven days are by name of connection and result.
+    ``notifications`` of seven days are by kind of EHR and result.
     """
 
     open: dict[State, int]

@@ -18,9 +18,9 @@ SELECT %(connection)s, (timezone('UTC', clock_timestamp()))::date, n.result, %(t
 ON CONFLICT (connection_id, day, result) DO UPDATE SET many = notification_tallies.many + excluded.many
 """
 _LAST_WEEK = """
-SELECT k.name, t.result, sum(t.many)::bigint AS many
+SELECT k.adapter, t.result, sum(t.many)::bigint AS many
   FROM notification_tallies t JOIN connections k ON k.id = t.connection_id
- WHERE t.day > (timezone('UTC', clock_timestamp()))::date - 7 GROUP BY k.name, t.result ORDER BY k.name, t.result
+ WHERE t.day > (timezone('UTC', clock_timestamp()))::date - 7 GROUP BY k.adapter, t.result ORDER BY k.adapter, t.result
 """
 
 
@@ -39,5 +39,5 @@ def count_results(
 
 
 def notification_figures(connection: psycopg.Connection[Any]) -> dict[tuple[str, str], int]:
-    """Return the counts of the last seven days by name of connection and result."""
-    return {(row["name"], row["result"]): row["many"] for row in rows(connection, _LAST_WEEK)}
+    """Return the counts of the last seven days by kind of EHR and result."""
+    return {(row["adapter"], row["result"]): row["many"] for row in rows(connection, _LAST_WEEK)}

@@ -19,12 +19,10 @@ from tasks.notification_proof import NotificationProof, message_digest
 log = structlog.get_logger()
 
 NOTIFICATIONS_REFUSED = Counter(
-    "writeback_notifications_refused", "Notifications that were not taken.", ["connection", "code"]
+    "writeback_notifications_refused", "Notifications that were not taken, whoever sent them.", ["code"]
 )
 #: Entries of one message that workers hear of at once.
 _HINTED = 20
-#: What a name that nobody configured is counted as: whoever guesses names must not make a metric of each.
-_NO_CONNECTION = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +88,6 @@ class NotificationIntake:
                 break
         return heard
 
-    def count_refused(self, name: str, code: str) -> None:
-        """Count what was not taken, by connection and code."""
-        NOTIFICATIONS_REFUSED.labels(name if name in self.senders else _NO_CONNECTION, code).inc()
+    def count_refused(self, code: str) -> None:
+        """Count what was not taken, by code: whoever guesses names of connections must not make a metric of each."""
+        NOTIFICATIONS_REFUSED.labels(code).inc()

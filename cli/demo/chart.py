@@ -75,11 +75,22 @@ class Chart:
         self._seeded |= {name: _stated_version(it) for name, it in self.current().items()}
         return len(bundle["entry"])
 
-    def edit(self, reference: str) -> None:
-        """Let a clinician change what a resource says, which makes a new version of it."""
+    def edit(self, reference: str, *, proposed: Mapping[str, Any]) -> None:
+        """Let a clinician change what a resource says, to something else than the action that is `proposed` would."""
         current = self.current(reference.partition("/")[0])[reference]
-        answer = self._ask("POST", "/edit", {"resource": _changed(current), "by": _CLINICIAN, "system": WORKSTATION})
+        answer = self._ask(
+            "POST", "/edit", {"resource": _changed(current, proposed), "by": _CLINICIAN, "system": WORKSTATION}
+        )
         self._edits[reference] = _version(answer)
+
+    def subscribe(self, url: str, secret: str) -> None:
+        """Have the EHR tell the service of every change from now on, signed."""
+        self._ask("POST", "/subscriptions", {"url": url, "secret": secret})
+
+    def change_unnamed(self, reference: str) -> None:
+        """Change what a resource says, and leave nobody's name to it."""
+        current = self.current(reference.partition("/")[0])[reference]
+        self._ask("POST", "/edit", {"resource": _changed(current, {})})
 
     def play(self, rules: list[dict[str, Any]]) -> None:
         """Let faults happen from now on."""
@@ -131,13 +142,14 @@ class Chart:
         return exact_json.parse(answer.content)
 
 
-def _changed(resource: Resource) -> Resource:
-    """Return a resource as the clinician left it: another dose, another value; what is neither gets a note."""
+def _changed(resource: Resource, proposed: Mapping[str, Any]) -> Resource:
+    """Return a resource as somebody left it: another dose, another value than is `proposed`; what is neither gets a note."""
     if resource["resourceType"] == "MedicationStatement":
         return thrice(resource)
     if "valueQuantity" in resource:
-        quantity = resource["valueQuantity"]
-        return {**resource, "status": "amended", "valueQuantity": {**quantity, "value": quantity["value"] + 1}}
+        quantity, meant = resource["valueQuantity"], proposed.get("valueQuantity", {}).get("value")
+        other = next(value for value in (quantity["value"] - 1, quantity["value"] - 2) if value != meant)
+        return {**resource, "status": "amended", "valueQuantity": {**quantity, "value": other}}
     note = {"text": "Seen at the bedside and left as it is."}
     return {**resource, "note": [*resource.get("note", []), note]}
 

@@ -123,7 +123,13 @@ def _play(product: Running, site: SandboxSite, *, seed: int, actions: int) -> Ve
         closing(Apps(site, queue)) as apps,
         Progress(console=notes(), transient=True) as progress,
     ):
-        run = Run(charts=charts, apps=apps, balance=lambda: _balance(product), progress=progress)
+        run = Run(
+            charts=charts,
+            apps=apps,
+            balance=lambda: _balance(product),
+            notify=lambda chart: chart.subscribe(site.notification_url, site.notification_secret),
+            progress=progress,
+        )
         return run.play(seed=seed, actions=actions)
 
 

@@ -97,14 +97,14 @@ def _creates(case: Case) -> Iterator[str]:
     for told in case.told:
         if not told.intent.creates or told.command is None:
             continue
-        found = _created_by(case, told)
+        found = created_by(case, told)
         wanted = 1 if told.is_charted else 0
         if len(found) != wanted:
             yield f"{told.intent.name}: {len(found)} resources in the chart, not {wanted}."
 
 
-def _created_by(case: Case, told: Told) -> list[str]:
-    """Return the references of what a command created: by our mark, or, where none is kept, by content."""
+def created_by(case: Case, told: Told) -> list[str]:
+    """Return the references of what a command created (`told` has one): by our mark, or, where none is kept, by content."""
     if not case.unmarked:
         return [name for name, it in case.found.current.items() if _mark(it, CREATED_BY) == told.command]
     fresh = {name: it for name, it in case.found.current.items() if name not in case.found.seeded}

@@ -28,6 +28,7 @@ def document(verdict: Verdict) -> dict[str, Any]:
         "chart": dict(sorted(written(verdict).items())),
         "hospitals": {name: _hospital(case) for name, case in verdict.cases.items()},
         "balance": verdict.balance,
+        "drift": {"changed": 1, "found": int(verdict.disturbance.found)},
         "seconds": round(verdict.seconds, 1),
     }
 
@@ -100,6 +101,9 @@ def _chart(verdict: Verdict) -> Any:
         table.add_row(f"{name}", f"{numbers['actions']} actions, of which {numbers['charted']} reached the chart")
     edits = sum(len(case.found.edits) for case in verdict.cases.values())
     table.add_row("edits by clinicians, untouched", str(edits))
+    drift = verdict.disturbance
+    found = f"found, a person is asked ({drift.seconds:.1f} s)" if drift.found else "not found"
+    table.add_row("proven, then changed with nobody's name to it", found)
     table.add_row("write requests", str(write_requests(verdict)))
     faults = ", ".join(f"{times} {name}" for name, times in sorted(verdict.faults.items()))
     table.add_row("faults played", faults)

@@ -10,7 +10,9 @@ from typing import Any
 from rich.progress import Progress
 
 from cli.demo.apps import Apps
+from cli.demo.chart import Chart
 from cli.demo.charts import Charts
+from cli.demo.disturbance import Disturbance, disturb
 from cli.demo.intents import SECOND, STAGED, Intent, Kind
 from cli.demo.judge import Case, Difference, Told, judge
 from cli.demo.neighbours import readings_of, spread
@@ -33,6 +35,7 @@ class Verdict:
     differences: tuple[Difference, ...]
     faults: dict[str, int]
     balance: dict[str, Any]
+    disturbance: Disturbance
     seconds: float
 
     @property
@@ -52,12 +55,14 @@ class Run:
     Args:
         charts: of all hospitals.
         balance: asks the service for its balance, as `writeback balance --json` prints it.
+        notify: has an EHR tell the service of what changes from then on.
         progress: shows the person at the terminal how far it is.
     """
 
     charts: Charts
     apps: Apps
     balance: Callable[[], dict[str, Any]]
+    notify: Callable[[Chart], None]
     progress: Progress
 
     def play(self, *, seed: int, actions: int) -> Verdict:
@@ -69,10 +74,13 @@ class Run:
         faults, balance = self.charts.played(), self.balance()
         self._say("reading the EHRs' own charts and logs, and judging …")
         cases = self._cases(self.apps.told(intents), closes=bool(balance["closes"]))
+        differences = [it for case in cases.values() for it in judge(case)]
+        disturbance = self._disturb(cases[CONNECTION])
         return Verdict(
             seed=seed,
             cases=cases,
-            differences=tuple(it for case in cases.values() for it in judge(case)),
+            differences=(*differences, *disturbance.differences),
+            disturbance=disturbance,
             faults=faults,
             balance=balance,
             seconds=time.monotonic() - began,
@@ -91,6 +99,13 @@ class Run:
             for name, found in self.charts.evidence().items()
         }
 
+    def _disturb(self, case: Case) -> Disturbance:
+        self._say(
+            "changing a proven reading in the EHR with nobody's name to it, and waiting until a person is asked …"
+        )
+        self.notify(self.charts.home)
+        return disturb(self.charts.home, case, lambda told: self.apps.told([told.intent])[0])
+
     def _prepare(self, seed: int, actions: int) -> list[Intent]:
         bundle = cohort(seed, actions)
         people = spread(people_of(bundle))
@@ -107,7 +122,7 @@ class Run:
         waiting = next(it for it in intents if it.kind is Kind.REVOKED)
         for it in intents:
             if it.kind is Kind.MOVED:
-                self.charts.home.edit(it.envelope["target"]["reference"])
+                self.charts.home.edit(it.envelope["target"]["reference"], proposed=it.envelope["action"])
         self.charts.play(seed, drop_answer_of=lost.name)
         self._say(f"giving {len(intents)} actions, while the EHRs fail at 15 % of the writes …")
         bar = self.progress.add_task("giving", total=len(intents))

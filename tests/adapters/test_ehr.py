@@ -151,7 +151,7 @@ def test_deleted_target_is_gone(sandbox: RunningSandbox) -> None:
         operation = plan(ehr, command(medication("hold"), **hold(reference)))
         sandbox.delete(reference)
         assert ehr.send(operation, TRACE).outcome is Outcome.GONE
-        assert ehr.fetch(reference, TRACE) == Fetched(resource=None)
+        assert ehr.fetch(reference, TRACE) == Fetched(resource=None, gone=True)
         with pytest.raises(NeedsPersonError) as caught:
             plan(ehr, command(medication("hold"), **hold(reference)))
         assert caught.value.kind == "gone"

@@ -21,6 +21,12 @@ CHANGES = {
     ("POST", "/v1/endpoints"): "where an app is told",
     ("DELETE", "/v1/endpoints/{endpoint_id}"): "where an app is told",
     ("POST", "/v1/endpoints/{endpoint_id}:rotate"): "the secret under which an app is told",
+    ("POST", "/v1/commands/{command_id}:acknowledge"): "our record of what an author knows",
+    ("POST", "/v1/replays"): "nothing: which commands would be sent again",
+    ("POST", "/v1/replays/{replay_id}:start"): "lets commands go on, or gives them anew, that were given before",
+    ("POST", "/v1/replays/{replay_id}:pause"): "whether a replay goes on",
+    ("POST", "/v1/replays/{replay_id}:resume"): "as for its start",
+    ("POST", "/v1/replays/{replay_id}:cancel"): "whether a replay goes on",
     ("POST", "/v1/notifications/{connection}"): "which entries of a chart are read soon",
     ("PUT", "/v1/switches"): "whether anything is sent",
 }

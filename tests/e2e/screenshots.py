@@ -57,7 +57,13 @@ def play(product: Running, site: SandboxSite) -> None:
     charts: dict[str, Chart] = charts_of(site)
     settings = read_settings(database_url=urls.database_url, redis_url=urls.redis_url)
     with closing(Charts(charts)) as all_charts, closing(Apps(site, queue)) as apps, Progress() as progress:
-        run = Run(charts=all_charts, apps=apps, balance=lambda: balance_of(settings), progress=progress)
+        run = Run(
+            charts=all_charts,
+            apps=apps,
+            balance=lambda: balance_of(settings),
+            notify=lambda chart: chart.subscribe(site.notification_url, site.notification_secret),
+            progress=progress,
+        )
         run.play(seed=SEED, actions=ACTIONS)
         for chart in charts.values():
             chart.play([])

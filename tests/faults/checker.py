@@ -172,7 +172,7 @@ def _order_kept(record: Record) -> Iterable[Finding]:
 
 
 def _no_overlap(record: Record) -> Iterable[Finding]:
-    """Within a lane a send or a probe begins only after the one before it was settled or given up: none is made twice."""
+    """Within a lane a send begins only after the one before it was settled or given up, and no two attempts share a fence."""
     lanes = defaultdict(list)
     for attempt in record.attempts:
         lanes[attempt["lane_id"]].append(attempt)
@@ -180,7 +180,7 @@ def _no_overlap(record: Record) -> Iterable[Finding]:
         for one, two in pairwise(sorted(attempts, key=lambda attempt: int(attempt["fence"]))):
             if one["fence"] == two["fence"] and not _continues(one, two):
                 yield Finding(rule="one holder", what=f"attempts {one['id']} and {two['id']} share a fence")
-            if one["settled_at"] is None or one["settled_at"] > two["claimed_at"]:
+            if one["kind"] == "send" and (one["settled_at"] is None or one["settled_at"] > two["claimed_at"]):
                 yield Finding(rule="one in flight", what=f"attempt {two['id']} began before {one['id']} was over")
 
 

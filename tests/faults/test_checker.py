@@ -98,10 +98,10 @@ def test_a_person_who_is_asked_twice_is_found(run: Run, closed_after: int | None
     assert _rules(run) == {"asked once"}
 
 
-def test_a_probe_before_the_send_was_given_up_is_found(run: Run) -> None:
+def test_a_probe_under_the_fence_of_another_is_found(run: Run) -> None:
     attempts = run[0].attempts
-    attempts.append({**attempts[0], "id": 999, "kind": "probe", "fence": attempts[0]["fence"] + 0.5})
-    assert "one in flight" in _rules(run)
+    attempts.append({**attempts[-1], "id": 999, "kind": "probe"})
+    assert "one holder" in _rules(run)
 
 
 def test_a_follower_that_was_sent_too_early_is_found(run: Run) -> None:

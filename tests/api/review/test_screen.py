@@ -189,7 +189,7 @@ def test_a_refused_look_is_a_page_with_the_desks_sentence(ward: Ward) -> None:
     fill(ward)
     ward.desk.refusing["open"] = ReviewError("chart-unreadable", "The EHR does not answer; look again in a minute.")
     answer = ward.get("/review/cases/1")
-    assert answer.status_code == 409
+    assert answer.status_code == 503
     assert "The EHR does not answer; look again in a minute." in Markup(answer.text).text
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.demo.disturbance import Disturbance
 from cli.demo.judge import judge
 from cli.demo.report import document, show
 from cli.demo.run import Verdict
@@ -19,12 +20,19 @@ COUNTS = {
 }  # fmt: skip
 
 
-def verdict(**changes: Any) -> Verdict:
+def verdict(*, drift_found: bool = True, **changes: Any) -> Verdict:
+    disturbance = Disturbance(changed="Observation/7", found=drift_found, seconds=1.25)
     case = replace(perfect_case(), **changes)
     balance = {**COUNTS, "closes": case.balance_closes, "days": {}, "unfit": []}
     faults = {"commit_then_drop": 3}
     return Verdict(
-        seed=7, cases={CONNECTION: case}, differences=tuple(judge(case)), faults=faults, balance=balance, seconds=12.34
+        seed=7,
+        cases={CONNECTION: case},
+        differences=(*judge(case), *disturbance.differences),
+        faults=faults,
+        balance=balance,
+        disturbance=disturbance,
+        seconds=12.34,
     )
 
 
@@ -59,6 +67,14 @@ def test_people_see_where_everything_ended_and_that_all_is_well() -> None:
     assert "which closes" in text
     assert "3 commit_then_drop" in text
     assert "exactly what was accepted" in text
+
+
+def test_drift_that_nobody_was_asked_about_is_a_difference() -> None:
+    assert document(verdict())["drift"] == {"changed": 1, "found": 1}
+    assert "found, a person is asked (1.2 s)" in shown(verdict())
+    missed = verdict(drift_found=False)
+    assert (document(missed)["closed"], document(missed)["drift"]["found"]) == (False, 0)
+    assert "drift is found: Observation/7 was changed by nobody we know of" in shown(missed)
 
 
 def test_people_see_what_is_wrong() -> None:
