@@ -12,6 +12,7 @@ from api.command_views import CommandViews
 from api.commands import CommandDoor
 from api.consents import ConsentDoor
 from api.endpoints import EndpointDoor
+from api.explanation import ExplanationDoor
 from api.health import Health
 from api.metrics import Metrics
 from api.openapi import describe
@@ -47,6 +48,7 @@ def make_app(services: "Services") -> FastAPI:
     app.state.tokens = token_verifier(services.settings, clock=services.clock)
     for part in (
         CommandViews,
+        ExplanationDoor,
         PreviewDoor,
         CommandDoor,
         AnswerDoor,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
 from canonical.errors import WritebackError
+from canonical.explanation import Explanation
 from canonical.reviewer import Reviewer
 
 
@@ -141,6 +142,10 @@ class ReviewDesk(Protocol):
 
     def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
         """Return one command for people."""
+        ...
+
+    def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
+        """Return what was intended, what happened, and what the chart says now, read live."""
         ...
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:

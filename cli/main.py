@@ -23,6 +23,7 @@ COMMANDS = {
     "preview": "cli.preview",
     "submit": "cli.submit",
     "show": "cli.show",
+    "explain": "cli.explain",
     "review": "cli.review",
     "balance": "cli.balance",
     "switch": "cli.switch",

@@ -33,6 +33,7 @@ from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.ehrs import Ehrs
 from config.environment import read_settings
+from config.explaining_wiring import explainer
 from config.logging import configure_logging
 from config.policy_files import read_policies
 from config.review_wiring import Doors as DeskDoors
@@ -42,6 +43,7 @@ from config.settings import Settings
 from config.telemetry import configure_telemetry
 from reconcile.acceptance_look import AcceptanceLook
 from reconcile.drift_look import DriftLook
+from reconcile.explaining.explainer import Explainer
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -106,6 +108,7 @@ class Services:
     policies: PolicySet
     case_desk: CaseDesk
     review_desk: ReviewDesk
+    explainer: Explainer
     conflict_engine: ConflictEngine
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
@@ -220,6 +223,7 @@ def _assemble(
         clock=clock,
     )
     doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
+    explains = explainer(engine, ehrs=ehrs, zone=cases.zone, clock=clock)
     return Services(
         settings=settings,
         engine=engine,
@@ -233,7 +237,8 @@ def _assemble(
         previewer=_previewer(engine, judge, ehrs, clock),
         policies=outside.policies,
         case_desk=cases,
-        review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
+        review_desk=review_desk(engine, known, cases, explains, ehrs=ehrs, doors=doors, clock=clock),
+        explainer=explains,
         conflict_engine=conflict_engine(engine, cases),
         drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
         acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),

@@ -63,6 +63,8 @@ class Judge:
         """Take collaborators; ``capabilities`` tells what a connection's EHR can do, without asking it."""
         self._store, self._connections, self._capabilities = store, connections, capabilities
         self._policies = policies
+        # The digest of every row: taken once, since policies do not change while a process runs.
+        self.policy_version = policies.version
 
     def connection(self, envelope: Envelope, principal: Principal) -> tuple[ConnectionSettings, int]:
         """Return the settings and the id of the connection; raises ``RefusedError`` ``connection-unknown``."""

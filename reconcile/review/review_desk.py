@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
-from canonical.review_desk import BulkResult, Decided, Decision, Verb
+from canonical.explanation import Explanation
+from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
+from reconcile.explaining.explainer import Asker, Explainer
 from reconcile.review.board import Board
 from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
@@ -17,10 +19,11 @@ from reconcile.review.search import CommandSearch
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """``cases``, ``commands``, ``finding`` and ``figures``, each a part of the desk."""
+    """``cases``, ``commands``, ``explainer``, ``finding`` and ``figures``, each a part of the desk."""
 
     cases: CaseDesk
     commands: CommandDesk
+    explainer: Explainer
     finding: CommandSearch
     figures: Board
 
@@ -44,6 +47,13 @@ class Desk:
 
     def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
         return self.commands.command(reviewer, command_id)
+
+    def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
+        shows = self.commands.command(reviewer, command_id).words is not None
+        found = self.explainer.explain(reviewer.tenant, command_id, lambda _standing: Asker(shows=shows))
+        if found is None:
+            raise ReviewError("not-found", "There is no such command.")
+        return found
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         return self.commands.compensate(reviewer, command_id, operation=operation, reason=reason)

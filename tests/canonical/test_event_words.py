@@ -1,0 +1,25 @@
+"""Every event and every state has its words."""
+
+from canonical.event_words import EVENT_WORDS, event_words
+from canonical.lifecycle import State, Trigger
+from canonical.safety_words import SAFETY, headline
+
+
+def test_every_trigger_has_words_of_its_own() -> None:
+    assert set(EVENT_WORDS) == set(Trigger)
+    assert len(set(EVENT_WORDS.values())) == len(EVENT_WORDS)
+
+
+def test_an_event_of_a_later_version_is_told_by_its_name() -> None:
+    assert event_words("turned_over") == "turned over"
+    assert event_words("received") == "It was received and stored"
+
+
+def test_every_state_says_whether_it_is_safe() -> None:
+    assert set(SAFETY) == set(State)
+    for state in State:
+        assert headline(state, "", None).safe.split(":")[0].split(" ")[0] in {"Safe", "Not"}
+
+
+def test_what_was_removed_in_the_ehr_is_not_said_to_be_proven() -> None:
+    assert "proven" not in headline(State.COMPENSATED, "removed-in-ehr", None).safe
