@@ -10,6 +10,7 @@ from api.case_access import CaseAccess
 from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
+from api.compensations import CompensationDoor
 from api.consents import ConsentDoor
 from api.endpoints import EndpointDoor
 from api.explanation import ExplanationDoor
@@ -49,6 +50,7 @@ def make_app(services: "Services") -> FastAPI:
     for part in (
         CommandViews,
         ExplanationDoor,
+        CompensationDoor,
         PreviewDoor,
         CommandDoor,
         AnswerDoor,

@@ -12,6 +12,7 @@ from api.models import (
 )
 from canonical.asking import Question
 from canonical.command_views import CommandDetail, CommandSummary
+from canonical.review_reads import RelatedCommand
 from canonical.status import STATUS_OF, explain
 
 
@@ -43,11 +44,15 @@ def summary_document(summary: CommandSummary) -> CommandSummaryDocument:
     return CommandSummaryDocument(**_members(summary))
 
 
-def command_document(detail: CommandDetail, question: Question | None = None) -> CommandDocument:
-    """Return the document of a command with its timeline and operations, and what its author is asked."""
+def command_document(
+    detail: CommandDetail, question: Question | None = None, related: tuple[RelatedCommand, ...] = ()
+) -> CommandDocument:
+    """Return the document of a command with timeline and operations, what its author is asked, and what it takes back."""
     return CommandDocument(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
+        compensates=next((item.id for item in related if not item.takes_back), None),
+        compensated_by=tuple(item.id for item in related if item.takes_back),
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

@@ -62,6 +62,7 @@ class CommandViews:
         """Serve with ``services``."""
         self._commands, self._limit = services.doors.commands, services.settings.body_limit
         self._connections, self._questions = services.connections, services.doors.questions
+        self._links = services.doors.compensations
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -88,7 +89,8 @@ class CommandViews:
         # What a reviewer asks may name the patient: it is for the app that sent the command, not for whoever may read it.
         own = summary.app == principal.app
         question = self._questions.of(principal.tenant, command) if own else None
-        return JSONResponse(command_document(detail, question).model_dump(mode="json", by_alias=True), headers=headers)
+        document = command_document(detail, question, self._links.of(command))
+        return JSONResponse(document.model_dump(mode="json", by_alias=True), headers=headers)
 
     async def search(self, request: Request, principal: Caller) -> Response:
         """Search commands, newest first. By patient identifier a page may be short and still have a cursor."""

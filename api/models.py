@@ -95,10 +95,14 @@ class QuestionDocument(Document):
 
 
 class CommandDocument(CommandSummaryDocument):
-    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone."""
+    """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
+
+    ``compensates``: the command that it takes out of the chart; ``compensatedBy``: those that take it out, or tried to.
+    """
 
     question: QuestionDocument | None = None
-
+    compensates: UUID | None = None
+    compensated_by: tuple[UUID, ...] = ()
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]
 

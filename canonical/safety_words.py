@@ -11,7 +11,10 @@ from canonical.status import explain
 _NOT_SENT = "Safe: nothing of it is in the chart, and it is kept until it is sent or ended."
 _PERSON = "Safe while it waits: nothing more is sent before a person decided."
 _ENDED = "Safe: it has ended, and nothing more of it is sent."
-_IN_DOUBT = "Safe to leave: nothing is sent again before it is known whether it is there. Not safe to enter by hand: it may be there."
+_IN_DOUBT = (
+    "Safe to leave: nothing is sent again before it is known whether it is there. "
+    "Not safe to enter by hand: it may be there."
+)
 
 SAFETY: Mapping[State, str] = {
     State.RECEIVED: _NOT_SENT,

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-import store.explanations
 from canonical.errors import EhrUnavailableError, NeedsPersonError, StoreUnavailableError
 from canonical.explanation import Answer, ChartSays, Explanation, Standing
 from canonical.remote_change import ChangeSource, RemoteChange
 from config.wiring import Services
 from reconcile.explaining.explainer import Asker, Explainer
+from store import database, explanations
 from store.intake import Accepted
 from tests.tasks.ward import PATIENT, Ward, heart_rate
 
@@ -170,13 +170,13 @@ def test_a_store_that_is_gone_is_no_answer(explainer: Explainer, ward: Ward) -> 
 def test_each_question_costs_one_statement(explainer: Explainer, ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     command = written(ward).command_id
     asked: list[str] = []
-    real = store.explanations.rows
+    real = database.rows
 
     def counted(connection: Any, sql: str, parameters: Any) -> Any:
         asked.append(sql)
         return real(connection, sql, parameters)
 
-    monkeypatch.setattr(store.explanations, "rows", counted)
+    monkeypatch.setattr(explanations, "rows", counted)
     for question in (explainer.records.intended, explainer.records.happened, explainer.records.now):
         asked.clear()
         assert question("t1", command) is not None
