@@ -16,7 +16,7 @@ WITH due AS (
   SELECT b.id, b.due_at, e.failing_since, e.trying_until, e.disabled_at,
          row_number() OVER (PARTITION BY b.endpoint_id ORDER BY b.due_at) AS place
     FROM callbacks b JOIN endpoints e ON e.id = b.endpoint_id
-   WHERE b.delivered_at IS NULL AND b.given_up_at IS NULL AND b.due_at <= clock_timestamp())
+   WHERE b.delivered_at IS NULL AND b.given_up_at IS NULL AND b.due_at <= statement_timestamp())
 SELECT id FROM due
  WHERE failing_since IS NULL OR disabled_at IS NOT NULL OR (place = 1 AND trying_until < clock_timestamp())
  ORDER BY place, due_at LIMIT %(limit)s

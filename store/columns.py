@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, DateTime, MetaData, Text, TextClause, text
 
-from canonical.lifecycle import State
+from canonical.lifecycle import OPEN, State
 
 METADATA = MetaData(
     naming_convention={
@@ -27,6 +27,16 @@ def text_column(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, Text, nullable=nullable)
 
 
+def unindexed(state: str) -> str:
+    """Return the column ``state`` so that no partial index over states offers itself: the rows are found by something else."""
+    return f"coalesce({state}, '')"
+
+
 def listed(states: frozenset[State]) -> str:
     """Return states as the inside of an SQL ``IN ( )``."""
     return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+#: What is open, in words that only the index of consents knows: to every other question about what is open, that index would
+#: look as good as the right one.
+OPEN_UNDER_CONSENT = f"lower(state) IN ({listed(OPEN)})"

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from canonical.consent import ConsentTerms
 from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import State
+from store.columns import OPEN_UNDER_CONSENT
 from store.database import rows, transaction
 
 _COLUMNS = "id, reference, patient_key, version, active, purposes, actions, apps, valid_from, valid_until"
@@ -44,11 +45,12 @@ IN_FLIGHT = (State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, State.APPLIED, 
 WITH_A_PERSON = (State.CONFLICTED, State.IN_REVIEW)
 #: Queued under this consent: the gate denies each of them when its turn comes.
 QUEUED = (State.AWAITING_APPROVAL, State.READY, State.PARKED)
-_OPEN = """
+_OPEN = f"""
 SELECT cm.id, cm.state,
        EXISTS (SELECT FROM attempts at WHERE at.command_id = cm.id AND at.kind = 'send') AS was_sent
   FROM commands cm
- WHERE cm.consent_id = %(id)s AND cm.state = ANY (%(states)s) ORDER BY cm.received_at
+ WHERE cm.consent_id = %(id)s AND {OPEN_UNDER_CONSENT} AND cm.state = ANY (%(states)s)
+ ORDER BY cm.received_at
 """
 
 

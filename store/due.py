@@ -49,7 +49,7 @@ _PAST_DEADLINE = """
 SELECT id, state, EXISTS (SELECT 1 FROM operations o WHERE o.command_id = commands.id
                              AND o.state IN ('applied', 'verified')) AS partly
   FROM commands
- WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= clock_timestamp() ORDER BY not_after LIMIT %(limit)s
+ WHERE state IN ('ready', 'parked', 'awaiting_approval') AND not_after <= statement_timestamp() ORDER BY not_after LIMIT %(limit)s
 """
 
 

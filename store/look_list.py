@@ -8,14 +8,15 @@ from sqlalchemy import Engine
 
 from canonical.case_store import StoredCase
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from
+from store.columns import unindexed
 from store.database import rows, transaction
 
 #: Not while a person has it or its author is asked: then it is theirs. Nor where the EHR is known to be away.
-_DUE = """
-k.kind = 'conflict' AND k.closed_at IS NULL AND k.next_look_at <= clock_timestamp()
+_DUE = f"""
+k.kind = 'conflict' AND k.closed_at IS NULL AND k.next_look_at <= statement_timestamp()
 AND (k.claimed_until IS NULL OR k.claimed_until <= clock_timestamp()) AND k.asked_until IS NULL
-AND EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND c.state = 'conflicted')
-AND EXISTS (SELECT 1 FROM connections n WHERE n.id = k.connection_id AND n.not_before <= clock_timestamp())
+AND EXISTS (SELECT 1 FROM commands c WHERE c.id = k.command_id AND {unindexed("c.state")} = 'conflicted' OFFSET 0)
+AND EXISTS (SELECT 1 FROM connections n WHERE n.id = k.connection_id AND n.not_before <= clock_timestamp() OFFSET 0)
 """
 _FIND = f"SELECT k.id FROM cases k WHERE {_DUE} ORDER BY k.next_look_at, k.id LIMIT %(limit)s"
 #: Whoever comes second finds the row changed by the first, and takes nothing.

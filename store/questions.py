@@ -62,7 +62,7 @@ VALUES (%(tenant)s, %(case)s, %(command)s, 'answer', '{AUTHOR_STAGE}', %(person)
 _BACK = "UPDATE cases SET asked_until = NULL, version = version + 1 WHERE id = %(case)s"
 _SILENT = """
 SELECT k.id, k.tenant, k.command_id FROM cases k
- WHERE k.closed_at IS NULL AND k.asked_until IS NOT NULL AND k.asked_until <= clock_timestamp()
+ WHERE k.closed_at IS NULL AND k.asked_until IS NOT NULL AND k.asked_until <= statement_timestamp()
  ORDER BY k.asked_until LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from canonical.lifecycle import ENDED, OPEN, State
-from store.columns import LONG_AGO, METADATA, NOW, listed, text_column, time_column
+from store.columns import LONG_AGO, METADATA, NOW, OPEN_UNDER_CONSENT, listed, text_column, time_column
 
 #: One EHR endpoint of one tenant, with what the claim must know of it.
 connections = Table(
@@ -200,7 +200,7 @@ commands = Table(
         "state",
         postgresql_where=text(f"state IN ({listed(ENDED)})"),
     ),
-    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(f"state IN ({listed(OPEN)})")),
+    Index("ix_commands_consent_open", "consent_id", postgresql_where=text(OPEN_UNDER_CONSENT)),
 )
 
 operations = Table(

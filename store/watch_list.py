@@ -38,7 +38,7 @@ SELECT c.lane_id FROM commands c JOIN lanes l ON l.id = c.lane_id JOIN connectio
  ORDER BY c.state_since LIMIT %(limit)s
 """
 _UNPROVEN = """
-SELECT id FROM commands WHERE state = 'applied' AND due_at <= clock_timestamp() - %(grace)s::interval
+SELECT id FROM commands WHERE state = 'applied' AND due_at <= statement_timestamp() - %(grace)s::interval
  ORDER BY due_at LIMIT %(limit)s
 """
 _LANES_OF = "SELECT DISTINCT lane_id FROM commands WHERE id = ANY (%(commands)s)"

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
-from canonical.lifecycle import TRANSITIONS, State, Trigger
+from canonical.lifecycle import NEEDS_PERSON, TRANSITIONS, State, Trigger
 
 #: Where a command may stand at the end of a run in which everything could be proven.
 PROVEN = frozenset({State.VERIFIED, State.COMPENSATED})
@@ -55,6 +55,7 @@ class Record:
     leased: list[dict[str, Any]]
     taken: list[dict[str, Any]]
     links: list[dict[str, Any]] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_record(database_url: str) -> Record:
@@ -68,6 +69,9 @@ def read_record(database_url: str) -> Record:
             leased=connection.execute("SELECT id FROM lanes WHERE lease_until > clock_timestamp()").fetchall(),
             taken=connection.execute("SELECT no FROM slots WHERE until > clock_timestamp()").fetchall(),
             links=connection.execute("SELECT * FROM links").fetchall(),
+            cases=connection.execute(
+                "SELECT id, command_id, kind, opened_at, closed_at FROM cases ORDER BY command_id, kind, id"
+            ).fetchall(),
         )
 
 
@@ -95,7 +99,7 @@ def judge(
 
 def judge_record(record: Record) -> list[Finding]:
     """Return what is wrong with the tables by themselves, whatever the chart says."""
-    return [*_events_explain(record), *_order_kept(record), *_at_rest(record)]
+    return [*_events_explain(record), *_order_kept(record), *_at_rest(record), *_asked_once(record)]
 
 
 def _nothing_lost(record: Record, promised: list[Receipt], elsewhere: Mapping[UUID, State]) -> Iterable[Finding]:
@@ -168,7 +172,7 @@ def _order_kept(record: Record) -> Iterable[Finding]:
 
 
 def _no_overlap(record: Record) -> Iterable[Finding]:
-    """Within a lane a send begins only after the one before it was settled or given up."""
+    """Within a lane a send or a probe begins only after the one before it was settled or given up: none is made twice."""
     lanes = defaultdict(list)
     for attempt in record.attempts:
         lanes[attempt["lane_id"]].append(attempt)
@@ -176,8 +180,22 @@ def _no_overlap(record: Record) -> Iterable[Finding]:
         for one, two in pairwise(sorted(attempts, key=lambda attempt: int(attempt["fence"]))):
             if one["fence"] == two["fence"] and not _continues(one, two):
                 yield Finding(rule="one holder", what=f"attempts {one['id']} and {two['id']} share a fence")
-            if one["kind"] == "send" and (one["settled_at"] is None or one["settled_at"] > two["claimed_at"]):
+            if one["settled_at"] is None or one["settled_at"] > two["claimed_at"]:
                 yield Finding(rule="one in flight", what=f"attempt {two['id']} began before {one['id']} was over")
+
+
+def _asked_once(record: Record) -> Iterable[Finding]:
+    """A person is asked one thing once: no second case of a kind before the first is closed, nor more than causes for it."""
+    causes = Counter((event["command_id"], event["target"] in NEEDS_PERSON) for event in record.events)
+    asked = Counter((case["command_id"], case["kind"]) for case in record.cases)
+    for one, two in pairwise(record.cases):
+        same = (one["command_id"], one["kind"]) == (two["command_id"], two["kind"])
+        if same and (one["closed_at"] is None or one["closed_at"] > two["opened_at"]):
+            yield Finding(rule="asked once", what=f"cases {one['id']} and {two['id']} ask the same at the same time")
+    for (command, kind), count in asked.items():
+        # What comes of an answer after its claim, or of a look at what is settled, holds nothing and has no such event.
+        if count > max(1, causes[command, True]):
+            yield Finding(rule="asked once", what=f"{command} has {count} cases of kind {kind}")
 
 
 def _continues(one: dict[str, Any], two: dict[str, Any]) -> bool:

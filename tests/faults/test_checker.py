@@ -1,6 +1,7 @@
 """The judge finds what it is there for: each kind of damage, done by hand to a good run, is named."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -81,6 +82,26 @@ def test_a_resource_of_a_command_that_ended_elsewhere_is_found(run: Run) -> None
 def test_events_that_do_not_lead_there_are_found(run: Run, change: dict[str, Any]) -> None:
     run[0].events[-1].update(change)
     assert "events explain" in _rules(run)
+
+
+@pytest.mark.parametrize("closed_after", [None, 2, 1])
+def test_a_person_who_is_asked_twice_is_found(run: Run, closed_after: int | None) -> None:
+    record, command = run[0], run[1][0].command
+    began = record.commands[0]["received_at"]
+    first = {"id": 1, "command_id": command, "kind": "cannot_tell", "opened_at": began, "closed_at": None}
+    record.cases = [first]
+    assert judge(*run) == []
+    if closed_after is not None:
+        first["closed_at"] = began + timedelta(seconds=closed_after)
+    # At the same time, or after the first was closed but with nothing that brought the command to a person again.
+    record.cases = [first, {**first, "id": 2, "opened_at": began + timedelta(seconds=1), "closed_at": None}]
+    assert _rules(run) == {"asked once"}
+
+
+def test_a_probe_before_the_send_was_given_up_is_found(run: Run) -> None:
+    attempts = run[0].attempts
+    attempts.append({**attempts[0], "id": 999, "kind": "probe", "fence": attempts[0]["fence"] + 0.5})
+    assert "one in flight" in _rules(run)
 
 
 def test_a_follower_that_was_sent_too_early_is_found(run: Run) -> None:

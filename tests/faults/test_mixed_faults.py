@@ -23,8 +23,8 @@ from tests.faults.proxy import TcpProxy
 SEED = 20_261_122
 FAULTS = 12
 PATIENTS = 5
-#: Kill or pause whichever: each of these must come back and go on.
-VICTIMS = ("worker-1", "worker-2", "poller", "scheduler")
+#: Kill or pause whichever: each of these must come back and go on. Two schedulers, so that every sweep is asked for twice.
+VICTIMS = ("worker-1", "worker-2", "worker-3", "worker-4", "poller", "scheduler-1", "scheduler-2")
 EHR_FAULTS = ("commit_then_drop", "drop_before_commit", "error_after_commit", "error_before_commit", "truncated_body")
 
 
@@ -103,7 +103,7 @@ def test_all_faults_together_lose_double_and_reorder_nothing(
         product.kill(draw.choice(VICTIMS))
 
     def pause() -> None:
-        victim = draw.choice(VICTIMS[:3])
+        victim = draw.choice(VICTIMS[:5])
         product.pause(victim)
         threading.Event().wait(3)  # the fault itself: longer than lease and quarantine
         product.go_on(victim)
