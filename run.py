@@ -36,11 +36,18 @@ BROWSER_VARIABLE = "WRITEBACK_CHROMIUM"
 LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
 TYPES = (("mypy",),)
 ROOMS = (("lint-imports",),)
-#: Tests that mostly wait, for processes, leases and quarantines: they run beside all others, each half with servers of its own.
-WAITING = ("tests/faults", "tests/e2e", "tests/interop", "tests/tasks")
-HALVES = (
-    ("pytest", *(f"--ignore={folder}" for folder in WAITING)),
-    ("pytest", "-o", "cache_dir=.pytest_cache/waiting", *WAITING),
+#: Most tests wait more than they compute, for PostgreSQL, an EHR, processes, leases: groups of them run side by side, each
+#: with servers of its own, and all that no group names in one more. Those that measure patience stand in one group, and so
+#: never beside each other.
+GROUPS = {
+    "patience": ("tests/e2e", "tests/faults"),
+    "doors": ("tests/api", "tests/interop"),
+    "writes": ("tests/tasks", "tests/conformance"),
+}
+GROUPED = tuple(folder for folders in GROUPS.values() for folder in folders)
+SIDE_BY_SIDE = (
+    ("pytest", *(f"--ignore={folder}" for folder in GROUPED)),
+    *(("pytest", "-o", f"cache_dir=.pytest_cache/{name}", *folders) for name, folders in GROUPS.items()),
 )
 
 
@@ -77,14 +84,14 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Every check: lint, dependency direction, then types beside all tests in two halves, or pytest with your ARGUMENTS."""
+    """Every check: lint, dependency direction, then types beside all tests in groups, or pytest with your ARGUMENTS."""
     set_up(TEST_LOCK)
     browser = find_browser(os.environ) or install_browser()
     environment = {BROWSER_VARIABLE: browser} if browser else {}
     if arguments:
         return run_steps([*LINT, *TYPES, *ROOMS, ("pytest", *arguments)], environment)
-    # The types are checked in the time that the halves wait.
-    return run_steps([*LINT, *ROOMS], environment, then_together=(*HALVES, *TYPES))
+    # The types are checked in the time that the tests wait.
+    return run_steps([*LINT, *ROOMS], environment, then_together=(*SIDE_BY_SIDE, *TYPES))
 
 
 def lint(_arguments: Sequence[str]) -> int:

@@ -33,10 +33,11 @@ CODES = "codes"
 class UnmappedCodeError(NeedsPersonError):
     """The EHR knows no single code for what is meant; a person must choose among ``candidates`` (its own codes)."""
 
-    def __init__(self, kind: str, candidates: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: str, candidates: tuple[str, ...] = (), *, concept: Any = None) -> None:
         """Carry the kind of code and what there is to choose from, which the message does not repeat."""
+        meant = next((f"{item.get('system', '')}|{item['code']}" for item in codings(concept)), "not-coded")
         found = f"{len(candidates)} of the EHR's codes" if candidates else "none of the EHR's codes"
-        super().__init__("unmapped_code", f"The connection maps the {kind} to {found}; one is needed.")
+        super().__init__("unmapped_code", f"The connection maps the {kind} to {found}; one is needed.", code=meant)
         self.candidates = candidates
 
 
@@ -91,7 +92,7 @@ def own_code(site: Site, kind: str, concept: Any) -> str:
         mapped = table.get(f"{coding.get('system', '')}|{coding['code']}", ())
         found |= {mapped} if isinstance(mapped, str) else {str(item) for item in mapped}
     if len(found) != 1:
-        raise UnmappedCodeError(kind, tuple(sorted(found)))
+        raise UnmappedCodeError(kind, tuple(sorted(found)), concept=concept)
     return found.pop()
 
 

@@ -377,7 +377,9 @@ class RestEhr:
         if answer.status < 400 or self._is_away(answer):
             return EhrUnavailableError("outage")
         return NeedsPersonError(
-            "not_readable", f"The EHR refuses to show what the command is about (HTTP {answer.status})."
+            "not_readable",
+            f"The EHR refuses to show what the command is about (HTTP {answer.status}).",
+            code=f"http-{answer.status}",
         )
 
     def _statement(self) -> Resource:

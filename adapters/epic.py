@@ -155,7 +155,7 @@ def _problem(change: Change) -> Resource:
         raise UnsupportedActionError("this EHR takes from outside what is on the problem list, and no other category")
     known = [item for item in codings(resource["code"]) if item.get("system") in {ICD_10_CM, SNOMED_CT}]
     if not known:
-        raise UnmappedCodeError("problem")
+        raise UnmappedCodeError("problem", concept=resource["code"])
     if not resource["code"].get("text") and not any(item.get("display") for item in known):
         raise UnsupportedActionError("this EHR takes a problem with its name beside its code")
     _one_note(resource, _PROBLEM_NOTE)

@@ -43,11 +43,12 @@ from canonical.capabilities import (
     PreconditionKind,
     Proof,
     ProvenanceSearch,
+    ProvenanceWrite,
     Write,
 )
 
 #: Raise it with every change of what is sent for the same action; it is journaled with each attempt.
-MAPPING_VERSION = "fhir_r4/1"
+MAPPING_VERSION = "fhir_r4/2"
 
 HANDLERS = {
     **observation.HANDLERS,
@@ -112,6 +113,8 @@ CAPABILITIES = Capabilities(
         source="HL7 FHIR R4 (4.0.1), RESTful API (vread, history), Provenance, Resource.meta",
         confirmed=True,
     ),
+    provenance="created beside the entry, of what a model wrote; of every write or of none where the connection says so",
+    provenance_write=ProvenanceWrite(source="HL7 FHIR R4 (4.0.1), Provenance"),
     stale="412; 409 on servers of the older rule",
 )
 

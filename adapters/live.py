@@ -16,6 +16,7 @@ from adapters.tokens import Tokens
 from canonical.capabilities import Capabilities, Interaction, PreconditionKind, Transport, Way, only
 from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.ports import Check, Resource
+from canonical.provenance import OPTION, PROVENANCE
 
 _RIGHTS = {Interaction.CREATE: "c", Interaction.UPDATE: "u", Interaction.PATCH: "u"}
 
@@ -28,6 +29,7 @@ def live_checks(declared: Capabilities, statement: Callable[[], Resource], token
         return [Check(name="capability statement", ok=False, detail=f"{error}; check the base URL and credentials")]
     return [
         *_statement_checks(declared, live),
+        *_provenance_checks(declared, live, tokens.granted),
         *_scope_checks(declared, tokens.granted),
         *_effective_checks(declared, effective(declared, live, tokens.granted)),
     ]
@@ -75,6 +77,18 @@ def _statement_checks(declared: Capabilities, live: Resource) -> Iterator[Check]
     by_type = _resources(live)
     for name in sorted({name for name, _ in declared.interactions}):
         yield from _type_checks(declared, name, by_type.get(name, {}))
+
+
+def _provenance_checks(declared: Capabilities, live: Resource, granted: str | None) -> Iterator[Check]:
+    """Say whether a Provenance can be created, read and found again, where the connection asks for it."""
+    if declared.provenance_write is None:
+        return
+    stated = _resources(live).get(PROVENANCE, {})
+    offered = {item.get("code") for item in stated.get("interaction", [])}
+    missing = sorted({"create", "read", "search-type"} - offered)
+    missing += [f"scope {right}" for right in "crs" if granted is not None and not covers(granted, PROVENANCE, right)]
+    advice = f"not to be had: {', '.join(missing)}; each write that wants one would stay incomplete: {OPTION} = 'none'"
+    yield Check(name=f"{PROVENANCE} is taken", ok=not missing, detail=advice if missing else "")
 
 
 def _resources(live: Resource) -> dict[str, Mapping[str, Any]]:
@@ -144,6 +158,8 @@ def _least_rights(declared: Capabilities, granted: str) -> Check:
     needed: dict[str, set[str]] = {}
     for name, interaction in declared.interactions:
         needed.setdefault(name, set()).add(_RIGHTS[interaction])
+    if declared.provenance_write is not None:
+        needed.setdefault(PROVENANCE, set()).add("c")
     beyond = writes_beyond(granted, needed)
     detail = f"granted and not needed: {', '.join(beyond)}; ask the EHR to take it back" if beyond else ""
     return Check(name="least rights", ok=True, detail=detail)

@@ -187,7 +187,7 @@ def _one_code(medication: Mapping[str, Any], change: Change) -> dict[str, Any]:
     """Return a medication by one code and its name; raises :class:`UnmappedCodeError`, never chooses."""
     known = sorted({str(item["code"]) for item in codings(medication) if item.get("system") == RXNORM})
     if len(known) > 1:
-        raise UnmappedCodeError("medication", tuple(known))
+        raise UnmappedCodeError("medication", tuple(known), concept=medication)
     if known:
         return {**medication, "coding": [{"system": RXNORM, "code": known[0]}]}
     system, _, code = own_code(change.site, "medication", medication).rpartition("|")
@@ -282,7 +282,7 @@ def _selected(code: Mapping[str, Any]) -> dict[str, Any]:
     found = codings(code)
     chosen = [item for item in found if item.get("userSelected") is True] or (found if len(found) == 1 else [])
     if len(found) > 2 or len(chosen) != 1:
-        raise UnmappedCodeError("problem", tuple(str(item["code"]) for item in found))
+        raise UnmappedCodeError("problem", tuple(str(item["code"]) for item in found), concept=code)
     return {**code, "coding": [{**item, "userSelected": item is chosen[0]} for item in found]}
 
 

@@ -51,6 +51,7 @@ from canonical.capabilities import (
     PreconditionKind,
     Proof,
     ProvenanceSearch,
+    ProvenanceWrite,
     Write,
 )
 from canonical.outcome import Outcome
@@ -328,7 +329,10 @@ CAPABILITIES = Capabilities(
         "CareMessage": "none: it was read or will be",
         "ImmunizationRecord": "none from outside: changed or marked as an error in Millennium by hand",
     },
-    provenance="POST Provenance with one target is possible; not sent, ours stays in our own record",
+    provenance="one for each entry; which elements are kept is not stated, so only where the connection asks for it",
+    provenance_write=ProvenanceWrite(
+        one_target=True, source="fhir.cerner.com millennium/r4/foundation/security/provenance.md", confirmed=False
+    ),
     versions='opaque, in ETag: W/"0", a number near the id, W/"10-1"; never counted',
     stale="409; 412 where If-Match is missing, 423 while somebody has it open, 424 where a prerequisite failed",
     authentication="SMART Backend Services (private_key_jwt, RS384 or ES384) or a secret; scopes in v1 or v2, no wildcards",

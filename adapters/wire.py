@@ -11,6 +11,7 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import certifi
 import httpcore
@@ -158,9 +159,17 @@ class Wire:
         return b"".join(parts)
 
 
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """What every connection to a public EHR trusts; read once, as reading it takes 20 ms and more."""
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
+    if ca_file is None:
+        return _public_authorities()
     try:
-        return ssl.create_default_context(cafile=ca_file or certifi.where())
+        return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         msg = f"the file of certificate authorities cannot be read: {ca_file}"
         raise ConfigurationError(msg) from error

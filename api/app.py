@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from api.acknowledgements import AcknowledgementDoor
 from api.answers import AnswerDoor
 from api.case_access import CaseAccess
+from api.case_search import CaseSearchDoor
 from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
@@ -16,9 +18,11 @@ from api.endpoints import EndpointDoor
 from api.explanation import ExplanationDoor
 from api.health import Health
 from api.metrics import Metrics
+from api.notifications import NotificationDoor
 from api.openapi import describe
 from api.preview import PreviewDoor
 from api.problem_handlers import add_problem_handlers
+from api.replays import ReplayDoor
 from api.review import ReviewPages
 from api.review.login_setup import not_set_up, review_login
 from api.review.logins import SessionCookies
@@ -54,9 +58,11 @@ def make_app(services: "Services") -> FastAPI:
         PreviewDoor,
         CommandDoor,
         AnswerDoor,
+        AcknowledgementDoor,
         ConsentDoor,
         EndpointDoor,
         SwitchDoor,
+        NotificationDoor,
         Health,
         Metrics,
         StatusPage,
@@ -65,6 +71,8 @@ def make_app(services: "Services") -> FastAPI:
     people = read_people_policy(services.settings.policies_dir)
     access = CaseAccess(reviewer_of=people.of_principal)
     app.include_router(CaseDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
+    app.include_router(CaseSearchDoor(services.review_desk, access, body_limit=services.settings.body_limit).router())
+    app.include_router(ReplayDoor(services.replays.desk, access, body_limit=services.settings.body_limit).router())
     app.include_router(SchemaDoor().router())
     login = review_login(services, people)
     app.include_router(not_set_up() if login is None else login.router())

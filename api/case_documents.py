@@ -1,17 +1,21 @@
 """Between the review desk and the documents of the case door: views to documents, requests to decisions."""
 
+from datetime import timedelta
 from typing import Any
 
+from api.board_models import BoardDocument
 from api.case_models import (
     BulkDocument,
     BulkItemDocument,
     CaseDocument,
+    CaseSearchRequest,
+    CasesFoundDocument,
     DecidedDocument,
     DecisionRequest,
     QueueDocument,
 )
 from api.models import Document
-from canonical.case_views import CasePage, QueuePage
+from canonical.case_views import BoardView, CasePage, CaseQuery, CasesFound, QueuePage
 from canonical.review_desk import BulkResult, Decided, Decision, FieldPick
 
 #: What the desk says of a case in bulk that went through.
@@ -21,6 +25,23 @@ _DONE = "done"
 def queue_document(page: QueuePage) -> dict[str, Any]:
     """Return a page of the queue as it is served."""
     return _served(QueueDocument.model_validate(page))
+
+
+def found_document(found: CasesFound) -> dict[str, Any]:
+    """Return a page of a search as it is served."""
+    return _served(CasesFoundDocument.model_validate(found))
+
+
+def board_document(board: BoardView) -> dict[str, Any]:
+    """Return the status board as it is served."""
+    return _served(BoardDocument.model_validate(board))
+
+
+def query_of(asked: CaseSearchRequest) -> CaseQuery:
+    """Return the search that a request states."""
+    members = asked.model_dump(exclude={"older_than_minutes"})
+    minutes = asked.older_than_minutes
+    return CaseQuery(older_than=timedelta(minutes=minutes) if minutes is not None else None, **members)
 
 
 def case_document(page: CasePage) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Each answer repeats a view of :mod:`canonical.case_views` member by member; a te
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -18,6 +18,7 @@ from canonical.reviewer import Pool
 #: What somebody wrote: a question, how they know, why they must see it. Kept among the payloads, never logged.
 Words = Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True)]
 CaseId = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
+Term = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 #: Cases of one bulk act.
 BULK_LIMIT = 100
 
@@ -38,6 +39,22 @@ class QueueFilters(BaseModel):
     )
     cursor: str | None = Field(None, max_length=200, description="As the page before gave it.")
     limit: int = Field(50, ge=1, le=100)
+
+
+class CaseSearchRequest(Element):
+    """Which cases to find, open or closed; what is left out does not narrow. A body, since it may name a patient."""
+
+    kind: Token | None = None
+    severity: Annotated[int, Field(ge=1, le=4, strict=True)] | None = None
+    pool: Pool | None = None
+    connection: Token | None = None
+    state: Literal["open", "closed", "any"] = "open"
+    older_than_minutes: Annotated[int, Field(ge=0, le=5_256_000, strict=True)] | None = None
+    correlation_id: Term | None = None
+    patient: Term | None = None
+    vendor_code: Term | None = None
+    cursor: Term | None = None
+    limit: Annotated[int, Field(ge=1, le=100, strict=True)] = 50
 
 
 class BreakGlassRequest(Element):
@@ -90,24 +107,26 @@ class LineDocument(Document):
     text: str
 
 
-def _named(*names: str) -> BeforeValidator:
+def named(*names: str) -> BeforeValidator:
+    """Return what gives the parts of a tuple their names."""
+
     def as_members(value: Any) -> Any:
-        """Give the parts of a pair their names."""
+        """Give the parts their names."""
         pair = value if isinstance(value, tuple) else None
         return value if pair is None else dict(zip(names, pair, strict=True))
 
     return BeforeValidator(as_members)
 
 
-Option = Annotated[OptionDocument, _named("code", "words")]
-Line = Annotated[LineDocument, _named("label", "text")]
+Option = Annotated[OptionDocument, named("code", "words")]
+Line = Annotated[LineDocument, named("label", "text")]
 
 
 class CaseRowDocument(Document):
     """One line of the queue. ``patient`` and ``headline`` are ``null`` without the right to see content.
 
     ``notInBulk``: why it is decided by itself, or empty; ``level`` counts escalations; ``asked``: its author has not
-    answered yet.
+    answered yet; ``together``: so many open cases (1000 at most) are of the ``cause`` that the line stands for.
     """
 
     id: int
@@ -130,6 +149,7 @@ class CaseRowDocument(Document):
     asked: bool
     not_in_bulk: str
     together: int
+    cause: str
 
 
 class QueueDocument(Document):
@@ -148,6 +168,13 @@ class QueueDocument(Document):
     connections: tuple[str, ...]
     action_types: tuple[str, ...]
     bulk_reasons: tuple[Option, ...]
+
+
+class CasesFoundDocument(Document):
+    """Cases, newest first; send ``cursor`` again to go on, until there is none: a page before the last may be empty."""
+
+    rows: tuple[CaseRowDocument, ...]
+    cursor: str | None = None
 
 
 class BannerDocument(Document):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.models import (
+    AcknowledgementDocument,
     ActionName,
     CommandDocument,
     CommandSummaryDocument,
@@ -10,6 +11,7 @@ from api.models import (
     QuestionDocument,
     TimelineDocument,
 )
+from canonical.acknowledging import Owed, in_words
 from canonical.asking import Question
 from canonical.command_views import CommandDetail, CommandSummary
 from canonical.review_reads import RelatedCommand
@@ -44,15 +46,29 @@ def summary_document(summary: CommandSummary) -> CommandSummaryDocument:
     return CommandSummaryDocument(**_members(summary))
 
 
+def acknowledgement_document(owed: Owed | None) -> AcknowledgementDocument | None:
+    """Return what an app is to confirm, or confirmed; nothing where nothing is owed."""
+    if owed is None:
+        return None
+    members = {name: value for name, value in vars(owed).items() if name != "severity"}
+    return AcknowledgementDocument(**members, sentence=in_words(owed))
+
+
 def command_document(
-    detail: CommandDetail, question: Question | None = None, related: tuple[RelatedCommand, ...] = ()
+    detail: CommandDetail,
+    question: Question | None = None,
+    owed: Owed | None = None,
+    related: tuple[RelatedCommand, ...] = (),
 ) -> CommandDocument:
-    """Return the document of a command with timeline and operations, what its author is asked, and what it takes back."""
+    """Return the document of a command: timeline, operations, what is asked and owed, and what takes back what."""
     return CommandDocument(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
+        acknowledgement=acknowledgement_document(owed),
         compensates=next((item.id for item in related if not item.takes_back), None),
         compensated_by=tuple(item.id for item in related if item.takes_back),
+        replay_of=detail.replay_of,
+        replays=detail.replays,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
         operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from api.auth import Caller
 from api.models import EndpointDocument, EndpointsDocument, EndpointSecretDocument
@@ -29,9 +29,10 @@ _SECRET_BYTES = 32
 
 
 class EndpointRequest(Element):
-    """An address to register."""
+    """An address to register; ``showsAuthor``: what is told there is shown to the author, and taking it acknowledges it."""
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+    shows_author: Annotated[bool, Field(strict=True)] = False
 
 
 class EndpointDoor:
@@ -73,16 +74,18 @@ class EndpointDoor:
     async def register(self, request: Request, principal: Caller) -> Response:
         """Register an address; registered before, it gets a new secret. This answer alone holds the secret."""
         raw = await read_body(request, limit=self._limit)
-        url = parse_model(EndpointRequest, parse_object(raw)).url
-        await run_in_threadpool(check_address, url, self._rules)
+        asked = parse_model(EndpointRequest, parse_object(raw))
+        await run_in_threadpool(check_address, asked.url, self._rules)
         secret = new_secret()
-        made = await run_in_threadpool(self._register, principal, url, secret)
+        made = await run_in_threadpool(self._register, principal, asked, secret)
         document = EndpointSecretDocument(**made.model_dump(), secret=secret)
         headers = {"Location": f"/v1/endpoints/{made.id}", "Cache-Control": "no-store"}
         return JSONResponse(document.model_dump(mode="json", by_alias=True), status_code=201, headers=headers)
 
-    def _register(self, principal: Principal, url: str, secret: str) -> EndpointDocument:
-        made = self._endpoints.register(principal.tenant, principal.app, url=url, secret=secret)
+    def _register(self, principal: Principal, asked: EndpointRequest, secret: str) -> EndpointDocument:
+        made = self._endpoints.register(
+            principal.tenant, principal.app, url=asked.url, secret=secret, shows_author=asked.shows_author
+        )
         return EndpointDocument.model_validate(made)
 
     def rotate(self, endpoint_id: str, principal: Caller) -> Response:

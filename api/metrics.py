@@ -68,6 +68,21 @@ class FiguresCollector(Collector):
         drift = {(one.adapter,): one.per_1000 for one in seen.drift}
         words = "Of 1 000 of those looks, how many showed that the chart says something else with nobody's name to it."
         yield _labelled("writeback_drift_per_1000_looks_last_week", words, ["adapter"], drift)
+        words = (
+            "Commands that ended other than in the chart, or wait too long, and that no app confirmed to have shown."
+        )
+        yield GaugeMetricFamily("writeback_unacknowledged", words, value=seen.owed.count)
+        words = "For how long the first of those has been owed to its author."
+        oldest_owed = max(seen.owed.oldest.total_seconds(), 0.0)
+        yield GaugeMetricFamily("writeback_unacknowledged_oldest_seconds", words, value=oldest_owed)
+        words = "Notifications, and looks at the entries that they named, of the last seven days, by what they came to."
+        yield _labelled("writeback_notifications_last_week", words, ["connection", "result"], seen.notifications)
+        replayed = {(one.adapter, name): many for one in seen.replays for name, many in one.outcomes.items()}
+        words = "Items of the last seven days' replays, by what became of them."
+        yield _labelled("writeback_replay_items_last_week", words, ["adapter", "outcome"], replayed)
+        success = {(one.adapter,): one.success for one in seen.replays}
+        words = "Of what those sent again and is over, the part that is proven to be in the chart."
+        yield _labelled("writeback_replay_success_last_week", words, ["adapter"], success)
         words = "Commands that the balances of past days cannot account for, by reason: any is a defect."
         yield _labelled("writeback_balance_unfit", words, ["reason"], {(why,): n for why, n in seen.unfit.items()})
         closed = sum(connection.closed for connection in seen.connections)

@@ -33,6 +33,18 @@ class ReceiptDocument(Document):
     note: str = ""
 
 
+class NotificationDocument(Document):
+    """What a notification came to, as counts: entries that will be read, events that were heard before, and so on."""
+
+    touched: int = 0
+    unknown: int = 0
+    duplicate: int = 0
+    out_of_order: int = 0
+    missed: int = 0
+    handshake: int = 0
+    heartbeat: int = 0
+
+
 class ActionName(Document):
     """Which action and operation a command is of."""
 
@@ -94,15 +106,48 @@ class QuestionDocument(Document):
     text: str
 
 
+class AcknowledgementDocument(Document):
+    """What the app is to confirm: that its author saw the event ``sequence`` or a later one, from ``owedAt`` on, by ``dueAt``.
+
+    ``how`` it was confirmed: ``app``, ``delivery``, ``message``, ``person`` or ``handed_on``; ``seenBy``: who saw it, as the app
+    says. ``fallback``: ``message`` or ``case``, what followed where it was not in time.
+    """
+
+    sequence: int
+    owed_at: datetime
+    due_at: datetime
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    how: str | None = None
+    seen_by: str | None = None
+    fallback: str | None = None
+    fallback_at: datetime | None = None
+    sentence: str
+
+
+class AcknowledgedDocument(Document):
+    """What became of an acknowledgement; without ``acknowledgement`` nothing was owed."""
+
+    command_id: UUID
+    sentence: str
+    acknowledgement: AcknowledgementDocument | None = None
+
+
 class CommandDocument(CommandSummaryDocument):
     """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
 
+    ``acknowledgement``: what its app owes, or confirmed; nothing where nothing is owed.
     ``compensates``: the command that it takes out of the chart; ``compensatedBy``: those that take it out, or tried to.
+    ``replayOf`` is the command that an operator gave it in place of, ``replays`` those that were given in its place.
     """
 
     question: QuestionDocument | None = None
+    acknowledgement: AcknowledgementDocument | None = None
     compensates: UUID | None = None
     compensated_by: tuple[UUID, ...] = ()
+    replay_of: UUID | None = None
+    replays: tuple[UUID, ...] = ()
+
     timeline: tuple[TimelineDocument, ...]
     operations: tuple[OperationDocument, ...]
 
@@ -154,13 +199,17 @@ class BatchDocument(Document):
 
 
 class EndpointDocument(Document):
-    """A registered callback address; ``disabledAt``: nothing is sent there since."""
+    """A registered callback address; ``disabledAt``: nothing is sent there since.
+
+    ``showsAuthor``: what is told there is shown to the command's author, so that taking it acknowledges it.
+    """
 
     id: UUID
     url: str
     created_at: datetime
     failing_since: datetime | None = None
     disabled_at: datetime | None = None
+    shows_author: bool = False
 
 
 class EndpointSecretDocument(EndpointDocument):

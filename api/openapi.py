@@ -20,8 +20,10 @@ from api.switches import SwitchRequest
 from canonical.action import action_specs
 
 _REF = "#/components/schemas/{model}"
-#: Addresses that ask for no token.
-_OPEN = ("/healthz", "/readyz", "/metrics", "/v1/schemas", "/v1/problems")
+#: Where EHRs tell of changes: their proof is a matter of each connection, and the forms of their bodies are not ours.
+_NOTIFICATIONS = "/v1/notifications/{connection}"
+#: Addresses that ask for no token of this service.
+_OPEN = ("/healthz", "/readyz", "/metrics", "/v1/schemas", "/v1/problems", _NOTIFICATIONS)
 _BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/cases/{case_id}:decide", "post"): DecisionRequest,
     ("/v1/cases/{case_id}:open", "post"): BreakGlassRequest,
@@ -80,6 +82,11 @@ def _complete(paths: dict[str, Any]) -> None:
             model = _BODIES.get((path, method))
             if model is not None:
                 operation["requestBody"] = _body(_ref(model))
+    told = {"schema": {"type": "object"}}
+    paths[_NOTIFICATIONS]["post"]["requestBody"] = {
+        "required": True,
+        "content": {"application/fhir+json": told, "application/json": told},
+    }
     paths["/v1/commands"]["post"]["requestBody"] = _body({"$ref": _REF.format(model="Command")})
     paths["/v1/commands"]["post"]["parameters"] = [_KEY_PARAMETER, _PREFER_PARAMETER]
     paths["/v1/commands:batch"]["post"]["requestBody"] = _body({"$ref": _REF.format(model="Batch")})

@@ -85,12 +85,13 @@ _STEPS = (
     """,
     """
     INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, opened_at, due_at, rounds,
-        first_look_at, closed_at, closed_reason, closed_by)
+        first_look_at, closed_at, closed_reason, closed_by, cause)
     SELECT %(tenant)s, id, connection_id, action, kind, pool, severity, opened_at, opened_at + interval '1 hour' * 4 ^ severity,
            (n %% 20 = 0)::int, opened_at + random() * interval '2 hours',
            CASE WHEN NOT is_open THEN opened_at + interval '2 hours' + random() * interval '4 hours' END,
            CASE WHEN NOT is_open THEN CASE n %% 10 WHEN 0 THEN 'moot' WHEN 1 THEN 'reject' ELSE 'resolve' END END,
-           CASE WHEN NOT is_open THEN 'person:' || n %% 50 END FROM made
+           CASE WHEN NOT is_open THEN 'person:' || n %% 50 END,
+           CASE WHEN pool = 'operations' THEN 'action=' || action || ' code=SITE-' || n %% 3 END FROM made
     """,
     """
     INSERT INTO case_views (id, tenant, case_id, shown_to, at, chart_digest, content_digest)

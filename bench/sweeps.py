@@ -61,6 +61,23 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "conflicted": (_moved("conflicted"), _CASE.format(kind="conflict", due_at=_FUTURE, asked_until="NULL")),
     "overdue_cases": (_moved("in_review"), _CASE.format(kind="cannot_tell", due_at=_PAST, asked_until="NULL")),
     "unanswered": (_moved("in_review"), _CASE.format(kind="cannot_tell", due_at=_FUTURE, asked_until=_PAST)),
+    "unacknowledged": (
+        _moved("rejected"),
+        f"""
+        INSERT INTO payloads (tenant, digest, content)
+        SELECT DISTINCT c.tenant, c.envelope_digest, ''::bytea FROM commands c WHERE c.id IN {_PICK} ON CONFLICT DO NOTHING
+        """,
+        f"""
+        INSERT INTO acknowledgements (command_id, tenant, app, connection_id, sequence, severity, owed_at, due_at)
+        SELECT c.id, c.tenant, c.app, c.connection_id, c.event_seq, 3, {_PAST}, {_PAST} FROM commands c WHERE c.id IN {_PICK}
+        """,
+    ),
+    "echoes": (
+        """
+        INSERT INTO touched_entries (connection_id, tenant, reference, named)
+        SELECT k.id, k.tenant, 'Observation/e' || n, true FROM connections k, generate_series(1, %(due)s) n
+        """,
+    ),
     "callbacks": (
         """
         INSERT INTO endpoints (id, tenant, app, url, secret)
@@ -73,8 +90,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     ),
 }
 _CLEAR = (
+    "DELETE FROM touched_entries",
     "DELETE FROM callbacks",
     "DELETE FROM endpoints",
+    "DELETE FROM acknowledgements",
     "UPDATE cases SET closed_at = clock_timestamp(), asked_until = NULL WHERE closed_at IS NULL",
     f"UPDATE commands SET state = 'verified', not_after = NULL WHERE id IN {_PICK}",
 )
@@ -115,6 +134,9 @@ class Counted:
 
     def inquire(self, command_id: UUID) -> bool:
         return self._take(command_id)
+
+    def reread(self, entry_id: int) -> bool:
+        return self._take(entry_id)
 
 
 def _run(services: Services, statements: Sequence[str]) -> None:

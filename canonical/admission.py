@@ -14,6 +14,7 @@ from canonical.envelope import Envelope
 from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import State
 from canonical.principal import Principal
+from canonical.replay import ReplayOf
 
 #: Tenant of what came without one: a message nobody signed.
 UNKNOWN_TENANT = "?"
@@ -80,7 +81,7 @@ class Admission:
     ``raw`` is the JSON to keep (UTF-8 bytes, decimals as written); ``key_hash`` and ``fingerprint`` as in
     :mod:`canonical.idempotency`; ``approval_reason`` is not empty when a person must approve first; each of
     ``findings`` opens a case beside it, one for a series; ``sent_as`` is the fallback that will be needed; ``detail`` goes
-    on its first event, without clinical content.
+    on its first event, without clinical content; ``replay``: it is given in place of another command.
     """
 
     envelope: Envelope
@@ -97,6 +98,7 @@ class Admission:
     findings: tuple[Finding, ...] = ()
     sent_as: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    replay: ReplayOf | None = None
 
     @property
     def patient_key(self) -> bytes:

@@ -11,8 +11,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from canonical.provenance import Asked, asked
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from canonical.notification import WebhookForm
 
 
 class Interaction(StrEnum):
@@ -113,6 +117,19 @@ class Attribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProvenanceWrite:
+    """How an EHR takes a Provenance of ours.
+
+    ``one_target``: of several entries each needs its own; ``source`` as in :class:`Write`; ``confirmed``: it is known to keep
+    what it is sent, else none is sent but where the connection asks for it.
+    """
+
+    one_target: bool = False
+    source: str = ""
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class Write:
     """One verb on one resource type.
 
@@ -174,6 +191,8 @@ class Capabilities:
     ``merged``: the EHR's own codes in answers to reads which say that a record was merged into another. ``unreadable``:
     (status, issue code) of answers to reads that are about the one resource asked for, though the status says that the EHR
     is away. ``compensations``: action type → how an entry is taken back.
+    ``provenance``: what becomes of ours, in words; ``provenance_write``: how one may be created, ``None``: not at all.
+    ``webhook``: where its own notifications say what they are about, if it sends any that are no FHIR.
     """
 
     writes: Mapping[tuple[str, Interaction], Write]
@@ -191,8 +210,10 @@ class Capabilities:
     limits: tuple[Limit, ...] = ()
     compensations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     provenance: str = "not sent"
+    provenance_write: ProvenanceWrite | None = None
     versions: str = "opaque, in ETag and meta.versionId"
     stale: str = "412"
+    webhook: WebhookForm | None = None
     authentication: str = "SMART Backend Services (private_key_jwt)"
 
     @property
@@ -213,7 +234,14 @@ class Capabilities:
 def within_contract(declared: Capabilities, options: Mapping[str, Any]) -> Capabilities:
     """Return what is left of ``declared`` on a connection with ``options``: verbs that need a flag and lack it are none."""
     writes = {key: write for key, write in declared.writes.items() if _is_agreed(write, options)}
-    return replace(declared, writes=writes, supports=_possible(declared, writes))
+    told = declared.provenance_write if provenance_asked(declared, options) is not Asked.NONE else None
+    return replace(declared, writes=writes, supports=_possible(declared, writes), provenance_write=told)
+
+
+def provenance_asked(declared: Capabilities, options: Mapping[str, Any]) -> Asked:
+    """Return of which writes a connection with ``options`` gets a Provenance into the chart of ``declared``."""
+    taken = declared.provenance_write
+    return asked(options, is_confirmed=taken.confirmed) if taken is not None else Asked.NONE
 
 
 def support_within(declared: Capabilities, options: Mapping[str, Any], action: str, operation: str) -> Support:

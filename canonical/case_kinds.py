@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -20,12 +22,30 @@ MOST_SEVERE, LEAST_SEVERE = 1, 4
 _OTHER = "other_"
 
 
+class CausePart(StrEnum):
+    """What cases of one connection and kind may have in common. Never anything that says who the patient is, nor free text."""
+
+    #: The day (UTC) on which they were opened.
+    DAY = "day"
+    #: What the command does, by its type.
+    ACTION = "action"
+    #: What the EHR answered, or the code that it has no counterpart for (``system|code``).
+    CODE = "code"
+    #: The version of the mapping that made, or could not make, what is sent.
+    MAPPING = "mapping"
+
+
+#: What is neither a code nor a version by its form is not kept: nobody knows what it would say.
+_A_CODE = re.compile(r"[\w.:/|#~^()+-]{1,200}", re.ASCII)
+_NOT_KEPT = "other"
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseKind:
     """One kind of case. ``maybe_there``: the write may be in the chart, which only a look there can deny.
 
-    ``drifted``: it was proven to be in the chart, which says something else now. ``gathered``: all that one connection brings
-    on one day is one thing to see to.
+    ``drifted``: it was proven to be in the chart, which says something else now. ``cause``: what cases of one connection must
+    have in common to be one thing to see to (``()``: the connection alone); ``None``: each stands for itself.
     """
 
     name: str
@@ -35,21 +55,35 @@ class CaseKind:
     pool: Pool = Pool.CLINICAL
     maybe_there: bool = False
     drifted: bool = False
-    gathered: bool = False
+    cause: tuple[CausePart, ...] | None = None
 
 
 @cache
 def _table() -> Mapping[str, CaseKind]:
-    kinds = _data()["kinds"]
-    return {
-        name: CaseKind(name=name, **(row | {"pool": Pool(row.get("pool", "clinical"))})) for name, row in kinds.items()
-    }
+    return {name: _kind(name, row) for name, row in _data()["kinds"].items()}
 
 
 @cache
 def _data() -> dict[str, Any]:
     text = (files("canonical") / "data" / "case_kinds.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
+
+
+def _kind(name: str, row: Mapping[str, Any]) -> CaseKind:
+    cause = tuple(CausePart(part) for part in row["cause"]) if "cause" in row else None
+    return CaseKind(name=name, **(dict(row) | {"pool": Pool(row.get("pool", "clinical")), "cause": cause}))
+
+
+def cause_told(kind: CaseKind, known: Mapping[CausePart, str]) -> str:
+    """Return what is ``known`` of the cause of a case, of the parts that its kind asks for: ``code=http-422 mapping=r4/1``."""
+    parts = [part for part in kind.cause or () if known.get(part)]
+    return " ".join(f"{part}={known[part] if _A_CODE.fullmatch(known[part]) else _NOT_KEPT}" for part in parts)
+
+
+def cause_parts(cause: str) -> tuple[tuple[CausePart, str], ...]:
+    """Return the parts of a cause as it is stored."""
+    parts = (word.partition("=") for word in cause.split())
+    return tuple((CausePart(name), value) for name, _, value in parts)
 
 
 def case_kinds() -> Mapping[str, CaseKind]:

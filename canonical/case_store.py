@@ -24,7 +24,8 @@ class StoredCase:
 
     ``envelope`` is the command's JSON as bytes (clinical content); ``headline`` what the last look at the chart said of it
     (``None``: nobody looked yet); ``waiting`` counts the commands of the subject that wait behind it, ``together`` the open
-    cases that are gathered with it, itself included. Times are UTC.
+    cases of its cause, itself included; ``cause`` is what they have in common (``None``: it stands for itself);
+    ``approval_required`` that its command is sent only when a person approved it. Times are UTC.
     """
 
     id: int
@@ -59,6 +60,8 @@ class StoredCase:
     headline: str | None
     now: datetime
     together: int = 1
+    cause: str | None = None
+    approval_required: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -5,10 +5,9 @@ Whatever holds clinical content is ``None`` for a reviewer without the right to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from canonical.command_views import TimelineEvent
@@ -25,7 +24,8 @@ class CaseRow:
 
     ``headline`` says what collides ("metoprolol: 25 mg, proposed 50 mg, the chart moved to 12.5 mg"); ``waiting`` is how many
     commands wait behind it; ``claimed_by`` the colleague who has it; ``asked`` that its author was asked and has not answered.
-    ``together`` counts the open cases that this line stands for: the same kind, connection and day.
+    ``together`` counts the open cases that this line stands for (up to 1000): of one kind, connection and cause, which ``cause``
+    says in words (empty: there is none to say).
     ``not_in_bulk`` says why it is decided by itself, and only where that is empty may it be acted on with others of its ``kind``.
     """
 
@@ -49,6 +49,7 @@ class CaseRow:
     asked: bool = False
     not_in_bulk: str = "decided one by one"
     together: int = 1
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,35 @@ class QueuePage:
     connections: tuple[str, ...] = ()
     action_types: tuple[str, ...] = ()
     bulk_reasons: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseQuery:
+    """Which cases to find, open or closed; what is left out does not narrow.
+
+    ``state`` is ``open``, ``closed`` or ``any``; ``older_than`` how long ago they were opened at least; ``patient``
+    ``Patient/id`` or an identifier as ``system|value``.
+    """
+
+    kind: str | None = None
+    severity: int | None = None
+    pool: Pool | None = None
+    connection: str | None = None
+    state: str = "open"
+    older_than: timedelta | None = None
+    correlation_id: str | None = None
+    patient: str | None = None
+    vendor_code: str | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasesFound:
+    """One page of a search, newest first; there is more while there is a ``cursor``, whatever this page holds."""
+
+    rows: tuple[CaseRow, ...]
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +301,9 @@ class CommandPageView:
 
     ``words`` is what was intended, as received and, where a person decided otherwise, as decided. ``status`` is a
     :class:`canonical.status.Status`; ``may_compensate`` a sentence on whether it can be taken back, ``compensations``
-    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id.
+    (operation → what it does) how; ``related``: commands that took this back or were taken back by it, in words and by id;
+    ``acknowledgement`` is a sentence on whether its author is known to know where it is; ``break_glass``: its content is shown to
+    whoever says why they must see it.
     """
 
     id: UUID
@@ -290,6 +322,8 @@ class CommandPageView:
     may_compensate: str = ""
     compensations: tuple[tuple[str, str], ...] = ()
     related: tuple[tuple[str, UUID], ...] = ()
+    acknowledgement: str = ""
+    break_glass: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,4 +374,3 @@ class BoardView:
     outcomes: tuple[tuple[str, str, int], ...] = ()
     effort: tuple[Effort, ...] = ()
     notices: tuple[str, ...] = ()
-    more: dict[str, Any] = field(default_factory=dict)

@@ -20,7 +20,8 @@ class Governance:
     """What the gate needs to know now: the consent pinned and in force, switches that are off, the approval given.
 
     ``approval_digest`` is the digest of the command that a person approved, ``approval_payload`` that of what would leave for it;
-    ``None`` when none was asked for or given.
+    ``None`` when none was asked for or given. ``in_loop``: another system keeps undoing what its app writes to the entry, and
+    a person must see to it first.
     """
 
     consent_version: int
@@ -29,6 +30,7 @@ class Governance:
     consent_until: datetime | None = None
     switches_off: tuple[str, ...] = ()
     switches_known: bool = True
+    in_loop: bool = False
     approval_required: bool = False
     approval_digest: bytes | None = None
     approval_until: datetime | None = None
@@ -36,13 +38,26 @@ class Governance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Approval:
+    """A person who let the command be sent as it stands: their id and name as the record has them, and when (UTC)."""
+
+    person: str
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class OperationProgress:
-    """How far one operation of a command is, as stored; ``reference`` is ``Type/id`` of what it wrote or changes."""
+    """How far one operation of a command is, as stored.
+
+    ``reference`` is ``Type/id`` of what it wrote or changes, ``version`` the version that it wrote, where the EHR told it.
+    """
 
     seq: int
     state: str
     placeholder: str | None = None
     reference: str | None = None
+    version: str | None = None
 
     @property
     def in_chart(self) -> bool:
@@ -63,7 +78,8 @@ class Command:
     ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
     that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
-    in the chart then, and nothing else of the chart has changed.
+    in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
+    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
     """
 
     id: UUID
@@ -95,6 +111,8 @@ class Command:
     resend_decided: bool = False
     is_replanned: bool = False
     sent_as: str | None = None
+    approvals: tuple[Approval, ...] = ()
+    sends_stored_of: UUID | None = None
 
     @property
     def partly_in_chart(self) -> bool:

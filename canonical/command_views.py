@@ -61,11 +61,16 @@ class OperationView:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandDetail:
-    """A command with all that happened to it, oldest first."""
+    """A command with all that happened to it, oldest first.
+
+    ``replay_of`` is the command that it was given in place of, ``replays`` those that were given in its place.
+    """
 
     summary: CommandSummary
     events: tuple[TimelineEvent, ...]
     operations: tuple[OperationView, ...]
+    replay_of: UUID | None = None
+    replays: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,22 @@ from canonical import exact_json
 from canonical.command import Command
 from canonical.errors import InvalidPayloadError
 from canonical.ports import Operation
+from canonical.provenance import PROVENANCE
 
 
 def part_urn(command: UUID, number: int) -> str:
     """Return the placeholder by which a resource refers to what part ``number`` (from 1) of ``command`` will write."""
     return f"urn:uuid:{uuid5(command, str(number))}"
+
+
+def operation_urn(command: UUID, seq: int) -> str:
+    """Return the placeholder of what operation ``seq`` of ``command`` writes, where it is not a part."""
+    return f"urn:uuid:{uuid5(command, f'operation.{seq}')}"
+
+
+def as_written(placeholder: str) -> str:
+    """Return what stands for the very version that was written; where the EHR tells none, the entry."""
+    return f"{placeholder}#written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +50,8 @@ ALONE = Progress()
 class Plan:
     """The operations of a command in the order of writing, and the references that the written ones got.
 
-    ``operations`` holds what is still to be sent, the next one first; ``written`` maps placeholders to ``Type/id``.
+    ``operations`` holds what is still to be sent, the next one first; ``written`` maps placeholders to ``Type/id`` and to
+    ``Type/id/_history/version``.
     """
 
     operations: tuple[Operation, ...]
@@ -51,10 +63,9 @@ class Plan:
         """What is sent next, naming what was written before by its reference."""
         return with_references(self.operations[0], self.written)
 
-    def after(self, reference: str, *, proven: bool) -> Plan:
-        """Return the plan once its next operation is in the EHR as ``reference``."""
-        done = self.operations[0]
-        known = {done.placeholder: reference} if done.placeholder is not None else {}
+    def after(self, reference: str, *, proven: bool, version: str | None = None) -> Plan:
+        """Return the plan once its next operation is in the EHR as ``reference`` in ``version`` (``None``: not told)."""
+        known = _names(self.operations[0].placeholder, reference, version)
         return Plan(
             operations=self.operations[1:],
             written={**self.written, **known},
@@ -79,10 +90,14 @@ def first_plan(operations: Sequence[Operation]) -> Plan:
 
 
 def digest_of(operations: Sequence[Operation]) -> bytes:
-    """Return the SHA-256 of what ``operations`` would put on the wire: bytes, where to, and the version they rest on."""
+    """Return the SHA-256 of what ``operations`` would put on the wire: bytes, where to, and the version they rest on.
+
+    A Provenance is left out: it names whoever approves these very bytes, so it is made once they did, of command and approval.
+    """
     told = [
         [item.interaction.value, item.reference, item.path, item.if_match, hashlib.sha256(item.body).hexdigest()]
         for item in operations
+        if item.resource_type != PROVENANCE
     ]
     return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
@@ -91,7 +106,10 @@ def plan_of_rest(command: Command, stored: Sequence[Operation]) -> Plan:
     """Return what is left of ``command``, whose operations were journaled as ``stored``."""
     done = {item.seq: item for item in command.operations if item.in_chart}
     rest = tuple(operation for operation in stored if operation.seq not in done)
-    written = {item.placeholder: item.reference for item in done.values() if item.placeholder and item.reference}
+    written: dict[str, str] = {}
+    for item in done.values():
+        if item.reference is not None:
+            written |= _names(item.placeholder, item.reference, item.version)
     return Plan(operations=rest, written=written, progress=progress_of(command, rest[0].seq))
 
 
@@ -108,6 +126,14 @@ def with_references(operation: Operation, written: Mapping[str, str]) -> Operati
     for placeholder, reference in written.items():
         body = body.replace(_quoted(placeholder), _quoted(reference))
     return operation if body == operation.body else replace(operation, body=body)
+
+
+def _names(placeholder: str | None, reference: str, version: str | None) -> dict[str, str]:
+    """Return what stands for an entry → how it is known: by itself, and in the version that was written."""
+    if placeholder is None:
+        return {}
+    exactly = f"{reference}/_history/{version}" if version is not None else reference
+    return {placeholder: reference, as_written(placeholder): exactly}
 
 
 def _quoted(text: str) -> bytes:

@@ -55,13 +55,14 @@ class UnsupportedActionError(WritebackError):
 class NeedsPersonError(WritebackError):
     """Something only a person may decide stands before sending; nothing was sent.
 
-    ``kind`` names the case to open, for example ``identity_mismatch``.
+    ``kind`` names the case to open, for example ``identity_mismatch``; ``code`` what others of its cause have in common: an
+    answer's code or a ``system|code``, never free text nor anything that says who the patient is.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
-        """Carry the kind of case."""
+    def __init__(self, kind: str, message: str, *, code: str = "") -> None:
+        """Carry the kind of case and the code of its cause."""
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.code = kind, code
 
 
 class TargetMovedError(WritebackError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from canonical.events import Note
 from canonical.lifecycle import Trigger
 
 T = Trigger
@@ -55,6 +56,16 @@ EVENT_WORDS: Mapping[Trigger, str] = {
     T.DRIFT_ACCEPTED: "A person decided that the chart is right as it is now",
     T.REMOVED_IN_EHR: "It was taken out in the EHR itself",
 }
+#: Every fact that moves nothing.
+NOTE_WORDS: Mapping[Note, str] = {
+    Note.AUTHOR_ASKED: "A reviewer asked its author",
+    Note.AUTHOR_ANSWERED: "Its author answered",
+    Note.AUTHOR_SILENT: "Its author did not answer in time",
+    Note.ACKNOWLEDGED: "It is known that its author learned where it is",
+    Note.AUTHOR_MESSAGED: "Nobody confirmed in time that its author saw it; they are sent a message",
+    Note.UNACKNOWLEDGED: "Nobody confirmed in time that its author saw it; operations are asked",
+    Note.GLASS_BROKEN: "Somebody opened its restricted content, and said why they must",
+}
 #: The first event, by which no state is left.
 _FIRST = {"received": "It was received and stored"}
 #: What an attempt was.
@@ -63,5 +74,6 @@ ATTEMPT_WORDS: Mapping[str, str] = {"send": "sent", "probe": "asked whether it i
 
 def event_words(trigger: str) -> str:
     """Return a trigger in words; one of a later version of this service by its name."""
-    known = _FIRST | {item.value: text for item, text in EVENT_WORDS.items()}
+    told = (*EVENT_WORDS.items(), *NOTE_WORDS.items())
+    known = _FIRST | {item.value: text for item, text in told}
     return known.get(trigger, trigger.replace("_", " "))

@@ -21,6 +21,14 @@ class Note(StrEnum):
     AUTHOR_ANSWERED = "author_answered"
     #: The author did not answer in time; the case is back with the reviewers.
     AUTHOR_SILENT = "author_silent"
+    #: It is known that the author learned where the command is; the reason says how.
+    ACKNOWLEDGED = "acknowledged"
+    #: Nobody confirmed in time that the author saw it: they are sent a message.
+    AUTHOR_MESSAGED = "author_messaged"
+    #: Nobody confirmed in time that the author saw it: operations are asked.
+    UNACKNOWLEDGED = "unacknowledged"
+    #: Somebody opened restricted content and said why they must.
+    GLASS_BROKEN = "glass_broken"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The gate before the wire: consent, switches, approval, deadline. Pure; the claim repeats it on locked rows."""
+"""The gate before the wire: consent, switches, loops, approval, deadline. Pure; the claim repeats it on locked rows."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ def _switches(command: Command, _now: datetime) -> Denial | None:
     return None
 
 
+def _loop(command: Command, _now: datetime) -> Denial | None:
+    return Denial(trigger=Trigger.PAUSED, reason="loop-between-systems") if command.governance.in_loop else None
+
+
 def _approval(command: Command, now: datetime) -> Denial | None:
     governance = command.governance
     if not governance.approval_required:
@@ -73,6 +77,7 @@ CHECKS: tuple[Callable[[Command, datetime], Denial | None], ...] = (
     _consent,
     _approval,
     _switches,
+    _loop,
     _due,
 )
 

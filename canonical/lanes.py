@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
+from canonical.case_kinds import CausePart
 from canonical.command import Command
 from canonical.events import Move
 from canonical.lifecycle import State
@@ -148,8 +149,13 @@ class HeldLane(Protocol):
         """Return the command as it stands."""
         ...
 
-    def move(self, command: Command, step: Move, *, case: str | None = None) -> bool:
-        """Make a move that needs no fence; ``False``: somebody else moved it."""
+    def move(
+        self, command: Command, step: Move, *, case: str | None = None, known: Mapping[CausePart, str] | None = None
+    ) -> bool:
+        """Make a move that needs no fence; ``False``: somebody else moved it.
+
+        ``known`` is what is known of the cause of ``case``: codes and versions, nothing that says who the patient is.
+        """
         ...
 
     def close_connection(self, *, until: datetime, reason: str) -> None:

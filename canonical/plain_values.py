@@ -44,6 +44,7 @@ DOSE_UNITS: Mapping[str, str] = {
     **dict.fromkeys(("ug", "\N{MICRO SIGN}g", "\N{GREEK SMALL LETTER MU}g"), "mcg"),
     **dict.fromkeys(("U", "u", "IU", "iu", "[iU]", "[IU]", "[USP'U]"), "units"),
 }
+_COUNTED = re.compile(r"\{([^{}]+)\}")
 #: Names of members that state doses, in whatever structure.
 _DOSES = re.compile(r"dose|strength", re.IGNORECASE)
 COMPARATORS: Mapping[str, str] = {"<": "less than", "<=": "at most", ">=": "at least", ">": "more than"}
@@ -102,14 +103,20 @@ def _period(period: Period) -> str:
 
 
 def _quantity(quantity: Quantity, *, is_dose: bool) -> str:
-    unit, code = quantity.unit or quantity.code or "", quantity.code or ""
+    code = quantity.code or ""
+    # What is counted stands in braces: a word of people, not a code.
+    counted = _COUNTED.fullmatch(code) if quantity.system == UCUM else None
+    code = counted[1] if counted else code
+    unit = quantity.unit or code
     shown = DOSE_UNITS.get(unit, unit) if is_dose else unit
     value = number(quantity.value, is_dose=is_dose) if quantity.value is not None else ""
     comparator = COMPARATORS[quantity.comparator] if quantity.comparator else ""
     head = " ".join(part for part in (comparator, value, shown) if part)
     system = _system(quantity.system)
-    if system == "UCUM" and code in {unit, shown}:
+    if system == "UCUM" and code in {unit, shown, unit.removesuffix("s")}:
         return head
+    if counted:
+        return _listed(head, [code])
     return _listed(head, [" ".join(part for part in (system, code) if part)])
 
 

@@ -21,6 +21,7 @@ from canonical.reviewer import Licence
 
 if TYPE_CHECKING:
     from canonical.high_alert import HighAlertList
+    from canonical.three_way import GroupDiff
 
 
 class Rule(StrEnum):
@@ -96,7 +97,9 @@ class GroupPolicy:
     """One row of an action by field group.
 
     ``decide``: licences of which a reviewer needs one; ``deadline``: severity (1 to 4) → time to decide, where the queue's own
-    is not meant; ``second_signature``: another person must sign.
+    is not meant; ``second_signature``: another person must sign. ``bookkeeping``: it says who
+    noted something and through what, so that nobody is asked where nothing else differs; never of medications, allergies and
+    problems. ``alike``: values between which it makes no more difference than that.
     """
 
     name: str
@@ -106,6 +109,15 @@ class GroupPolicy:
     decide: frozenset[Licence] = SAFEST_DECIDERS
     second_signature: bool = False
     deadline: Mapping[int, timedelta] = field(default_factory=dict)
+    bookkeeping: bool = False
+    alike: tuple[str, ...] = ()
+
+    def is_bookkeeping(self, difference: GroupDiff) -> bool:
+        """Whether what differs is bookkeeping alone: who noted it, or which of values that say the same."""
+        pending = (field for field in difference.fields if field.pending)
+        return self.bookkeeping or all(
+            field.current in self.alike and field.proposed in self.alike for field in pending
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

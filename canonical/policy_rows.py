@@ -44,6 +44,8 @@ class GroupRow(Row):
     owner: Owner | None = None
     decide: _Licences | None = None
     second_signature: bool = False
+    bookkeeping: bool = False
+    alike: tuple[_Words, ...] = ()
     deadline_hours: dict[Annotated[int, Field(ge=1, le=4)], _Hours] = Field(default_factory=dict)
 
 
@@ -143,6 +145,12 @@ def _unknown(spec: ActionSpec, file: PolicyFile, base: ActionPolicy) -> Iterator
 def _harmful(policy: ActionPolicy, file: PolicyFile) -> Iterator[str]:
     if policy.action in PROTECTED and not policy.protected:
         yield f"protected: {policy.action} is always protected"
+    if policy.action in PROTECTED:
+        yield from (
+            f"groups.{row.name}.bookkeeping: who noted it is never mere bookkeeping of a {policy.action}"
+            for row in policy.groups.values()
+            if row.bookkeeping or row.alike
+        )
     if file.next_review <= file.reviewed:
         yield "next_review: is not after reviewed"
 
@@ -155,6 +163,10 @@ def _of_group(base: GroupPolicy, row: GroupPolicy) -> Iterator[str]:
         yield f"{at}.rule: what is the {row.owner.replace('_', ' ')}'s is never merged"
     if row.name in NEVER_OURS and row.owner is not Owner.NOT_OURS:
         yield f"{at}.owner: this is never ours to change"
+    if "entered-in-error" in row.alike:
+        yield f"{at}.alike: what was taken back is like nothing else"
+    if row.bookkeeping and base.significance == "high":
+        yield f"{at}.bookkeeping: what the action declares as high is clinical"
     if Licence.OPERATIONS in row.decide:
         yield f"{at}.decide: operations never choose what the chart says"
     if SIGNIFICANCES.index(row.significance) < SIGNIFICANCES.index(base.significance) and base.significance == "high":

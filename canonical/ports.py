@@ -280,6 +280,7 @@ class ConnectionSettings:
 
     ``auth`` is ``{"kind": "none"}`` (tests only) or a kind of proof and what it needs (``config/connection_auth.py``);
     secrets are named in it, never held. ``options`` are the adapter's own settings. ``max_in_flight`` bounds concurrent requests.
+    ``notifications`` is how what the EHR sends us proves itself (``config/notification_auth.py``); empty: nothing is taken.
     """
 
     tenant: str
@@ -291,3 +292,4 @@ class ConnectionSettings:
     timings: Timings = field(default_factory=Timings)
     proof: Proof = Proof.READ_BACK
     options: Mapping[str, Any] = field(default_factory=dict)
+    notifications: Mapping[str, str] = field(default_factory=dict)

@@ -21,9 +21,14 @@ class Row(BaseModel):
 
 
 class Level(Row):
-    """What is due for one severity: minutes to the decision, then to each further level; ``pages``: somebody is alerted."""
+    """What is due for one severity: minutes to the decision, then to each further level; ``pages``: somebody is alerted.
+
+    ``acknowledge_minutes``: so long an app may take to confirm that its author saw what ended other than in the chart, or waits
+    for longer than it may.
+    """
 
     due_minutes: _Minutes
+    acknowledge_minutes: _Minutes = 1440
     escalate_minutes: tuple[_Minutes, ...] = ()
     pages: bool = False
 
@@ -76,11 +81,18 @@ class QueuePolicy(Row):
         due = [self.severity[number].due_minutes for number in SEVERITIES]
         if due != sorted(due):
             raise ValueError("severity: what is more severe is due earlier")
+        confirmed = [self.severity[number].acknowledge_minutes for number in SEVERITIES]
+        if confirmed != sorted(confirmed):
+            raise ValueError("severity: what is more severe is acknowledged earlier")
         return self
 
     def due_within(self, severity: int) -> timedelta:
         """Return how long a case of ``severity`` (1 to 4) may wait for a decision."""
         return timedelta(minutes=self.severity[severity].due_minutes)
+
+    def acknowledged_within(self, severity: int) -> timedelta:
+        """Return how long an app may take to confirm that its author saw what became of a command of ``severity`` (1 to 4)."""
+        return timedelta(minutes=self.severity[severity].acknowledge_minutes)
 
     def escalation(self, severity: int, level: int) -> timedelta | None:
         """Return how long a case waits at ``level`` (0: where it was opened) before it goes up; ``None``: no further."""

@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.case_views import (
+    BoardView,
+    CasePage,
+    CaseQuery,
+    CasesFound,
+    CommandPageView,
+    QueuePage,
+    QueueQuery,
+    SearchHit,
+)
 from canonical.errors import WritebackError
 from canonical.explanation import Explanation
 from canonical.reviewer import Reviewer
@@ -140,8 +149,8 @@ class ReviewDesk(Protocol):
         """Act on cases of one cause: send again, return to the author, reject, escalate; never approve what is clinical."""
         ...
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        """Return one command for people."""
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        """Return one command for people; ``break_glass`` is the reason given where its content is restricted."""
         ...
 
     def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
@@ -154,6 +163,10 @@ class ReviewDesk(Protocol):
 
     def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
         """Find commands by ``correlation_id``, ``patient`` (``Patient/id``), ``status`` or ``vendor_code``."""
+        ...
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        """Find cases of the reviewer's queues, open or closed, newest first; raises ``RefusedError`` for a bad cursor."""
         ...
 
     def board(self, reviewer: Reviewer) -> BoardView:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from canonical.acknowledging import Owed
+from canonical.case_store import StoredCase
 from canonical.command_views import CommandDetail
 from canonical.lifecycle import State
 
@@ -25,7 +28,8 @@ class RelatedCommand:
 class CommandRecord:
     """All that is known of one command. ``received`` and ``decided`` are its envelopes as JSON bytes (clinical content).
 
-    ``decided`` is ``None`` where nobody decided otherwise; ``version`` what its own entry was in the EHR when it was written.
+    ``decided`` is ``None`` where nobody decided otherwise; ``version`` what its own entry was in the EHR when it was written;
+    ``owed`` is what its app is to confirm, or confirmed.
     """
 
     detail: CommandDetail
@@ -34,6 +38,7 @@ class CommandRecord:
     takes_back: bool
     version: str | None
     related: tuple[RelatedCommand, ...]
+    owed: Owed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,41 @@ class SearchTerms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CaseTerms:
+    """Which cases to find, all of it at once; what is ``None`` does not narrow. ``state``: ``open``, ``closed`` or ``any``.
+
+    ``patients`` and ``identifier`` as in :class:`SearchTerms`; ``cursor`` as the page before gave it.
+    """
+
+    kind: str | None = None
+    severity: int | None = None
+    connection: str | None = None
+    state: str = "open"
+    older_than: timedelta | None = None
+    correlation_id: str | None = None
+    patients: tuple[tuple[str, bytes], ...] | None = None
+    identifier: tuple[str | None, str] | None = None
+    vendor_code: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundCases:
+    """Cases of one page, newest first, and where to go on; an empty page may have a ``cursor``, too."""
+
+    cases: tuple[StoredCase, ...]
+    cursor: str | None
+
+
+class CaseFinder(Protocol):
+    """Cases of every tenant, for the desk. Thread-safe; raises ``StoreUnavailableError``."""
+
+    def find_cases(self, tenant: str, terms: CaseTerms, *, pools: Sequence[str], limit: int) -> FoundCases:
+        """Return cases of the ``pools``, newest first; raises ``RefusedError`` for a cursor that is none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoundCommand:
     """One hit; ``envelope`` is JSON bytes (clinical content), ``case_id`` its open case in one of the pools asked for."""
 
@@ -62,6 +102,18 @@ class FoundCommand:
     connection: str
     envelope: bytes
     case_id: int | None
+
+
+class Glass(Protocol):
+    """Before restricted content, of every tenant. Thread-safe; raises ``StoreUnavailableError``."""
+
+    def is_broken(self, tenant: str, command: UUID, *, person: str, within: timedelta) -> bool:
+        """Return whether ``person`` said within this time why they must look at the command."""
+        ...
+
+    def break_for(self, tenant: str, command: UUID, *, person: str, reason: str) -> bool:
+        """Keep why ``person`` must look, as an event of the command; ``False``: there is no such command."""
+        ...
 
 
 class CommandRecords(Protocol):

@@ -102,6 +102,10 @@ _CONSENT_OVER = Explanation(
 )
 
 _BY_REASON: dict[str, Explanation] = {
+    "replayed": Explanation(
+        sentence="It is given in place of a command that ended, and somebody must approve it first. Nothing was sent.",
+        next="A reviewer with the right licence looks at it and decides.",
+    ),
     "consent-revoked": _CONSENT_OVER,
     "consent-ended": _CONSENT_OVER,
     "consent-changed": Explanation(
@@ -118,6 +122,10 @@ _BY_REASON: dict[str, Explanation] = {
     ),
     "already-in-chart": Explanation(
         sentence="The chart says it already, so there was nothing left to write.", next=_NOTHING
+    ),
+    "agrees-but-for-bookkeeping": Explanation(
+        sentence="The chart says the same; only who noted it, or through what, differs. It was not written.",
+        next="If who noted it matters, correct that by a command of its own.",
     ),
     "chart-kept": Explanation(
         sentence="A reviewer compared both and kept what the chart says. It was not written.",
@@ -255,17 +263,25 @@ INSTEAD = {
     "task": "This EHR cannot take it as an entry of its own, so it goes as a task for the clinic's staff: nothing else in "
     "the chart changes.",
 }
+#: What a command that waits by itself waits for, where it is not the EHR.
+_WAITS_FOR: dict[str, Explanation] = {
+    "loop-between-systems": Explanation(
+        sentence="Another system keeps undoing what this app writes to the entry. Nothing was sent; it is kept.",
+        next="A person finds out which of the two is right; it goes on once they have.",
+    ),
+}
 
 
 def explain(state: State, reason: str = "", sent_as: str | None = None) -> Explanation:
     """Return the sentence and next step for a command in ``state`` that got there for ``reason``.
 
-    A reason speaks only of what stopped a command: once it is sent, the state says what is true, and what became
-    of it in the chart since. ``sent_as`` is the
-    fallback that was taken: whoever reads that it is in the chart must read in which form.
+    A reason speaks only of what stopped a command, or of what it waits for: once it is sent, the state says what is true, and
+    what became of it in the chart since. ``sent_as`` is the fallback that was taken: whoever reads that it is in the chart must
+    read in which form.
     """
     stopped = STATUS_OF[state] in {Status.NEEDS_ATTENTION, Status.NOT_WRITTEN}
     told = _BY_REASON if stopped else _SINCE if state in {State.VERIFIED, State.COMPENSATED} else {}
+    told = _WAITS_FOR if state is State.PARKED else told
     said = told.get(reason, _BY_STATE[state])
     if sent_as is None or STATUS_OF[state] is Status.NOT_WRITTEN:
         return said

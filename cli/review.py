@@ -11,15 +11,20 @@ import typer
 from canonical import exact_json
 from canonical.review_desk import Verb
 from canonical.reviewer import Pool
+from cli.board_words import print_board
 from cli.errors import CannotDo
 from cli.picks import picks, typed
-from cli.review_words import effects, print_case, print_queue
+from cli.review_words import effects, print_case, print_found, print_queue
 from cli.service_client import PersonToken, Profile, ServiceClient
 from cli.submit import PROFILE, ProfileOption, told
 from cli.terminal import notes, results, say
 
-review = typer.Typer(no_args_is_help=True, help="Work the review queue: list, show, claim, release and decide cases.")
+review = typer.Typer(
+    no_args_is_help=True,
+    help="Work the review queue: list, search, show, claim, release and decide cases, and see the board.",
+)
 
+_AS_JSON = {"Content-Type": "application/json"}
 CaseArgument = Annotated[int, typer.Argument(min=1, help="The case's number, from the list.")]
 TokenOption = Annotated[
     Path | None,
@@ -58,12 +63,64 @@ def list_cases(
         "limit": limit,
         "mine": "true" if mine else None,
     }
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("GET", "/v1/cases", params={k: v for k, v in asked.items() if v is not None}))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("GET", "/v1/cases", params={k: v for k, v in asked.items() if v is not None}))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_queue(results(), exact_json.parse(answer.content))
+
+
+@review.command()
+def search(
+    kind: Annotated[str | None, typer.Option(help="Only this kind of case.")] = None,
+    severity: Annotated[int | None, typer.Option(min=1, max=4, help="Only this severity; 1 is now.")] = None,
+    pool: Annotated[Pool | None, typer.Option(help="Only this queue, of those that are yours.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Only this EHR connection.")] = None,
+    state: Annotated[str, typer.Option(help="open, closed or any.")] = "open",
+    older_than: Annotated[int | None, typer.Option("--older-than", min=0, help="Opened so many minutes ago.")] = None,
+    correlation_id: Annotated[str | None, typer.Option(help="The app's correlation id.")] = None,
+    vendor_code: Annotated[str | None, typer.Option(help="A code that the EHR answered with.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Go on where a page ended.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    profile: ProfileOption = PROFILE,
+    token_file: TokenOption = None,
+    *,
+    patient: Annotated[bool, typer.Option("--patient", help="Ask for a patient: Patient/id or system|value.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find cases, open or closed, newest first. A patient is asked for, so that no list of commands names one."""
+    asked = {
+        "kind": kind,
+        "severity": severity,
+        "pool": pool.value if pool is not None else None,
+        "connection": connection,
+        "state": state,
+        "olderThanMinutes": older_than,
+        "correlationId": correlation_id,
+        "patient": typer.prompt("Patient", err=True) if patient else None,
+        "vendorCode": vendor_code,
+        "cursor": cursor,
+        "limit": limit,
+    }
+    content = exact_json.dumps({name: value for name, value in asked.items() if value is not None})
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("POST", "/v1/cases/_search", content=content, headers=_AS_JSON))
+    if as_json:
+        print_served(answer)
+    else:
+        print_found(results(), exact_json.parse(answer.content))
+
+
+@review.command()
+def board(profile: ProfileOption = PROFILE, token_file: TokenOption = None, *, as_json: JsonOption = False) -> None:
+    """Show the figures of the queue: how old it is, what becomes of writes, what reviewing costs."""
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("GET", "/v1/board"))
+    if as_json:
+        print_served(answer)
+    else:
+        print_board(results(), exact_json.parse(answer.content))
 
 
 @review.command()
@@ -78,7 +135,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one case with the chart as it is now, what may be decided, and what each decision does."""
-    with _client(profile, token_file) as client:
+    with open_client(profile, token_file) as client:
         answer = _opened(client, case, break_glass)
     _print_page(answer, as_json=as_json)
 
@@ -88,16 +145,16 @@ def claim(
     case: CaseArgument, profile: ProfileOption = PROFILE, token_file: TokenOption = None, *, as_json: JsonOption = False
 ) -> None:
     """Take a case for yourself for some minutes, and show it."""
-    with _client(profile, token_file) as client:
-        answer = _ok(client.request("POST", f"/v1/cases/{case}:claim"))
+    with open_client(profile, token_file) as client:
+        answer = succeeded(client.request("POST", f"/v1/cases/{case}:claim"))
     _print_page(answer, as_json=as_json)
 
 
 @review.command()
 def release(case: CaseArgument, profile: ProfileOption = PROFILE, token_file: TokenOption = None) -> None:
     """Give a case back."""
-    with _client(profile, token_file) as client:
-        _ok(client.request("POST", f"/v1/cases/{case}:release"))
+    with open_client(profile, token_file) as client:
+        succeeded(client.request("POST", f"/v1/cases/{case}:release"))
     say(f"Case {case} is not with you.")
 
 
@@ -128,15 +185,15 @@ def decide(
             "after 'Seen as'. Nothing was sent."
         )
     body = {"verb": verb.value, "fields": picks(field or (), value or ()), "reason": reason, "text": typed(text)}
-    with _client(profile, token_file) as client:
+    with open_client(profile, token_file) as client:
         seen = view or _shown(client, case, verb)
         if not yes:
             _confirm(case, body)
         content = exact_json.dumps({"view": seen, **body})
         headers = {"Content-Type": "application/json"}
-        answer = _ok(client.request("POST", f"/v1/cases/{case}:decide", content=content, headers=headers))
+        answer = succeeded(client.request("POST", f"/v1/cases/{case}:decide", content=content, headers=headers))
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         results().print(exact_json.parse(answer.content)["sentence"], markup=False)
 
@@ -168,20 +225,26 @@ def _confirm(case: int, body: dict[str, Any]) -> None:
 
 def _opened(client: ServiceClient, case: int, break_glass: str | None) -> httpx.Response:
     if break_glass is None:
-        return _ok(client.request("GET", f"/v1/cases/{case}"))
+        return succeeded(client.request("GET", f"/v1/cases/{case}"))
     content = exact_json.dumps({"breakGlass": typed(break_glass)})
     headers = {"Content-Type": "application/json"}
-    return _ok(client.request("POST", f"/v1/cases/{case}:open", content=content, headers=headers))
+    return succeeded(client.request("POST", f"/v1/cases/{case}:open", content=content, headers=headers))
 
 
 @contextmanager
-def _client(profile: Path, token_file: Path | None) -> Iterator[ServiceClient]:
+def open_client(profile: Path, token_file: Path | None) -> Iterator[ServiceClient]:
+    """Yield the way to the service as whoever the token is of, or as the app alone."""
     person = PersonToken(token_file) if token_file is not None else None
     with ServiceClient(Profile.read(profile), person=person) as client:
         yield client
 
 
-def _ok(answer: httpx.Response) -> httpx.Response:
+def succeeded(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that is none of a refusal.
+
+    Raises:
+        CannotDo: the service refused; its sentence.
+    """
     if not answer.is_success:
         raise CannotDo(told(answer.content))
     return answer
@@ -189,10 +252,11 @@ def _ok(answer: httpx.Response) -> httpx.Response:
 
 def _print_page(answer: httpx.Response, *, as_json: bool) -> None:
     if as_json:
-        _print_served(answer)
+        print_served(answer)
     else:
         print_case(results(), exact_json.parse(answer.content))
 
 
-def _print_served(answer: httpx.Response) -> None:
+def print_served(answer: httpx.Response) -> None:
+    """Print a document as it was served."""
     print(answer.text)  # noqa: T201 - the result

@@ -1,10 +1,11 @@
 """Cases as a person reads them at a terminal: the queue, one case, what a decision will do. It asks and decides nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from cli.terminal import plain_table
 
@@ -13,8 +14,26 @@ _SEVERITY = {1: "1 now", 2: "2 soon", 3: "3 today", 4: "4 routine"}
 
 def print_queue(console: Console, queue: Mapping[str, Any]) -> None:
     """Print a page of the queue."""
+    console.print(_rows(queue["rows"]))
+    more = "or more " if queue["open"] >= queue["countedTo"] else ""
+    console.print(f"\n{queue['open']} {more}open, {queue['overdue']} overdue.", markup=False)
+    _print_cursor(console, queue)
+
+
+def print_found(console: Console, found: Mapping[str, Any]) -> None:
+    """Print a page of a search."""
+    console.print(_rows(found["rows"]))
+    _print_cursor(console, found)
+
+
+def _print_cursor(console: Console, page: Mapping[str, Any]) -> None:
+    if page["cursor"]:
+        console.print(f"There are more: --cursor {page['cursor']}", markup=False)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = plain_table("case", "severity", "due (UTC)", "patient", "what", "from", "EHR", "waiting", "with")
-    for row in queue["rows"]:
+    for row in rows:
         due = datetime.fromisoformat(row["dueAt"]).strftime("%Y-%m-%d %H:%M")
         what = row["headline"] or row["kindWords"]
         table.add_row(
@@ -22,17 +41,19 @@ def print_queue(console: Console, queue: Mapping[str, Any]) -> None:
             _SEVERITY.get(row["severity"], str(row["severity"])),
             f"{due} overdue" if row["isOverdue"] else due,
             row["patient"] or "",
-            f"{what} (its author was asked)" if row["asked"] else what,
+            what + _beside(row),
             row["sender"],
             row["ehr"],
             str(row["waiting"] or ""),
             row["claimedBy"] or "",
         )
-    console.print(table)
-    more = "or more " if queue["open"] >= queue["countedTo"] else ""
-    console.print(f"\n{queue['open']} {more}open, {queue['overdue']} overdue.", markup=False)
-    if queue["cursor"]:
-        console.print(f"There are more: --cursor {queue['cursor']}", markup=False)
+    return table
+
+
+def _beside(row: Mapping[str, Any]) -> str:
+    told = [f"{row['together']} of one cause: {row['cause']}"] if row["cause"] and row["together"] > 1 else []
+    told += ["its author was asked"] if row["asked"] else []
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def print_case(console: Console, page: Mapping[str, Any]) -> None:

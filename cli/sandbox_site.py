@@ -26,12 +26,16 @@ AUDIENCE = "writeback"
 WORKSTATION = "urn:example:ward-workstation"
 #: OAuth client of the service itself, at the EHR.
 SERVICE = "writeback-service"
-_READ = ("Patient", "Encounter", "MedicationRequest", "Provenance")
+_READ = ("Patient", "Encounter", "MedicationRequest")
 _WRITTEN = (
     *("Observation", "MedicationStatement", "AllergyIntolerance", "Condition", "DocumentReference", "Communication"),
     *("Task", "QuestionnaireResponse", "Immunization", "ServiceRequest", "List"),
 )
-_SERVICE_SCOPES = " ".join([*(f"system/{name}.rs" for name in _READ), *(f"system/{name}.crus" for name in _WRITTEN)])
+#: Who and what made an entry is written beside it once, and never changed.
+_BESIDE = "system/Provenance.crs"
+_SERVICE_SCOPES = " ".join(
+    [*(f"system/{name}.rs" for name in _READ), _BESIDE, *(f"system/{name}.crus" for name in _WRITTEN)]
+)
 #: The upstream apps, and what each may do; the last one is the desk that keeps consents and switches.
 APPS = MappingProxyType(
     {

@@ -1,7 +1,8 @@
 """The file of EHR connections: TOML to :class:`canonical.ports.ConnectionSettings`; it opens no connection.
 
 One ``[[connection]]`` table each, with ``tenant``, ``name``, ``adapter``, ``base_url``, and, where the defaults do not
-fit, ``max_in_flight``, ``proof``, ``[connection.auth]``, ``[connection.timings]`` (seconds), ``[connection.options]``.
+fit, ``max_in_flight``, ``proof``, ``[connection.auth]``, ``[connection.timings]`` (seconds), ``[connection.options]``,
+``[connection.notifications]``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from canonical.acceptance import ASKED_AT_ONCE, MOST_ASKED, MOST_DAYS, TIME_BOX_DAYS
+from canonical.acknowledging import FALLBACK_OPTION, Fallback
 from canonical.drift_plan import LOOKS_PER_MINUTE
 from canonical.errors import ConfigurationError
 from canonical.ports import ConnectionSettings, Proof, Timings
+from canonical.provenance import check_asked
 from config.connection_auth import Auth, Entry, NoAuth, Text, is_loopback, safe_url
+from config.notification_auth import NotificationAuth
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -49,6 +53,7 @@ class _Connection(Entry):
     auth: Auth = NoAuth(kind="none")
     timings: _Timings = _Timings()
     options: dict[str, Any] = Field(default_factory=dict)
+    notifications: NotificationAuth | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -73,6 +78,9 @@ class _Connection(Entry):
         days = value.get(TIME_BOX_DAYS, 1)
         if not isinstance(days, int | float) or isinstance(days, bool) or not 0 < days <= MOST_DAYS:
             raise ValueError(f"{TIME_BOX_DAYS}: days, more than 0 and at most {MOST_DAYS}")
+        if value.get(FALLBACK_OPTION, Fallback.CASE) not in tuple(Fallback):
+            raise ValueError(f"{FALLBACK_OPTION}: {' or '.join(Fallback)}")
+        check_asked(value)
         return value
 
 
@@ -107,19 +115,25 @@ def read_connections(file: Path) -> tuple[ConnectionSettings, ...]:
 
 
 def _settings(entry: _Connection, folder: Path) -> ConnectionSettings:
-    auth = {name: str(value) for name, value in entry.auth.model_dump(exclude_none=True).items()}
-    files = {name: str((folder / value).absolute()) for name, value in auth.items() if name.endswith("_file")}
     return ConnectionSettings(
         tenant=entry.tenant,
         name=entry.name,
         adapter=entry.adapter,
         base_url=entry.base_url,
-        auth={**auth, **files},
+        auth=_named(entry.auth, folder),
         max_in_flight=entry.max_in_flight,
         timings=entry.timings.timings(),
         proof=Proof(entry.proof),
         options=entry.options,
+        notifications=_named(entry.notifications, folder) if entry.notifications is not None else {},
     )
+
+
+def _named(entry: Entry, folder: Path) -> dict[str, str]:
+    """Return what a table says as text, its files as absolute paths."""
+    said = {name: str(value) for name, value in entry.model_dump(exclude_none=True).items()}
+    files = {name: str((folder / value).absolute()) for name, value in said.items() if name.endswith("_file")}
+    return {**said, **files}
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -106,9 +106,15 @@ def queue(policies: PolicySet) -> str:
     """Return the queue's times, and the ladder of what a machine may merge."""
     said = policies.queue
     times = _table(
-        ("severity", "due within", "then up a level after", "somebody is alerted"),
+        ("severity", "due within", "then up a level after", "somebody is alerted", "its app confirms within"),
         (
-            (str(number), _span(said.due_within(number)), _steps(level.escalate_minutes), "yes" if level.pages else "")
+            (
+                str(number),
+                _span(said.due_within(number)),
+                _steps(level.escalate_minutes),
+                "yes" if level.pages else "",
+                _span(said.acknowledged_within(number)),
+            )
             for number, level in sorted(said.severity.items())
         ),
     )

@@ -16,6 +16,7 @@ from canonical.ports import ConnectionSettings, Ehr
 from canonical.review_desk import ReviewDesk
 from reconcile.explaining.explainer import Explainer
 from reconcile.review.board import Board
+from reconcile.review.case_search import CaseSearch
 from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -23,8 +24,10 @@ from reconcile.review.look import ChartReader
 from reconcile.review.review_desk import Desk
 from reconcile.review.search import CommandSearch
 from reconcile.review.surroundings import Surroundings
+from store.case_search import StoredCaseSearch
 from store.cases import Cases
 from store.command_records import StoredCommandRecords
+from store.glass import StoredGlass
 from store.look_list import Looks
 from store.review_figures import StoredReviewFigures
 from tasks.hints import Hints
@@ -109,10 +112,12 @@ def review_desk(
             policies=cases.policies,
             receiver=doors.receiver,
             admissions=doors.admissions,
+            glass=StoredGlass(engine),
             clock=clock,
         ),
         finding=CommandSearch(records=records, connections=names),
         explainer=explainer,
+        finding_cases=CaseSearch(finder=StoredCaseSearch(engine), ehr_names=cases.ehr_names),
         figures=Board(figures=StoredReviewFigures(engine), policies=cases.policies),
     )
 

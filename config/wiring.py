@@ -35,14 +35,19 @@ from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.explaining_wiring import explainer
 from config.logging import configure_logging
+from config.notices_wiring import author_notices, set_terms
+from config.notification_wiring import echo_guard
 from config.policy_files import read_policies
+from config.replay_wiring import Replays, replays
 from config.review_wiring import Doors as DeskDoors
 from config.review_wiring import case_desk, conflict_engine, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
 from reconcile.acceptance_look import AcceptanceLook
+from reconcile.author_notices import AuthorNotices
 from reconcile.drift_look import DriftLook
+from reconcile.echo_look import EchoLook
 from reconcile.explaining.explainer import Explainer
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
@@ -50,7 +55,6 @@ from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
 from store.balance_days import BalanceDays
 from store.callbacks import Callbacks
-from store.case_terms import set_case_terms
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
@@ -75,6 +79,7 @@ from tasks.journey import Journey
 from tasks.judging import Judge
 from tasks.locks import Locks
 from tasks.message import MessageDoor, message_door
+from tasks.notification_intake import NotificationIntake
 from tasks.notify import Notifier
 from tasks.patients import Patients
 from tasks.preparation import Preparation
@@ -112,7 +117,11 @@ class Services:
     conflict_engine: ConflictEngine
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
+    author_notices: AuthorNotices
+    echo_look: EchoLook
+    notification_intake: NotificationIntake
     drift_incidents: DriftIncidents
+    replays: Replays
     late_cases: LateCases
     balance_days: BalanceDays
     alerts: Alerts
@@ -167,7 +176,7 @@ def build(
         check_durable(engine)
         check_session_budget(engine, settings)
         sync_connections(engine, known.values())
-        set_case_terms(engine, {severity: policies.queue.due_within(severity) for severity in policies.queue.severity})
+        set_terms(engine, policies.queue)
     except SQLAlchemyError as error:
         engine.dispose()
         raise StoreUnavailableError("PostgreSQL cannot be reached; nothing was started.") from error
@@ -224,6 +233,12 @@ def _assemble(
     )
     doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
     explains = explainer(engine, ehrs=ehrs, zone=cases.zone, clock=clock)
+    drift_look = DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs)
+    acceptance_look = AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known)
+    conflicts = conflict_engine(engine, cases)
+    looks = (conflicts, drift_look, acceptance_look)
+    guard = echo_guard(engine, known, ehrs=ehrs, capabilities=ehrs.capabilities, looks=looks, hints=hints, clock=clock)
+    previewer = _previewer(engine, judge, ehrs, clock)
     return Services(
         settings=settings,
         engine=engine,
@@ -234,15 +249,19 @@ def _assemble(
         hints=hints,
         lanes=lanes,
         receiver=receiver,
-        previewer=_previewer(engine, judge, ehrs, clock),
+        previewer=previewer,
         policies=outside.policies,
         case_desk=cases,
         review_desk=review_desk(engine, known, cases, explains, ehrs=ehrs, doors=doors, clock=clock),
         explainer=explains,
-        conflict_engine=conflict_engine(engine, cases),
-        drift_look=DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs),
-        acceptance_look=AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known),
+        author_notices=author_notices(engine, known, doors, actor=actor),
+        conflict_engine=conflicts,
+        drift_look=drift_look,
+        acceptance_look=acceptance_look,
+        echo_look=guard.look,
+        notification_intake=guard.intake,
         drift_incidents=DriftIncidents(engine),
+        replays=replays(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
         late_cases=LateCases(engine),
         balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),

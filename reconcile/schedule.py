@@ -13,10 +13,13 @@ from reconcile import (
     deadlines,
     drifted,
     due,
+    echoes,
     expired_leases,
     overdue_cases,
     parked,
     pending_remote,
+    replays,
+    unacknowledged,
     unanswered,
     unknown,
     unproven,
@@ -33,7 +36,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, drifted, balance),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
     )
 }
 

@@ -45,6 +45,10 @@ class Hands(Protocol):
         """Have the EHR asked whether its staff accepted a write."""
         ...
 
+    def reread(self, entry_id: int) -> bool:
+        """Have an entry read that somebody says was changed."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:

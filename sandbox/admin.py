@@ -20,6 +20,7 @@ from sandbox.ehr import Ehr
 from sandbox.faults import Rule
 from sandbox.held import decide, held
 from sandbox.people import Person, WebClient, register_person, register_web_client
+from sandbox.subscriptions import SubscriptionRequest, Subscriptions
 
 _RULES = TypeAdapter(list[Rule])
 _MOMENT = TypeAdapter(AwareDatetime)
@@ -41,6 +42,8 @@ class Admin:
         self._ehr = ehr
         self._secret = secret
         self._at_start = at_start
+        self._subscriptions = Subscriptions(ehr)
+        ehr.database.on_written = self._subscriptions.changed
 
     def routes(self) -> list[Route]:
         return [
@@ -58,6 +61,8 @@ class Admin:
                 ("POST", "held/{number:int}/{decision}", self.post_decision),
                 ("POST", "lock", self.post_lock),
                 ("POST", "close", self.post_close),
+                ("POST", "subscriptions", self.post_subscriptions),
+                ("GET", "subscriptions", self.get_subscriptions),
                 ("POST", "reset", self.post_reset),
                 ("POST", "clients", self.post_clients),
                 ("POST", "people", self.post_people),
@@ -166,8 +171,19 @@ class Admin:
         stored = await self._ehr.database.write(lambda connection: _close(self._ehr.chart(connection), reference, at))
         return _raw_json(_shown(stored), 200)
 
+    async def post_subscriptions(self, request: Request) -> Response:
+        """Notify somebody of every change from now on; the answer says what their server made of the handshake."""
+        asked = SubscriptionRequest.model_validate(await _json(request))
+        return JSONResponse({"id": asked.id, "handshake": await self._subscriptions.add(asked)}, 201)
+
+    async def get_subscriptions(self, _request: Request) -> Response:
+        """What each subscription sent; everything that was committed before has been tried by then."""
+        await self._subscriptions.flush()
+        return JSONResponse({"subscriptions": self._subscriptions.shown()})
+
     async def post_reset(self, request: Request) -> Response:
         """Empty chart and log; forget faults, changed settings and clients registered since the start."""
+        self._subscriptions.forget()
         await self._ehr.reset()
         await self._at_start()
         return Response(status_code=204)

@@ -86,6 +86,8 @@ class Database:
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        #: Called in the loop after every write that somebody waits for.
+        self.on_written: Callable[[], None] = lambda: None
         self._writer: sqlite3.Connection
         self.reader: sqlite3.Connection
 
@@ -112,7 +114,9 @@ class Database:
         Raises:
             Exception: whatever `work` raised; nothing of it is stored.
         """
-        return await self.post(work)
+        result = await self.post(work)
+        self.on_written()
+        return result
 
     def post(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
         """Put `work` in turn with the other writes; the future is done when it is durable."""

@@ -108,8 +108,11 @@ class Admissions:
         patient = admission.patient_key
         cases = tuple(dict.fromkeys(f.kind for f in admission.findings if not self._has_case(admission, f)))
         series = [finding.series for finding in admission.findings if finding.series]
+        replay = admission.replay
         return NewCommand(
             id=uuid4(),
+            replay_of=replay.family if replay else None,
+            sends_stored_of=replay.command if replay and replay.stored else None,
             tenant=principal.tenant,
             app=principal.app,
             connection_id=admission.connection_id,

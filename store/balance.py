@@ -66,7 +66,7 @@ _UNFIT_WHEN = {
     "ended-but-in-chart": f"""c.state IN ({listed(ENDED_WITHOUT_EFFECT)})
         AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = c.id AND o.state IN ('applied', 'verified'))""",
     "nobody-is-asked": f"""c.state IN ({listed(NEEDS_PERSON)})
-        AND NOT EXISTS (SELECT 1 FROM cases a WHERE a.command_id = c.id AND a.closed_at IS NULL)""",
+        AND NOT EXISTS (SELECT 1 FROM cases a WHERE a.command_id = c.id AND a.holds AND a.closed_at IS NULL)""",
     "in-flight-too-long": f"c.state IN ({listed(_IN_FLIGHT)}) AND c.state_since < clock_timestamp() - %(time_box)s",
     "due-too-long": f"""c.state = 'ready' AND c.due_at < clock_timestamp() - %(time_box)s
         AND k.not_before <= clock_timestamp() AND NOT EXISTS ({_BEFORE})""",

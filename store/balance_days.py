@@ -39,9 +39,9 @@ UPDATE balance_days SET sheets = %(sheets)s::jsonb, closes = %(closes)s, counted
  WHERE tenant = %(tenant)s AND day = %(day)s
 """
 _ASK = f"""
-INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, cause)
 SELECT c.tenant, c.id, c.connection_id, c.action_type, '{KIND}', %(pool)s, %(severity)s::smallint,
-       {due_from("%(severity)s")}, false
+       {due_from("%(severity)s")}, false, ''
   FROM commands c WHERE c.id = ANY (%(commands)s)
 ON CONFLICT DO NOTHING
 """

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from canonical.callbacks import Callback, Delivery
 from canonical.status import Status
+from store.acknowledgements import confirm_by_delivery
 from store.database import rows, transaction
 
 #: The endpoints in turn; one that is failing gives one callback, when nobody is at it.
@@ -96,6 +97,13 @@ class Callbacks:
     def delivered(self, callback: Callback, delivery: Delivery) -> None:
         with transaction(self._engine) as connection:
             rows(connection, _DELIVERED, {"id": callback.id, "status": delivery.status})
+            confirm_by_delivery(
+                connection,
+                callback.command_id,
+                sequence=callback.sequence,
+                endpoint=callback.endpoint_id,
+                actor="callbacks",
+            )
 
     def failed(self, callback: Callback, delivery: Delivery, *, wait: timedelta | None) -> None:
         parameters = {

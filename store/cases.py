@@ -20,10 +20,10 @@ from canonical.lifecycle import OPEN
 from canonical.ports import Operation
 from canonical.reviewer import Reviewer
 from store.case_rows import CASE_COLUMNS, CASE_JOINS, case_from, cursor_of, position
+from store.causes import OF_CAUSE_OF, STANDS_FOR_ALL
 from store.columns import listed
 from store.command_reads import EVENTS
 from store.database import rows, transaction
-from store.digests import OF_DIGEST_OF, STANDS_FOR_ALL
 from store.healing import load_command, stored_operations
 from store.late_cases import IS_LATE
 from store.resolutions import resolve
@@ -34,13 +34,13 @@ _NARROWS: Mapping[str, str] = {
     "severity": "k.severity = %(severity)s",
     "action_type": "k.action_type = %(action_type)s",
     "connection": "k.connection_id = (SELECT id FROM connections WHERE tenant = %(tenant)s AND name = %(connection)s)",
-    "together": OF_DIGEST_OF.strip(),
+    "together": OF_CAUSE_OF.strip(),
     "mine": "k.claimed_by = %(mine)s AND k.claimed_until > clock_timestamp()",
     "cursor": """(k.severity, k.due_at, k.id)
         > (%(after_severity)s::smallint, %(after_due)s::timestamptz, %(after_id)s::bigint)""",
 }
-#: Narrowed by these, one of a digest may be wanted that does not stand for all of it.
-_WITHIN_DIGESTS = ("together", "mine", "severity", "action_type")
+#: Narrowed by these, one of a cause may be wanted that does not stand for all of it.
+_WITHIN_CAUSES = ("together", "mine", "severity", "action_type")
 _ORDER = "ORDER BY k.severity, k.due_at, k.id"
 #: One branch for each pool, in the order of the index of the queue; two pools in one branch would be sorted whole.
 _BRANCH = """(SELECT k.* FROM cases k
@@ -254,7 +254,7 @@ def _branches(reviewer: Reviewer, query: QueueQuery, most: int, *, order: str) -
     """Return what selects at most ``most`` of the open cases that a query finds, of each pool that the reviewer has."""
     pools = sorted(pool.value for pool in reviewer.pools if query.pool in {None, pool})
     where = "".join(f" AND {condition}" for name, condition in _NARROWS.items() if getattr(query, name))
-    if not any(getattr(query, name) for name in _WITHIN_DIGESTS):
+    if not any(getattr(query, name) for name in _WITHIN_CAUSES):
         where += f" AND {STANDS_FOR_ALL.strip()}"
     return " UNION ALL ".join(_BRANCH.format(pool=pool, where=where, order=order, most=int(most)) for pool in pools)
 

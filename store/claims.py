@@ -15,6 +15,7 @@ from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from store.database import rows
 from store.lane_views import TAKEN_LATE
+from store.loop_terms import IN_LOOP
 from store.moves import TAIL, tail_parameters
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ WITH lk AS MATERIALIZED (
      AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = l.id AND b.state IN ('sending', 'unknown'))
      AND NOT """
     + TAKEN_LATE
+    + " AND NOT "
+    + IN_LOOP
     + """
   FOR UPDATE OF l, c FOR SHARE OF s, k),
 sw AS MATERIALIZED (

@@ -39,6 +39,11 @@ _OPERATIONS = """
 SELECT seq, interaction, resource_type, state, reference, version_written AS version FROM operations
  WHERE command_id = %(id)s ORDER BY seq
 """
+#: An operator may give a command in place of one that ended: which of which, both ways.
+_LINEAGE = """
+SELECT c.replay_of, ARRAY(SELECT b.id FROM commands b WHERE b.replay_of = c.id ORDER BY b.received_at, b.id) AS replays
+  FROM commands c WHERE c.id = %(id)s
+"""
 _SEARCH = f"""
 SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id JOIN lanes l ON l.id = c.lane_id
  WHERE c.tenant = %(tenant)s
@@ -87,10 +92,13 @@ class CommandReads:
                 return None
             events = rows(connection, EVENTS, {"id": command})
             operations = rows(connection, _OPERATIONS, {"id": command})
+            lineage = rows(connection, _LINEAGE, {"id": command})[0]
         return CommandDetail(
             summary=_summary(found[0]),
             events=tuple(TimelineEvent(**row) for row in events),
             operations=tuple(OperationView(**row) for row in operations),
+            replay_of=lineage["replay_of"],
+            replays=tuple(lineage["replays"]),
         )
 
     def search(self, tenant: str, query: CommandQuery) -> CommandPage:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from canonical import exact_json
 from canonical.lifecycle import State
 from canonical.review_reads import CommandRecord, FoundCommand, RelatedCommand, SearchTerms
+from store.acknowledgements import owed_of
 from store.columns import listed
 from store.command_reads import IDENTIFIER_CHUNK, IDENTIFIER_SCAN, CommandReads, names_patient
 from store.compensation_links import RELATED
@@ -26,16 +27,20 @@ SELECT r.content AS received, d.content AS decided, c.takes_back,
 """
 #: A code that an EHR gives every day is looked for in its newest answers only.
 _CODE_SCAN = 5_000
+#: Of a command ``c``: it is of one of the patients ``keys``, each at the connection of the same place in ``names``.
+PATIENT_CONDITION = """c.lane_id IN (
+        SELECT l.id FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)
+          JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name
+          JOIN lanes l ON l.connection_id = m.id AND l.patient_key = w.key)"""
+#: Of a command ``c``: its EHR answered with the code ``vendor_code``.
+CODE_CONDITION = f"""c.id IN (
+        SELECT a.command_id FROM (SELECT command_id FROM attempts WHERE tenant = %(tenant)s AND vendor_code = %(vendor_code)s
+                                   ORDER BY id DESC LIMIT {_CODE_SCAN}) a)"""
 _CONDITIONS: Mapping[str, str] = {
     "command": "c.id = %(command)s",
     "correlation_id": "c.correlation_id = %(correlation_id)s",
-    "patients": """c.lane_id IN (
-        SELECT l.id FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)
-          JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name
-          JOIN lanes l ON l.connection_id = m.id AND l.patient_key = w.key)""",
-    "vendor_code": f"""c.id IN (
-        SELECT a.command_id FROM (SELECT command_id FROM attempts WHERE tenant = %(tenant)s AND vendor_code = %(vendor_code)s
-                                   ORDER BY id DESC LIMIT {_CODE_SCAN}) a)""",
+    "patients": PATIENT_CONDITION,
+    "vendor_code": CODE_CONDITION,
 }
 _FIND = """
 SELECT c.id, c.state, c.received_at, n.name AS connection, p.content AS envelope,
@@ -62,12 +67,14 @@ class StoredCommandRecords:
         with transaction(self._engine) as connection:
             told = rows(connection, _ENVELOPES, {"tenant": tenant, "command": command})[0]
             related = rows(connection, RELATED, {"command": command})
+            owed = owed_of(connection, tenant, command)
         return CommandRecord(
             detail=detail,
             received=bytes(told["received"]),
             decided=bytes(told["decided"]) if told["decided"] is not None else None,
             takes_back=told["takes_back"],
             version=told["version"],
+            owed=owed,
             related=tuple(RelatedCommand(**(row | {"state": State(row["state"])})) for row in related),
         )
 

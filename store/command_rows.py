@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from canonical import exact_json
-from canonical.command import Command, Governance, OperationProgress
+from canonical.command import Approval, Command, Governance, OperationProgress
 from canonical.envelope import envelope_from
 from canonical.lifecycle import State
+from store.loop_terms import IN_LOOP
 
 #: Needs ``commands c`` and :data:`COMMAND_JOINS`.
-COMMAND_COLUMNS = """
+COMMAND_COLUMNS = f"""
 c.id, c.tenant, c.app, k.name AS connection, c.lane_id, c.lane_seq, c.subject, c.root, c.state, c.state_reason,
 c.state_since, c.event_seq, c.attempts, c.spent, c.stumbles, c.received_at, c.due_at, c.not_after, c.correlation_id,
 c.traceparent, coalesce(c.decided_digest, c.envelope_digest) AS envelope_digest, c.decided_attempts, c.takes_back,
@@ -19,11 +21,12 @@ c.possible_duplicate_of, c.action_type, c.operation, p.content AS envelope,
 s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS consent_until,
 (SELECT array_agg(w.kind) FROM switches w WHERE w.id = ANY (c.switch_ids) AND NOT w.is_on) AS switches_off,
 (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids)) = cardinality(c.switch_ids) AS switches_known,
+{IN_LOOP} AS in_loop,
 coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
            AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
-c.sent_as,
-(SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference) ORDER BY o.seq)
+c.sent_as, c.sends_stored_of,
+(SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference, o.version_written) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
 (SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
                           ORDER BY e.lane_seq), '[]')
@@ -33,6 +36,12 @@ c.sent_as,
     AND o.reference = coalesce(c.target_reference, tg.reference)
     AND (e.id = ANY (c.after) OR e.id = c.target_command
          OR (e.app = c.app AND e.author_digest = c.author_digest))) AS own_versions,
+(SELECT json_agg(json_build_array(d.person, d.person_name, d.at) ORDER BY d.id) FROM decisions d
+  WHERE d.command_id = c.id AND d.valid_until IS NOT NULL AND starts_with(d.person, 'person:')
+    AND c.approval_digest = coalesce(c.decided_digest, c.envelope_digest)
+    AND d.case_id = (SELECT f.case_id FROM decisions f
+                      WHERE f.command_id = c.id AND f.valid_until IS NOT NULL AND f.stage = 'final'
+                      ORDER BY f.id DESC LIMIT 1)) AS approvals,
 (SELECT o.mapping_version FROM operations o WHERE o.command_id = c.id ORDER BY o.seq LIMIT 1) AS mapping_version
 """
 
@@ -90,13 +99,21 @@ def command_from(row: dict[str, Any]) -> Command:
         known_versions=followed_versions(seen, row["own_versions"]),
         resend_decided=row["resend_decided"],
         sent_as=row["sent_as"],
+        sends_stored_of=row["sends_stored_of"],
         is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],
+        approvals=tuple(_approval(*approval) for approval in row["approvals"] or ()),
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),
     )
 
 
-def _progress(seq: int, state: str, placeholder: str | None, reference: str | None) -> OperationProgress:
-    return OperationProgress(seq=seq, state=state, placeholder=placeholder, reference=reference)
+def _progress(
+    seq: int, state: str, placeholder: str | None, reference: str | None, version: str | None
+) -> OperationProgress:
+    return OperationProgress(seq=seq, state=state, placeholder=placeholder, reference=reference, version=version)
+
+
+def _approval(person: str, name: str, at: str) -> Approval:
+    return Approval(person=person.removeprefix("person:"), name=name, at=datetime.fromisoformat(at).astimezone(UTC))
 
 
 def _governance(row: dict[str, Any]) -> Governance:
@@ -108,6 +125,7 @@ def _governance(row: dict[str, Any]) -> Governance:
         consent_until=row["consent_until"],
         switches_off=tuple(row["switches_off"] or ()),
         switches_known=bool(row["switches_known"]),
+        in_loop=row["in_loop"],
         approval_required=row["approval_required"],
         approval_digest=bytes(digest) if digest is not None else None,
         approval_until=row["approval_until"],

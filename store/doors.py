@@ -5,6 +5,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from canonical.errors import StoreUnavailableError
+from store.acknowledgements import Acknowledgements
 from store.balance import Balances
 from store.command_reads import CommandReads
 from store.compensation_links import CompensationLinks
@@ -32,6 +33,7 @@ class Doors:
         self.balances = Balances(engine)
         self.questions = Questions(engine)
         self.figures = Figures(engine)
+        self.acknowledgements = Acknowledgements(engine)
 
     def check(self) -> None:
         """Pass only if the database is there and keeps what it commits.

@@ -28,9 +28,9 @@ SELECT count(DISTINCT f.command_id) AS many FROM drift_findings f
            WHERE k.connection_id = %(connection)s AND k.kind = '{INCIDENT}'))
 """
 _OPEN = f"""
-INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds)
+INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, holds, cause)
 SELECT c.tenant, c.id, c.connection_id, c.action_type, '{INCIDENT}', %(pool)s, %(severity)s::smallint,
-       {due_from("%(severity)s")}, false
+       {due_from("%(severity)s")}, false, ''
   FROM commands c WHERE c.id = %(command)s
 ON CONFLICT DO NOTHING
 """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from store.database import rows
 from store.lane_views import ELIGIBLE
+from store.loop_terms import IN_LOOP
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -36,12 +37,13 @@ SELECT lane_id FROM ranked WHERE free > 0 OR before = 0
 
 _STUMBLE = "UPDATE lanes SET stumbles = stumbles + 1 WHERE id = ANY (%(lanes)s) AND lease_until < clock_timestamp()"
 #: The connections in turn, each with its most urgent first.
-_PARKED = """
+_PARKED = f"""
 WITH ended AS (
   SELECT c.id, c.connection_id, c.priority + extract(epoch FROM clock_timestamp() - c.state_since) / 60 AS urgency
     FROM commands c JOIN connections k ON k.id = c.connection_id
    WHERE c.state = 'parked' AND k.not_before <= clock_timestamp()
-     AND (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids) AND w.is_on) = cardinality(c.switch_ids))
+     AND (SELECT count(*) FROM switches w WHERE w.id = ANY (c.switch_ids) AND w.is_on) = cardinality(c.switch_ids)
+     AND NOT {IN_LOOP})
 SELECT id FROM ended
  ORDER BY row_number() OVER (PARTITION BY connection_id ORDER BY urgency DESC), urgency DESC LIMIT %(limit)s
 """

@@ -12,13 +12,15 @@ from sqlalchemy import Engine
 from canonical.errors import RefusedError
 from store.database import rows, transaction
 
-_COLUMNS = "id, url, created_at, failing_since, disabled_at"
+_COLUMNS = "id, url, created_at, failing_since, disabled_at, shows_author"
 _LIST = f"SELECT {_COLUMNS} FROM endpoints WHERE tenant = %(tenant)s AND app = %(app)s ORDER BY created_at, id"
 _GET = f"SELECT {_COLUMNS} FROM endpoints WHERE tenant = %(tenant)s AND app = %(app)s AND id = %(id)s"
 #: An address that was given up is taken up again, with the new secret only.
 _REGISTER = f"""
-INSERT INTO endpoints (id, tenant, app, url, secret) VALUES (%(id)s, %(tenant)s, %(app)s, %(url)s, %(secret)s)
-ON CONFLICT (tenant, app, url) DO UPDATE SET secret = excluded.secret, disabled_at = NULL, failing_since = NULL
+INSERT INTO endpoints (id, tenant, app, url, secret, shows_author)
+VALUES (%(id)s, %(tenant)s, %(app)s, %(url)s, %(secret)s, %(shows_author)s)
+ON CONFLICT (tenant, app, url) DO UPDATE SET secret = excluded.secret, disabled_at = NULL, failing_since = NULL,
+       shows_author = excluded.shows_author
 RETURNING {_COLUMNS}
 """
 _SECRET = f"""
@@ -47,13 +49,17 @@ SELECT count(*) AS n FROM endpoints
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A registered address, without its secret; ``disabled_at`` (UTC): nothing is sent there since."""
+    """A registered address, without its secret; ``disabled_at`` (UTC): nothing is sent there since.
+
+    ``shows_author``: its app shows what it is told there to the author of the command.
+    """
 
     id: UUID
     url: str
     created_at: datetime
     failing_since: datetime | None
     disabled_at: datetime | None
+    shows_author: bool = False
 
 
 class Endpoints:
@@ -71,12 +77,19 @@ class Endpoints:
         """Return one endpoint of the app."""
         return _one(self._run(_GET, {"tenant": tenant, "app": app, "id": endpoint}))
 
-    def register(self, tenant: str, app: str, *, url: str, secret: str) -> Endpoint:
+    def register(self, tenant: str, app: str, *, url: str, secret: str, shows_author: bool = False) -> Endpoint:
         """Register ``url`` with ``secret``; registered before, it keeps its id and gets the new secret.
 
         Raises ``RefusedError`` ``too-many-endpoints``: nothing was changed.
         """
-        parameters = {"id": uuid4(), "tenant": tenant, "app": app, "url": url, "secret": secret}
+        parameters = {
+            "id": uuid4(),
+            "tenant": tenant,
+            "app": app,
+            "url": url,
+            "secret": secret,
+            "shows_author": shows_author,
+        }
         with transaction(self._engine) as connection:
             _check_place(connection, parameters)
             return Endpoint(**rows(connection, _REGISTER, parameters)[0])

@@ -6,11 +6,15 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from canonical.acknowledging import OwedFigures
 from canonical.lifecycle import OPEN, State
+from store.acknowledgements import FIGURES
 from store.balance_days import unfit_by_reason
 from store.database import rows, transaction
 from store.drift_figures import DriftFigure, drift_figures
 from store.late_cases import ALERTS
+from store.notification_tallies import notification_figures
+from store.replay_figures import ReplayFigure, replay_figures
 
 _OPEN_STATES = ", ".join(f"'{state}'" for state in sorted(OPEN))
 #: Over the partial index of open commands: it costs what is open, not what was ever written.
@@ -85,7 +89,8 @@ class Snapshot:
     """One look at the service. Ages in seconds, ``None`` when there is none; ``refused`` within :data:`REFUSED_WITHIN`.
 
     ``oldest_cases`` is severity → age of the oldest open case, 0 where there is none; ``unfit``: commands that the balances of
-    past days cannot account for, by reason.
+    past days cannot account for, by reason; ``owed``: what no app confirmed;
+    ``notifications`` of seven days are by name of connection and result.
     """
 
     open: dict[State, int]
@@ -100,6 +105,9 @@ class Snapshot:
     connections: tuple[ConnectionFigure, ...]
     sweeps: tuple[SweepFigure, ...]
     drift: tuple[DriftFigure, ...]
+    owed: OwedFigures
+    notifications: dict[tuple[str, str], int]
+    replays: tuple[ReplayFigure, ...]
     unfit: dict[str, int]
 
 
@@ -136,6 +144,9 @@ class Figures:
                 connections=tuple(ConnectionFigure(**row) for row in rows(connection, _CONNECTIONS)),
                 sweeps=tuple(SweepFigure(**row) for row in rows(connection, _SWEEPS)),
                 drift=drift_figures(connection),
+                owed=OwedFigures(**rows(connection, FIGURES)[0]),
+                notifications=notification_figures(connection),
+                replays=replay_figures(connection),
                 unfit=unfit_by_reason(connection),
                 **ages,
             )

@@ -7,7 +7,7 @@ terminates the session of a holder whose process is not proven dead: that would 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 
 from canonical.boot_clock import boot_seconds
+from canonical.case_kinds import CausePart
 from canonical.command import Command
 from canonical.errors import StoreUnavailableError
 from canonical.events import Move
@@ -142,8 +143,10 @@ class HeldPostgresLane:
     def load(self, command: UUID) -> Command:
         return healing.load_command(self._session, command)
 
-    def move(self, command: Command, step: Move, *, case: str | None = None) -> bool:
-        return apply_move(self._session, command.id, step, actor=self._actor, case=case)
+    def move(
+        self, command: Command, step: Move, *, case: str | None = None, known: Mapping[CausePart, str] | None = None
+    ) -> bool:
+        return apply_move(self._session, command.id, step, actor=self._actor, case=case, known=known)
 
     def close_connection(self, *, until: datetime, reason: str) -> None:
         names = {"tenant": self.view.tenant, "name": self.view.connection}

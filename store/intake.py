@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import psycopg
+
 from canonical.action import action_specs
 from canonical.case_kinds import MOST_SEVERE, case_kind
 from canonical.errors import FieldError, RefusedError
@@ -14,15 +16,17 @@ from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store.database import rows, transaction
 from store.moves import TAIL, due_from, tail_parameters
+from store.owing import owing_sooner
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import psycopg
     from sqlalchemy import Engine
 
     from canonical.command import Command  # noqa: F401 - named in docstrings
 
+#: Of those given in place of one command, one at a time may still reach the chart, or be there.
+LIVING_REPLAY = "uq_commands_living_replay"
 PRIORITY = {"routine": 0, "urgent": 1, "asap": 2, "stat": 3}
 
 _WINNER = """
@@ -54,12 +58,13 @@ cm AS (
   INSERT INTO commands (id, tenant, app, connection_id, lane_id, lane_seq, subject, root, action_type, operation, state,
       state_reason, event_seq, priority, not_after, consent_id, consent_version, switch_ids, envelope_digest, fingerprint,
       key_hash, correlation_id, traceparent, approval_required, target_reference, target_command, after, takes_back,
-      author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as)
+      author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as, replay_of, sends_stored_of)
   VALUES (%(id)s, %(tenant)s, %(app)s, %(connection_id)s, %(lane_id)s, %(lane_seq)s, %(subject)s, %(root)s, %(action_type)s,
       %(operation)s, %(target)s, %(reason)s, 2, %(priority)s, %(not_after)s, %(consent_id)s, %(consent_version)s,
       %(switch_ids)s, %(envelope_digest)s, %(fingerprint)s, %(key_hash)s, %(correlation_id)s, %(traceparent)s,
       %(approval_required)s, %(target_reference)s, %(target_command)s, %(after)s, %(takes_back)s, %(author_digest)s,
-      %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s)
+      %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s, %(replay_of)s,
+      %(sends_stored_of)s)
   ON CONFLICT (tenant, app, key_hash) DO NOTHING
   RETURNING id, tenant, app, event_seq, connection_id, action_type),
 first AS (
@@ -80,6 +85,7 @@ up AS (
    WHERE %(raises_to)s::smallint IS NOT NULL AND b.lane_id = %(lane_id)s AND b.subject = %(subject)s
      AND k.command_id = b.id AND k.closed_at IS NULL AND k.holds AND k.severity > %(raises_to)s::smallint),
 """
+    + owing_sooner(due_from("%(raises_to)s"))
     + TAIL
     + "SELECT id FROM cm"
 )
@@ -91,7 +97,8 @@ class NewCommand:
 
     ``envelope`` is the JSON as it came (UTF-8 bytes, decimals as written); ``patient_key`` the 32-byte digest that names the
     lane; ``duplicate_key`` digests what makes two readings the same; ``extra_cases`` are opened beside it; ``sent_as`` is the
-    fallback that its EHR needs, as far as the door can tell;
+    fallback that its EHR needs, as far as the door can tell; ``replay_of`` the command that it is given in place of, and
+    ``sends_stored_of`` the one whose journaled bytes are sent;
     ``received_detail`` goes on the first event and holds no clinical content.
     """
 
@@ -125,6 +132,8 @@ class NewCommand:
     duplicate_key: bytes | None = None
     extra_cases: tuple[str, ...] = ()
     sent_as: str | None = None
+    replay_of: UUID | None = None
+    sends_stored_of: UUID | None = None
     received_detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -142,11 +151,17 @@ def accept(engine: Engine, new: NewCommand) -> Accepted:
     """Store ``new`` durably, or find the command that its key already made.
 
     Raises :class:`RefusedError` ``idempotency-key-reused`` (same key, other content), ``target-unknown``,
-    ``predecessor-unknown``; and ``StoreUnavailableError`` when nothing could be stored.
+    ``predecessor-unknown``, ``not-possible`` (another one was given in place of the same command); and
+    ``StoreUnavailableError`` when nothing could be stored.
     """
-    with transaction(engine) as connection:
-        replay = _replay(connection, new)
-        return replay or _insert(connection, new)
+    try:
+        with transaction(engine) as connection:
+            replay = _replay(connection, new)
+            return replay or _insert(connection, new)
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != LIVING_REPLAY:
+            raise
+        raise RefusedError("not-possible", "Another command was given in its place. Nothing was accepted.") from None
 
 
 def _replay(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted | None:

@@ -14,8 +14,8 @@ from canonical.case_kinds import MOST_SEVERE
 from canonical.case_store import CaseAlert
 from canonical.case_watch import LateCase
 from canonical.reviewer import Pool
+from store.causes import IS_WHOLLY_CLOSED, STANDS_FOR_ALL, WAS_TOLD
 from store.database import rows, transaction
-from store.digests import IS_WHOLLY_CLOSED, STANDS_FOR_ALL, WAS_TOLD
 
 #: When case ``k`` is late.
 IS_LATE = "(k.due_at <= clock_timestamp() AND (k.asked_until IS NULL OR k.asked_until <= clock_timestamp()))"
@@ -34,7 +34,7 @@ UPDATE cases SET level = level + %(steps)s, version = version + 1,
 _ALERTED = "k.id, k.tenant, k.kind, k.pool, k.severity, k.level, n.name AS connection"
 _BEGIN = f"""
 SELECT {_ALERTED} FROM cases k JOIN connections n ON n.id = k.connection_id
- WHERE k.closed_at IS NULL AND k.alerted_at IS NULL
+ WHERE k.closed_at IS NULL AND k.alerted_at IS NULL AND (k.stands OR k.severity = {MOST_SEVERE})
    AND (k.severity = {MOST_SEVERE}
         OR (k.severity = ANY (%(paging)s::smallint[]) AND {IS_LATE} AND {STANDS_FOR_ALL} AND NOT {WAS_TOLD}))
  ORDER BY k.severity, k.due_at LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED

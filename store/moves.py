@@ -8,14 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
-from canonical.case_kinds import case_kind
+from canonical.case_kinds import CausePart, case_kind, cause_told
 from canonical.drift_plan import drift_plan
 from canonical.events import move
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, State, Trigger
 from canonical.status import STATUS_OF
+from store.causes import CAUSE
 from store.database import rows
+from store.owing import forget_own_retraction, owing_parameters, owing_tail
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -49,11 +52,12 @@ cl AS (
          version = k.version + 1
     FROM cm WHERE %(closes_cases)s AND k.command_id = cm.id AND k.holds AND k.closed_at IS NULL),
 ca AS (
-  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail, digest_day)
+  INSERT INTO cases (tenant, command_id, connection_id, action_type, kind, pool, severity, due_at, detail, cause)
   SELECT cm.tenant, cm.id, cm.connection_id, cm.action_type, %(case_kind)s, %(case_pool)s, %(case_severity)s::smallint,
          """
     + due_from("%(case_severity)s")
-    + """, %(case_detail)s::jsonb, CASE WHEN %(case_gathered)s THEN (clock_timestamp() AT TIME ZONE 'UTC')::date END
+    + f", %(case_detail)s::jsonb, {CAUSE}"
+    + """
     FROM cm WHERE %(case_kind)s::text IS NOT NULL
   ON CONFLICT DO NOTHING),
 wo AS (
@@ -64,8 +68,9 @@ wi AS (
          clock_timestamp() + %(first_look)s::interval
     FROM cm WHERE %(reaches_proof)s
   ON CONFLICT (command_id) DO UPDATE SET proven_at = clock_timestamp(), seen_at = clock_timestamp(), step = 0,
-         next_look_at = excluded.next_look_at)
+         next_look_at = excluded.next_look_at),
 """
+    + owing_tail(due_from("s.severity"))
 )
 
 _MOVE = (
@@ -85,9 +90,18 @@ WITH cm AS (
 
 
 def tail_parameters(
-    move: Move, *, actor: str, case: str | None = None, attempt: int | None = None, fence: int | None = None
+    move: Move,
+    *,
+    actor: str,
+    case: str | None = None,
+    known: Mapping[CausePart, str] | None = None,
+    attempt: int | None = None,
+    fence: int | None = None,
 ) -> dict[str, Any]:
-    """Return the parameters of :data:`TAIL` for ``move`` made by ``actor`` (a process or person, never a patient)."""
+    """Return the parameters of :data:`TAIL` for ``move`` made by ``actor`` (a process or person, never a patient).
+
+    ``known`` is what is known of the cause of ``case``.
+    """
     return {
         "trigger": move.trigger.value,
         "source": move.source.value,
@@ -101,8 +115,9 @@ def tail_parameters(
         "status_changed": STATUS_OF[move.target] is not STATUS_OF[move.source],
         # Whatever takes a command out of a person's hands answers the question that held it.
         "closes_cases": move.source in NEEDS_PERSON,
-        **case_parameters(case),
+        **case_parameters(case, known),
         **_watch_parameters(move),
+        **owing_parameters(move),
     }
 
 
@@ -117,7 +132,7 @@ def _watch_parameters(move: Move) -> dict[str, Any]:
     }
 
 
-def case_parameters(case: str | None) -> dict[str, Any]:
+def case_parameters(case: str | None, known: Mapping[CausePart, str] | None = None) -> dict[str, Any]:
     """Return the parameters of :data:`TAIL` for the case of kind ``case`` to open, or for none."""
     kind = case_kind(case or "")
     return {
@@ -125,7 +140,10 @@ def case_parameters(case: str | None) -> dict[str, Any]:
         "case_pool": kind.pool.value,
         "case_severity": kind.severity,
         "case_detail": "{}",
-        "case_gathered": kind.gathered,
+        "case_has_cause": kind.cause is not None,
+        "case_by_day": CausePart.DAY in (kind.cause or ()),
+        "case_by_action": CausePart.ACTION in (kind.cause or ()),
+        "case_cause": cause_told(kind, known or {}),
     }
 
 
@@ -136,6 +154,7 @@ def apply_move(
     *,
     actor: str,
     case: str | None = None,
+    known: Mapping[CausePart, str] | None = None,
     due_at: datetime | None = None,
     expected_seq: int | None = None,
 ) -> bool:
@@ -144,9 +163,10 @@ def apply_move(
     Nor is a command ended as if nothing had been written once one of its operations is in the chart.
 
     ``due_at`` (UTC) is when the target state is next looked at, now by default; ``expected_seq`` also demands that no
-    event came in between. Moves into or out of ``sending`` and ``unknown`` do not go through here.
+    event came in between; ``known`` is what is known of the cause of ``case``. Moves into or out of ``sending`` and
+    ``unknown`` do not go through here.
     """
-    parameters = tail_parameters(move, actor=actor, case=case) | {
+    parameters = tail_parameters(move, actor=actor, case=case, known=known) | {
         "command": command,
         "due_at": due_at,
         "expected_seq": expected_seq,
@@ -167,4 +187,7 @@ def take_back_root(connection: psycopg.Connection[Any], root: UUID, *, by: UUID,
     if not rows(connection, _SAME_ENTRY, {"by": by, "root": root}):
         return False
     sources = [state for state, trigger in TRANSITIONS if trigger is Trigger.TAKEN_BACK]
-    return any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)
+    taken_back = any(apply_move(connection, root, move(source, Trigger.TAKEN_BACK), actor=actor) for source in sources)
+    if taken_back:
+        forget_own_retraction(connection, root, by=by)
+    return taken_back

@@ -10,9 +10,9 @@ from canonical.asking import ASKED, AUTHOR_STAGE, Answer, AuthorsAnswer, Questio
 from canonical.case_kinds import case_kind
 from canonical.events import Note, move
 from canonical.lifecycle import State, Trigger
-from canonical.status import Status
 from store.database import rows, transaction
 from store.moves import apply_move
+from store.notes import note_fact
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,19 +20,6 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy import Engine
 
-#: A fact that moves nothing: source and target are where the command stands. It makes a poller see that there is news.
-_NOTE = """
-WITH cm AS (
-  UPDATE commands SET event_seq = event_seq + 1 WHERE id = %(command)s
-  RETURNING id, tenant, app, event_seq, state),
-ev AS (
-  INSERT INTO events (tenant, command_id, seq, trigger, source, target, reason, actor, detail)
-  SELECT cm.tenant, cm.id, cm.event_seq, %(trigger)s, cm.state, cm.state, %(reason)s, %(actor)s, %(detail)s::jsonb FROM cm)
-INSERT INTO callbacks (tenant, endpoint_id, command_id, sequence, status, state, reason)
-SELECT cm.tenant, e.id, cm.id, cm.event_seq, %(status)s, cm.state, %(reason)s
-  FROM cm JOIN endpoints e ON e.tenant = cm.tenant AND e.app = cm.app AND e.disabled_at IS NULL
- WHERE %(tells)s
-"""
 #: Of several cases of one command whose author is asked, the one that runs out first.
 _ASKED = """
 SELECT k.id, k.kind, k.holds, k.asked_until, k.tenant, k.command_id, c.state, c.attempts
@@ -69,29 +56,7 @@ SELECT k.id, k.tenant, k.command_id FROM cases k
 
 def tell_author(connection: psycopg.Connection[Any], command: UUID, *, case: int, actor: str) -> None:
     """Note that the author of ``command`` is asked, and have their app told: only that, in no words of the question."""
-    _note(connection, command, Note.AUTHOR_ASKED, ASKED, actor=actor, tells=True, case=case)
-
-
-def _note(
-    connection: psycopg.Connection[Any],
-    command: UUID,
-    note: Note,
-    reason: str,
-    *,
-    actor: str,
-    tells: bool = False,
-    **detail: Any,
-) -> None:
-    names = {
-        "command": command,
-        "trigger": note.value,
-        "reason": reason,
-        "actor": actor,
-        "detail": exact_json.dumps(detail),
-        "status": Status.NEEDS_ATTENTION.value,
-        "tells": tells,
-    }
-    rows(connection, _NOTE, names)
+    note_fact(connection, command, Note.AUTHOR_ASKED, ASKED, actor=actor, tells=True, case=case)
 
 
 class Questions:
@@ -132,7 +97,7 @@ class Questions:
                 return Taken.WITHDRAWN
         rows(connection, _BACK, {"case": case["id"]})
         reason = f"author-says-{said.answer.value}"
-        _note(connection, case["command_id"], Note.AUTHOR_ANSWERED, reason, actor=said.actor, case=case["id"])
+        note_fact(connection, case["command_id"], Note.AUTHOR_ANSWERED, reason, actor=said.actor, case=case["id"])
         return Taken.RECORDED
 
     def give_up(self, *, limit: int, actor: str) -> list[int]:
@@ -143,7 +108,9 @@ class Questions:
             for case in found:
                 _keep(connection, case, silence)
                 rows(connection, _BACK, {"case": case["id"]})
-                _note(connection, case["command_id"], Note.AUTHOR_SILENT, "author-silent", actor=actor, case=case["id"])
+                note_fact(
+                    connection, case["command_id"], Note.AUTHOR_SILENT, "author-silent", actor=actor, case=case["id"]
+                )
         return [case["id"] for case in found]
 
 

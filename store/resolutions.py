@@ -9,6 +9,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from canonical.case_store import Resolution, Resolved
+from store.acknowledgements import confirm_by_person
 from store.database import rows, transaction
 from store.drift import accept_baseline
 from store.moves import apply_move
@@ -94,6 +95,7 @@ def _resolve(connection: psycopg.Connection[Any], resolution: Resolution) -> Non
     if resolution.move is not None:
         _move(connection, resolution, names, recorded[0]["id"])
     rows(connection, _AFTER, names)
+    confirm_by_person(connection, resolution.case.id, actor=resolution.reviewer.actor)
     if resolution.asked_until is not None:
         tell_author(connection, resolution.case.command_id, case=resolution.case.id, actor=resolution.reviewer.actor)
 

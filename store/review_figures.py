@@ -20,8 +20,8 @@ from canonical.review_figures import (
 from store.database import rows, transaction
 
 _OPEN = """
-SELECT kind, severity, cardinality(%(ages)s::interval[]) - (
-         SELECT count(*) FROM unnest(%(ages)s::interval[]) AS a (age) WHERE k.opened_at > now() - a.age)::int AS band,
+SELECT kind, severity, cardinality(%(ages)s::interval[]) - width_bucket(k.opened_at, (
+         SELECT array_agg(now() - a.age ORDER BY a.age DESC) FROM unnest(%(ages)s::interval[]) AS a (age))) AS band,
        count(*) AS cases, count(*) FILTER (WHERE due_at < now()) AS overdue, min(opened_at) AS oldest
   FROM cases k WHERE tenant = %(tenant)s AND closed_at IS NULL GROUP BY 1, 2, 3
 """

@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     ForeignKey,
     Identity,
     Index,
@@ -54,8 +53,10 @@ cases = Table(
     # When it goes up a level; nothing: when it is due. Of one that goes no further, infinity.
     time_column("up_at"),
     time_column("next_look_at", nullable=False, default=LONG_AGO),
-    # Of a kind that is gathered: the day (UTC) whose cases of one connection are one to work with.
-    Column("digest_day", Date),
+    # Of a kind that is gathered: what those of one connection and kind have in common that are one to work with.
+    text_column("cause", nullable=True),
+    # Whether it may stand for its cause in the queue; triggers see to it that one does while any is open.
+    Column("stands", Boolean, nullable=False, server_default=text("true")),
     time_column("closed_at"),
     text_column("closed_reason", nullable=True),
     text_column("closed_by", nullable=True),
@@ -77,7 +78,8 @@ cases = Table(
     Index("ix_cases_up", "up_at", postgresql_where=text("closed_at IS NULL AND up_at IS NOT NULL")),
     Index("ix_cases_to_look", "next_look_at", postgresql_where=text("closed_at IS NULL AND kind = 'conflict'")),
     Index(
-        "ix_cases_unalerted", "severity", "due_at", postgresql_where=text("closed_at IS NULL AND alerted_at IS NULL")
+        *("ix_cases_unalerted", "severity", "due_at"),
+        postgresql_where=text("closed_at IS NULL AND alerted_at IS NULL AND (stands OR severity = 1)"),
     ),
     Index("ix_cases_alerts", "closed_at", postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL")),
     Index("ix_cases_asked", "asked_until", postgresql_where=text("closed_at IS NULL AND asked_until IS NOT NULL")),
@@ -97,9 +99,24 @@ cases = Table(
         postgresql_where=text("closed_at IS NULL AND kind = 'balance_open'"),
     ),
     Index(
-        "ix_cases_digest",
-        *("connection_id", "digest_day", "kind", "severity", "due_at", "id"),
-        postgresql_where=text("digest_day IS NOT NULL"),
+        "ix_cases_lines",
+        *("tenant", "pool", "severity", "due_at", "id", "kind", "action_type", "connection_id", "cause"),
+        postgresql_where=text("closed_at IS NULL AND stands"),
+    ),
+    Index(
+        "ix_cases_cause",
+        *("connection_id", "kind", "cause", "severity", "due_at", "id"),
+        postgresql_where=text("cause IS NOT NULL AND closed_at IS NULL"),
+    ),
+    Index(
+        "ix_cases_cause_standing",
+        *("connection_id", "kind", "cause", "severity", "due_at", "id"),
+        postgresql_where=text("cause IS NOT NULL AND closed_at IS NULL AND stands"),
+    ),
+    Index(
+        "ix_cases_cause_told",
+        *("connection_id", "kind", "cause"),
+        postgresql_where=text("alerted_at IS NOT NULL AND alert_over_at IS NULL AND cause IS NOT NULL"),
     ),
     Index("ix_cases_opened", "opened_at"),
     Index("ix_cases_closed", "tenant", "closed_at", postgresql_where=text("closed_at IS NOT NULL")),

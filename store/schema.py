@@ -1,6 +1,23 @@
 """All tables of this version on one metadata, for the migrations and the test that compares them. Nothing is declared here."""
 
-from store import balance_tables, drift_tables, review_tables, tables
+from store import (
+    acknowledgement_tables,
+    balance_tables,
+    drift_tables,
+    notification_tables,
+    replay_tables,
+    review_tables,
+    tables,
+)
 from store.columns import METADATA
 
-__all__ = ["METADATA", "balance_tables", "drift_tables", "review_tables", "tables"]
+__all__ = [
+    "METADATA",
+    "acknowledgement_tables",
+    "balance_tables",
+    "drift_tables",
+    "notification_tables",
+    "replay_tables",
+    "review_tables",
+    "tables",
+]

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from canonical.action import action_specs
+from canonical.case_kinds import CausePart
 from canonical.lanes import Claim, Settle
 from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
@@ -131,7 +132,9 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
 def _parameters(claim: Claim, outcome: Settle, *, actor: str) -> dict[str, Any]:
     settlement = outcome.settlement
     answer = settlement.body or None
-    return tail_parameters(outcome.move, actor=actor, case=outcome.case, attempt=claim.n, fence=claim.fence) | {
+    return tail_parameters(
+        outcome.move, actor=actor, case=outcome.case, known=_known(settlement), attempt=claim.n, fence=claim.fence
+    ) | {
         "lane": claim.lane_id,
         "command": claim.command_id,
         "operation_seq": claim.operation_seq,
@@ -154,6 +157,12 @@ def _parameters(claim: Claim, outcome: Settle, *, actor: str) -> dict[str, Any]:
         "reached": settlement.outcome in _REACHED,
         "own_entries": own_entries(),
     }
+
+
+def _known(settlement: Settlement) -> dict[CausePart, str]:
+    """Return what an answer tells of the cause of a case: the EHR's own code, else the HTTP status, else what it came to."""
+    status = f"http-{settlement.status}" if settlement.status is not None else settlement.outcome.value
+    return {CausePart.CODE: settlement.vendor_code or status}
 
 
 def own_entries() -> list[str]:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from canonical.lifecycle import ENDED, OPEN, State
+from canonical.lifecycle import ENDED, ENDED_WITHOUT_EFFECT, OPEN, State
 from store.columns import LONG_AGO, METADATA, NOW, OPEN_UNDER_CONSENT, listed, text_column, time_column
 
 #: One EHR endpoint of one tenant, with what the claim must know of it.
@@ -173,6 +173,8 @@ commands = Table(
     Column("duplicate_key", LargeBinary),
     Column("possible_duplicate_of", Uuid),
     text_column("sent_as", nullable=True),
+    Column("replay_of", Uuid),
+    Column("sends_stored_of", Uuid),
     UniqueConstraint("tenant", "app", "key_hash", name="uq_commands_key"),
     UniqueConstraint("lane_id", "lane_seq"),
     CheckConstraint(f"state IN ({listed(frozenset(State))})", name="state"),
@@ -199,6 +201,20 @@ commands = Table(
         "received_at",
         "state",
         postgresql_where=text(f"state IN ({listed(ENDED)})"),
+    ),
+    # Whose target a notification may name.
+    Index(
+        "ix_commands_open_targets",
+        *("connection_id", "target_reference"),
+        postgresql_where=text(f"target_reference IS NOT NULL AND state IN ({listed(OPEN)})"),
+    ),
+    Index("ix_commands_replays", "replay_of", postgresql_where=text("replay_of IS NOT NULL")),
+    # Of those given in place of one command, one at a time may still reach the chart, or be there.
+    Index(
+        "uq_commands_living_replay",
+        "replay_of",
+        unique=True,
+        postgresql_where=text(f"replay_of IS NOT NULL AND state NOT IN ({listed(ENDED_WITHOUT_EFFECT)})"),
     ),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(OPEN_UNDER_CONSENT)),
 )
@@ -317,6 +333,8 @@ endpoints = Table(
     time_column("failing_since"),
     time_column("trying_until", nullable=False, default=LONG_AGO),
     time_column("disabled_at"),
+    # Whether its app shows what it is told to the author, so that what it took was seen.
+    Column("shows_author", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("tenant", "app", "url", name="uq_endpoints_url"),
 )
 

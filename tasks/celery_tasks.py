@@ -70,6 +70,13 @@ def inquire(message: dict[str, Any]) -> None:
     services().acceptance_look.run(UUID(message["command"]))
 
 
+def reread(message: dict[str, Any]) -> None:
+    """Read once an entry that somebody says was changed, if it is due and nobody has just done so."""
+    from config.wiring import services
+
+    services().echo_look.run(int(message["entry"]))
+
+
 def sweep(message: dict[str, Any]) -> None:
     """Run one sweep by name."""
     from config.wiring import services
@@ -90,6 +97,7 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.LOOK: look,
     TaskName.RECHECK: recheck,
     TaskName.INQUIRE: inquire,
+    TaskName.REREAD: reread,
     TaskName.SWEEP: sweep,
 }
 

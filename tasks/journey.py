@@ -55,7 +55,7 @@ class Journey:
             outcome = self._outcome(lane, command, settlement, plan.progress)
             if outcome.move.trigger is not Trigger.CONTINUED or settlement.reference is None:
                 return self._settle(lane, command, claim, outcome)
-            plan = plan.after(settlement.reference, proven=settlement.differences == ())
+            plan = plan.after(settlement.reference, proven=settlement.differences == (), version=settlement.version)
             begun, operation = self.now(), plan.next
             following = lane.carry_on(claim, outcome, operation)
             if isinstance(following, Continuation):

@@ -83,6 +83,9 @@ class Workers:
         work = self._services.acceptance_look.run
         return self._take_on(self._lookers, ("waiting", command_id), lambda: work(command_id))
 
+    def reread(self, entry_id: int) -> bool:
+        return self._take_on(self._lookers, ("entry", entry_id), lambda: self._services.echo_look.run(entry_id))
+
     def close(self) -> None:
         """Finish what is under way, drop what is only queued (it stays due), and end the threads."""
         with self._lock:

@@ -19,7 +19,8 @@ class QueueName(StrEnum):
     VERIFY = "wb.verify"
     #: "Callback B is due."
     NOTIFY = "wb.notify"
-    #: "The chart of case K is to be looked at", "settled command C is to be looked at again", "did staff accept it".
+    #: "The chart of case K is to be looked at", "settled command C is to be looked at again", "did staff accept it",
+    #: "entry E is said to have changed".
     REVIEW = "wb.review"
     #: "Sweep S is due", from the scheduler.
     SWEEP = "wb.sweep"
@@ -36,6 +37,7 @@ class TaskName(StrEnum):
     LOOK = "case.look"
     RECHECK = "command.recheck"
     INQUIRE = "command.inquire"
+    REREAD = "entry.reread"
     SWEEP = "sweep.run"
     RECEIVE = "command.receive"
 
@@ -47,6 +49,7 @@ QUEUE_OF: dict[TaskName, QueueName] = {
     TaskName.LOOK: QueueName.REVIEW,
     TaskName.RECHECK: QueueName.REVIEW,
     TaskName.INQUIRE: QueueName.REVIEW,
+    TaskName.REREAD: QueueName.REVIEW,
     TaskName.SWEEP: QueueName.SWEEP,
     TaskName.RECEIVE: QueueName.RECEIVE,
 }

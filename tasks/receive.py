@@ -21,6 +21,7 @@ from canonical.idempotency import check_key, derived_key, fingerprint, key_hash
 from canonical.judgement import check_authority
 from canonical.lifecycle import SETTLED, State
 from canonical.principal import Principal
+from canonical.replay import REPLAYED, ReplayOf
 from canonical.status import STATUS_OF, Status, explain
 from tasks.faultpoints import Faultpoints
 from tasks.hints import Hints
@@ -71,7 +72,8 @@ class Receipt:
 class Incoming:
     """What travels beside the bytes: who sends, under which key, through which door (``http``, ``celery``), which trace.
 
-    ``message_digest`` names a message whose only copy is here: if it is refused, its body is kept.
+    ``message_digest`` names a message whose only copy is here: if it is refused, its body is kept. ``replay``: an operator gives
+    it in place of another command.
     """
 
     principal: Principal
@@ -80,6 +82,7 @@ class Incoming:
     correlation_id: str | None = None
     traceparent: str | None = None
     message_digest: bytes | None = None
+    replay: ReplayOf | None = None
 
 
 class Receiver:
@@ -112,6 +115,7 @@ class Receiver:
         correlation_id: str | None = None,
         traceparent: str | None = None,
         message_digest: bytes | None = None,
+        replay: ReplayOf | None = None,
     ) -> Receipt:
         """Return the receipt for the command in ``raw`` (JSON in UTF-8), stored durably or known already.
 
@@ -125,6 +129,7 @@ class Receiver:
             correlation_id=correlation_id,
             traceparent=traceparent,
             message_digest=message_digest,
+            replay=replay,
         )
         try:
             return self._receive(raw, request)
@@ -174,14 +179,16 @@ class Receiver:
             author_assurance=assurance,
             correlation_id=envelope.correlation_id or request.correlation_id or str(uuid4()),
             traceparent=request.traceparent,
-            approval_reason=judged.approval_reason,
+            approval_reason=judged.approval_reason or _asked_again(request.replay),
             findings=judged.findings,
             sent_as=judged.sent_as,
             detail={
                 "door": request.door,
                 "marks": list(spec_for(envelope.action).marks(envelope, now)),
                 "policy": self._judge.policy_version,
-            },
+            }
+            | _lineage(request.replay),
+            replay=request.replay,
         )
         return self._stored(admission)
 
@@ -232,6 +239,15 @@ class Receiver:
             return Admitted(command=known, replayed=known.fingerprint != admission.fingerprint)
         self._faultpoints.reach("after_accept_commit")
         return admitted
+
+
+def _asked_again(replay: ReplayOf | None) -> str:
+    """Return why a person must approve a replay first where no policy asks for one, or nothing."""
+    return REPLAYED if replay is not None and replay.needs_person else ""
+
+
+def _lineage(replay: ReplayOf | None) -> dict[str, str]:
+    return {"replay": str(replay.replay), "replay_of": str(replay.command)} if replay is not None else {}
 
 
 def _repeated(known: KnownCommand, print_: bytes) -> Receipt:

@@ -7,13 +7,14 @@ the database (``commands.due_at``), since a delayed message can be lost, doubled
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from random import Random
 
 import structlog
 
+from canonical.case_kinds import CausePart
 from canonical.command import Command
 from canonical.compound import Plan, digest_of
 from canonical.errors import (
@@ -27,7 +28,7 @@ from canonical.events import move
 from canonical.gate import may_send
 from canonical.lanes import HeldLane, Lanes
 from canonical.lifecycle import State, Trigger
-from canonical.ports import Trace
+from canonical.ports import Operation, Trace
 from canonical.retry import Backoff
 from tasks.faultpoints import Faultpoints
 from tasks.journey import Journey
@@ -148,11 +149,11 @@ class LaneTurn:
         except TargetMovedError:
             return self._stop(lane, command, Trigger.TARGET_MOVED, case="conflict")
         except NeedsPersonError as error:
-            return self._review(lane, command, error.kind)
+            return self._review(lane, command, error.kind, {CausePart.CODE: error.code})
         except UnsupportedActionError:
-            return self._review(lane, command, "not_supported")
+            return self._review(lane, command, "not_supported", self._mapping(command))
         except InvalidPayloadError:
-            return self._review(lane, command, "invalid_payload")
+            return self._review(lane, command, "invalid_payload", self._mapping(command))
         if not _is_as_decided(command, plan):
             return self._decide_anew(lane, command)
         if not command.attempts:
@@ -169,7 +170,7 @@ class LaneTurn:
         if of_the_command and lane.postpone(command, wait=self.backoff.delay(command.spent + 1, self.random)):
             log.info("could not be read; put off", action="command.postponed", command=str(command.id))
             last = command.spent + 1 >= command.spec.retry_budget
-            return self._review(lane, command, "not_readable") if last else Step.BLOCKED
+            return self._review(lane, command, "not_readable", {CausePart.CODE: error.reason}) if last else Step.BLOCKED
         wait = error.retry_after or self.backoff.delay(lane.view.failures + 1, self.random)
         lane.close_connection(until=lane.now() + min(wait, self.backoff.retry_after_cap), reason=error.reason)
         return Step.BLOCKED
@@ -178,8 +179,7 @@ class LaneTurn:
         trace = Trace(
             correlation_id=command.correlation_id, request_id=str(command.id), traceparent=command.traceparent
         )
-        stored = lane.stored_operations(command.id) if command.attempts and not command.is_replanned else []
-        plan = self.preparation.prepare(command, stored, trace)
+        plan = self.preparation.prepare(command, _stored(lane, command), trace)
         self.faultpoints.reach("after_plan")
         return plan
 
@@ -190,16 +190,40 @@ class LaneTurn:
         lane.move(command, move(State.READY, Trigger.APPROVAL_LAPSED, "approval-lapsed"), case="awaiting_approval")
         return Step.MOVED
 
-    def _review(self, lane: HeldLane, command: Command, kind: str) -> Step:
-        return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind)
+    def _mapping(self, command: Command) -> Mapping[CausePart, str]:
+        return {CausePart.MAPPING: self.preparation.ehr_of(command).mapping_version}
+
+    def _review(
+        self, lane: HeldLane, command: Command, kind: str, known: Mapping[CausePart, str] | None = None
+    ) -> Step:
+        return self._stop(lane, command, Trigger.REVIEW_REQUIRED, case=kind, known=known)
 
     @staticmethod
-    def _stop(lane: HeldLane, command: Command, trigger: Trigger, *, case: str) -> Step:
+    def _stop(
+        lane: HeldLane,
+        command: Command,
+        trigger: Trigger,
+        *,
+        case: str,
+        known: Mapping[CausePart, str] | None = None,
+    ) -> Step:
         """Leave it to a person; with a part of it in the chart already, as incomplete."""
         why = Trigger.PARTLY_APPLIED if command.partly_in_chart else trigger
-        lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case)
+        lane.move(command, move(State.READY, why, "" if why is Trigger.TARGET_MOVED else case), case=case, known=known)
         log.info("review", action="command.review", command=str(command.id), kind=case)
         return Step.MOVED
+
+
+def _stored(lane: HeldLane, command: Command) -> list[Operation]:
+    """Return what was journaled for it, or for the command in whose place it is sent; empty: it is planned now."""
+    if command.is_replanned:
+        return []
+    if command.attempts:
+        return lane.stored_operations(command.id)
+    if command.sends_stored_of is None:
+        return []
+    sent_as = lane.load(command.sends_stored_of).sent_as
+    return [replace(item, sent_as=sent_as) for item in lane.stored_operations(command.sends_stored_of)]
 
 
 def _is_as_decided(command: Command, plan: Plan) -> bool:

@@ -351,6 +351,7 @@ class CommandPageViewFactory(Factory[CommandPageView]):
     case_id = None
     timeline = LazyAttribute(lambda _: timeline())
     operations = (("MedicationRequest update", "applied, version 4"),)
+    break_glass = False
 
 
 def proven(view: CommandPageView) -> CommandPageView:

@@ -22,23 +22,33 @@ from store.migrate import upgrade
 pytest_plugins = ["tests.browser"]
 
 MEMORY = Path("/dev/shm")
-#: Bytes. The files of a session's databases come to a few hundred megabytes.
+#: Bytes. The files of a session's servers come to a few hundred megabytes.
 ROOM = 2 * 1024**3
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One durable server, on its socket (`url`) and on TCP, where a proxy can stand before it (`tcp_url`).
+def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the session's servers keep their files: in memory where there is room.
 
-    Its settings are those of the product. Its files are in memory where there is room: nearly a thousand tests have a
-    database made and removed, and waiting for a disk proves nothing that a killed process could.
+    They run as durable as the product runs them, each write on the disk before it is answered; waiting for that disk
+    proves nothing that a killed process could.
     """
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM
-    folder = folder_in_memory(MEMORY) if has_room else nullcontext(tmp_path_factory.mktemp("postgres"))
-    with folder as place:
-        server = PostgresServer(place, port=find_free_port())
-        with server:
-            yield server
+    with folder_in_memory(MEMORY) if has_room else nullcontext(tmp_path_factory.mktemp("servers")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_folder: Path) -> Iterator[PostgresServer]:
+    """One durable server, on its socket (`url`) and on TCP, where a proxy can stand before it (`tcp_url`).
+
+    Its settings are those of the product.
+    """
+    place = servers_folder / "postgres"
+    place.mkdir()
+    server = PostgresServer(place, port=find_free_port())
+    with server:
+        yield server
     if server.cluster.files.exists():
         shutil.rmtree(server.cluster.files)
 
@@ -66,8 +76,10 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
+def valkey_server(servers_folder: Path) -> Iterator[ValkeyServer]:
+    place = servers_folder / "valkey"
+    place.mkdir()
+    with ValkeyServer(place) as server:
         yield server
 
 

@@ -36,11 +36,17 @@ tenant = "north"
 name = "north-r4"
 adapter = "fhir_r4"
 base_url = "http://127.0.0.1:9/fhir"
+[connection.notifications]
+kind = "signed"
+secret_file = "north-notifications.secret"
 [[connection]]
 tenant = "south"
 name = "north-r4"
 adapter = "fhir_r4"
 base_url = "http://127.0.0.1:9/fhir"
+[connection.notifications]
+kind = "header"
+secret_file = "south-notifications.secret"
 [[connection]]
 tenant = "north"
 name = "labels-r4"

@@ -136,6 +136,16 @@ class RunningSandbox:
         """Register what people log in to: client_id, client_secret, redirect_uris, post_logout_redirect_uris."""
         self._admin("POST", "web-clients", json=client)
 
+    def subscribe(self, url: str, **more: Any) -> int | None:
+        """Have every change told to ``url`` (`more`: id, payload, secret, header, types); returns what answered the handshake."""
+        found: int | None = self._admin("POST", "subscriptions", json={"url": url, **more}).json()["handshake"]
+        return found
+
+    def told(self) -> list[dict[str, Any]]:
+        """Let everything be told that was not yet; per subscription its events and what was answered."""
+        found: list[dict[str, Any]] = self._admin("GET", "subscriptions").json()["subscriptions"]
+        return found
+
     def wait_until_up(self, seconds: float = START_S) -> None:
         """Wait until requests are answered, e.g. after SIGCONT."""
         until = time.monotonic() + seconds
@@ -168,9 +178,9 @@ class RunningSandbox:
 
 
 @pytest.fixture(scope="session")
-def sandbox_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def sandbox_server(servers_folder: Path) -> Iterator[RunningSandbox]:
     """One open sandbox for the whole run; use `sandbox`, which empties it first."""
-    running = RunningSandbox(tmp_path_factory.mktemp("sandbox")).start()
+    running = RunningSandbox(servers_folder / "sandbox").start()
     yield running
     running.close()
 

@@ -157,14 +157,17 @@ def test_all_checks_run_and_one_failure_is_enough(
     assert run.main(["types"]) == 1
 
 
-@pytest.mark.parametrize("failing", [None, "--ignore=tests/faults", "cache_dir=.pytest_cache/waiting", "mypy"])
-def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough(
+@pytest.mark.parametrize(
+    "failing", [None, "--ignore=tests/faults", *(f"cache_dir=.pytest_cache/{name}" for name in run.GROUPS), "mypy"]
+)
+def test_all_tests_run_in_groups_side_by_side_and_one_failing_group_is_enough(
     installed: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], failing: str | None
 ) -> None:
     monkeypatch.setattr(run, "find_browser", lambda _: "/usr/bin/chromium")
     run.set_up(run.TEST_LOCK)
-    # Each half ends only when the other one has begun: one after the other they would never end.
-    meet = f"touch {run.VENV}/$$; until [ $(ls {run.VENV} | grep -c '^[0-9]*$') = 2 ]; do sleep 0.01; done"
+    # Each group ends only when all others have begun: one after the other they would never end.
+    all_of_them = len(run.SIDE_BY_SIDE)
+    meet = f"touch {run.VENV}/$$; until [ $(ls {run.VENV} | grep -c '^[0-9]*$') = {all_of_them} ]; do sleep 0.01; done"
     for name in ("ruff", "mypy", "lint-imports"):
         (run.VENV / "bin" / name).write_text(f"#!/bin/sh\nexit {int(name == failing)}\n")
         (run.VENV / "bin" / name).chmod(0o755)
@@ -173,16 +176,24 @@ def test_all_tests_run_in_two_halves_side_by_side_and_one_failing_half_is_enough
     program.chmod(0o755)
     assert run.main(["test"]) == (0 if failing is None else 1)
     said = capfd.readouterr()
-    for half in run.HALVES:
-        assert f"ran {' '.join(half[1:])}" in said.out + said.err
+    for group in run.SIDE_BY_SIDE:
+        assert f"ran {' '.join(group[1:])}" in said.out + said.err
     told = f"Failed: {'mypy' if failing == 'mypy' else 'pytest'}"
     assert (told in said.err) is (failing is not None)
 
 
-def test_the_two_halves_leave_no_test_out_and_run_none_twice() -> None:
-    ignored = {word.removeprefix("--ignore=") for word in run.HALVES[0][1:]}
-    assert ignored == set(run.WAITING) == {word for word in run.HALVES[1] if word.startswith("tests/")}
-    assert all(Path(folder).is_dir() for folder in run.WAITING)
+def test_the_groups_leave_no_test_out_and_run_none_twice() -> None:
+    rest, *groups = run.SIDE_BY_SIDE
+    ignored = [word.removeprefix("--ignore=") for word in rest[1:]]
+    chosen = [word for group in groups for word in group if word.startswith("tests/")]
+    assert sorted(ignored) == sorted(chosen) == sorted({*chosen})
+    assert all(Path(folder).is_dir() and not folder.endswith("/") for folder in chosen)
+    assert not [(one, other) for one in chosen for other in chosen if other.startswith(f"{one}/")]
+
+
+def test_the_groups_keep_what_failed_apart() -> None:
+    kept = [word for group in run.SIDE_BY_SIDE for word in group if word.startswith("cache_dir=")]
+    assert len({*kept}) == len(kept) == len(run.SIDE_BY_SIDE) - 1
 
 
 # -- the environment and its stamp

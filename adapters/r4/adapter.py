@@ -10,7 +10,7 @@ from typing import Any
 from adapters import versions
 from adapters.accepted import takes_back
 from adapters.adapter import Adapter, Request
-from adapters.r4 import answers, attribution, json_patch, natural_key, probes
+from adapters.r4 import answers, attribution, json_patch, natural_key, probes, provenance
 from adapters.r4.change import Change, Handler, Revision, change_of
 from adapters.r4.comparable import comparable
 from adapters.r4.fields import Field
@@ -39,6 +39,7 @@ from canonical.compound import part_urn
 from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.outcome import ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import Fetched, Operation, Projection, Resource, Surrounding
+from canonical.provenance import PROVENANCE
 
 _WRITE_HEADERS = {"Content-Type": "application/fhir+json", "Prefer": "return=representation"}
 
@@ -76,7 +77,8 @@ class R4Adapter:
         parts = self._parts(command, around, site)
         urns = tuple(operation.placeholder or "" for operation in parts)
         own = self._own(command, around.current, site, parts=urns, beside=around.beside)
-        return [replace(operation, seq=seq) for seq, operation in enumerate([*parts, *own], 1)]
+        planned = [replace(operation, seq=seq) for seq, operation in enumerate([*parts, *own], 1)]
+        return provenance.with_provenance(command, planned, self.capabilities, site)
 
     def connected(self, site: Site) -> Adapter:
         """Return this adapter as the connection of ``site`` has it."""
@@ -271,12 +273,16 @@ class R4Adapter:
         return answers.classify(operation, answer, now=now, errors=self.errors)
 
     def probe(self, operation: Operation, site: Site) -> Request:
+        if operation.resource_type == PROVENANCE:
+            return self._search(provenance.path_of(operation))
         if operation.interaction is Interaction.CREATE and not self.capabilities.finds_by_mark:
             return self._search(natural_key.natural_path(self.said(operation, site), self.natural_keys))
         asked = probes.query(operation)
         return Request(method="GET", path=asked.path, headers=asked.headers)
 
     def read_probe(self, operation: Operation, answer: Answer, site: Site) -> ProbeResult:
+        if operation.resource_type == PROVENANCE:
+            return provenance.read_probe(operation, answer)
         if self.capabilities.finds_by_mark:
             return probes.read_answer(operation, answer)
         if operation.interaction is Interaction.CREATE:
@@ -309,7 +315,8 @@ class R4Adapter:
         return lambda stored: self.differences(operation, stored, site)
 
     def twin_query(self, operation: Operation, site: Site) -> Request | None:
-        if self.capabilities.finds_by_mark or operation.interaction is not Interaction.CREATE:
+        by_itself = self.capabilities.finds_by_mark or operation.resource_type == PROVENANCE
+        if by_itself or operation.interaction is not Interaction.CREATE:
             return None
         return self.probe(operation, site)
 

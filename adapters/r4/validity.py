@@ -37,6 +37,8 @@ STATUS: Mapping[str, frozenset[str]] = {
     "ServiceRequest": _codes("draft active on-hold revoked completed entered-in-error unknown"),
     "List": _codes("current retired entered-in-error"),
     "Device": _codes("active inactive entered-in-error unknown"),
+    # It has none.
+    "Provenance": frozenset(),
     # These have no ``status`` but two that are concepts: see ``invariants``.
     "AllergyIntolerance": frozenset(),
     "Condition": frozenset(),

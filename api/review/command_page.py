@@ -14,6 +14,7 @@ from api.review.standing import standing_of
 from canonical.review_desk import ReviewDesk, ReviewError
 from canonical.reviewer import Reviewer
 
+_NO_REASON = "Say why you must see it. Nothing was opened."
 _NO_OPERATION = "Choose how it is to be taken back. Nothing was changed."
 
 
@@ -29,6 +30,8 @@ class CommandScreen:
         router, address = self._screen.router(), "/review/commands/{command_id}"
         router.add_api_route(address, self.command, methods=["GET"])
         router.add_api_route(f"{address}/standing", self.standing, methods=["GET"])
+        router.add_api_route(f"{address}/open", self.open, methods=["POST"])
+        router.add_api_route(f"{address}/open", self.back, methods=["GET"])
         router.add_api_route(f"{address}/compensate", self.compensate, methods=["POST"])
         router.add_api_route(f"{address}/compensate", self.back, methods=["GET"])
         return router
@@ -39,6 +42,15 @@ class CommandScreen:
 
     def back(self, command_id: UUID) -> Response:
         """Lead to the command."""
+        return _to(command_id)
+
+    def open(self, request: Request, command_id: UUID, form: Posted) -> Response:
+        """Show restricted content to somebody who says why they must see it; that is kept first."""
+        me = self._screen.poster(request, form)
+        reason = form.text("break_glass").strip()
+        if not reason:
+            return self._show(request, me, command_id, status=422, error=_NO_REASON, form=form)
+        self._desk.command(me, command_id, break_glass=reason)
         return _to(command_id)
 
     def standing(self, request: Request, command_id: UUID, said: str = "") -> Response:

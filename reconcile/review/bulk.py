@@ -21,7 +21,9 @@ MOST = 100
 
 def why_not_in_bulk(case: StoredCase, verb: Verb | None = None) -> str:
     """Return why a case is decided by itself, or nothing; without a ``verb``, why in whatever way."""
-    is_gathered = case_kind(case.kind).gathered
+    if case.pool is Pool.OPERATIONS and case.cause is not None:
+        return _why_not_of_cause(case, verb)
+    is_gathered = case_kind(case.kind).cause is not None
     if is_gathered and (verb is None or verb in _OF_ANY_DIGEST):
         return ""
     if verb is Verb.FOUND:
@@ -37,6 +39,17 @@ def why_not_in_bulk(case: StoredCase, verb: Verb | None = None) -> str:
     return ""
 
 
+def _why_not_of_cause(case: StoredCase, verb: Verb | None) -> str:
+    """What ended the cause helps all of it, whatever each is about; but sending what waits for an approval would approve it."""
+    if verb is Verb.FOUND:
+        return "each is looked for in the chart by itself"
+    if verb is Verb.RESEND and case.approval_required:
+        return "what a person must approve is sent again one by one"
+    if verb is Verb.RESEND and exact_json.parse(case.envelope).get("ai") is not None:
+        return "what a model wrote is decided one by one"
+    return ""
+
+
 def check_bulk(cases: Sequence[StoredCase], verb: Verb) -> None:
     """Pass only cases of one cause, and an act that approves nothing; raises ``ReviewError`` ``not-possible``."""
     if verb not in BULK_VERBS:
@@ -45,6 +58,8 @@ def check_bulk(cases: Sequence[StoredCase], verb: Verb) -> None:
         raise ReviewError("not-possible", f"Choose 1 to {MOST} cases. Nothing was changed.")
     if len({(case.kind, case.connection) for case in cases}) > 1:
         raise ReviewError("not-possible", "Choose cases of one kind and one EHR connection. Nothing was changed.")
+    if len({case.cause for case in cases}) > 1:
+        raise ReviewError("not-possible", "Choose cases of one cause. Nothing was changed.")
     single = next((reason for case in cases if (reason := why_not_in_bulk(case, verb))), "")
     if single:
         raise ReviewError("not-possible", f"Not in bulk: {single}. Nothing was changed.")

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from canonical import exact_json
+from canonical.acknowledging import in_words
 from canonical.admission import AdmissionStore
 from canonical.capabilities import Capabilities
 from canonical.case_store import CaseStore, StoredCase
@@ -23,12 +24,13 @@ from canonical.plain_values import words
 from canonical.plain_words import plain_words
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
+from canonical.provenance import chart_will_say, model_words
 from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
-from canonical.review_reads import CommandRecord, CommandRecords, RelatedCommand
+from canonical.review_reads import CommandRecord, CommandRecords, Glass, RelatedCommand
 from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, explain
-from reconcile.review.desk import require
+from reconcile.review.desk import GLASS_STAYS_BROKEN, require
 from reconcile.review.rows import patient_of
 from reconcile.review.taking_back import TakingBack
 from tasks.receive import Receiver
@@ -45,7 +47,7 @@ class CommandDesk:
     """Shows commands and gives those that take others back.
 
     ``ehrs`` gives the EHR of (tenant, connection), ``capabilities`` what a connection's EHR can do; ``admissions`` is asked which
-    command a key made; ``clock`` gives aware UTC.
+    command a key made; ``glass`` keeps who opened restricted content; ``clock`` gives aware UTC.
     """
 
     cases: CaseStore
@@ -56,20 +58,30 @@ class CommandDesk:
     policies: PolicySet
     receiver: Receiver
     admissions: AdmissionStore
+    glass: Glass
     clock: Callable[[], datetime]
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``."""
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        """Return one command for people; raises ``ReviewError`` ``not-found`` or ``not-permitted``.
+
+        Restricted content is shown to whoever says why they must see it (``break_glass``), after that is kept.
+        """
         require(reviewer, Right.SEE_ROWS)
         record = self._record(reviewer, command_id)
         case = self._case(reviewer, command_id)
+        pool = case.pool if case is not None else Pool.CLINICAL
+        is_behind_glass = reviewer.may_read(pool) and not may_read(reviewer, record.received, pool)
+        shows = may_read(reviewer, record.received, pool) or (
+            is_behind_glass and self._is_opened(reviewer, command_id, break_glass.strip())
+        )
+        if break_glass:
+            record = self._record(reviewer, command_id)
         summary = record.detail.summary
-        shows = may_read(reviewer, record.received, case.pool if case is not None else Pool.CLINICAL)
         said = explain(summary.state, summary.reason, summary.sent_as)
         back = self._taking_back(reviewer, record)
         return CommandPageView(
             id=summary.id,
-            words=_intended(record) if shows else None,
+            words=(*_intended(record), *self._of_the_model(reviewer, record)) if shows else None,
             status=STATUS_OF[summary.state].value,
             sentence=said.sentence,
             next=said.next,
@@ -83,8 +95,17 @@ class CommandDesk:
             operations=tuple(_operation(item, shows=shows) for item in record.detail.operations),
             may_compensate=back.explanation(),
             compensations=back.choices(),
-            related=tuple((_relation(item), item.id) for item in record.related),
+            acknowledgement=in_words(record.owed),
+            break_glass=is_behind_glass and not shows,
+            related=(*((_relation(item), item.id) for item in record.related), *_lineage(record)),
         )
+
+    def _is_opened(self, reviewer: Reviewer, command_id: UUID, reason: str) -> bool:
+        """Whether the reviewer said why they must see restricted content: now, which is kept first, or not long ago."""
+        if not reason:
+            return self.glass.is_broken(reviewer.tenant, command_id, person=reviewer.actor, within=GLASS_STAYS_BROKEN)
+        log.info("restricted content opened", action="command.glass_broken", command=str(command_id))
+        return self.glass.break_for(reviewer.tenant, command_id, person=reviewer.actor, reason=reason)
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         """Give the command that takes ``command_id`` out of the chart and return its id; the same wish twice is one command.
@@ -161,6 +182,15 @@ class CommandDesk:
             reviewer=reviewer,
         )
 
+    def _of_the_model(self, reviewer: Reviewer, record: CommandRecord) -> tuple[tuple[str, str], ...]:
+        """Return what wrote the content, where no person did, and whether the chart says so."""
+        envelope = parse_envelope(record.decided or record.received)
+        settings = self.connections.get((reviewer.tenant, record.detail.summary.connection))
+        if envelope.ai is None or settings is None:
+            return ()
+        is_taken = self.capabilities(settings).provenance_write is not None
+        return ("Written by a model", model_words(envelope)), ("The chart", chart_will_say(envelope, is_taken=is_taken))
+
     def _wrote(self, record: CommandRecord) -> Wrote:
         """Return what the command wrote, from its own journal: that is what its page shows, whatever the chart says by now."""
         summary = record.detail.summary
@@ -181,7 +211,7 @@ class CommandDesk:
 
 
 def may_read(reviewer: Reviewer, envelope: bytes, pool: Pool = Pool.CLINICAL) -> bool:
-    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened from its case alone.
+    """Whether the reviewer may see what an envelope (JSON bytes) says: restricted content is opened with a reason only.
 
     What no open case puts in another ``pool`` is clinical.
     """
@@ -220,6 +250,13 @@ def _operation(item: OperationView, *, shows: bool) -> tuple[str, str]:
     place = f": {item.reference}" if shows and item.reference else ""
     version = f", version {item.version}" if item.version else ""
     return f"{words(item.interaction).capitalize()} {item.resource_type}", f"{words(item.state)}{place}{version}"
+
+
+def _lineage(record: CommandRecord) -> tuple[tuple[str, UUID], ...]:
+    """Return the command that this was given in place of, and those that were given in its place."""
+    first = record.detail.replay_of
+    given = tuple(("Sent again as", item) for item in record.detail.replays)
+    return (("Sent in place of", first), *given) if first is not None else given
 
 
 def _relation(item: RelatedCommand) -> str:

@@ -258,7 +258,7 @@ class CaseDesk:
             fields=differing,
             unchanged=rest,
             chart_change=self.surroundings.change(look, own),
-            proposal=proposal_of(look.command.envelope, case),
+            proposal=proposal_of(look.command.envelope, case, told_in_chart=look.takes_provenance),
             context=self.surroundings.context(look),
             choices=choices(case, look, situation.permissions, awaits_second=situation.first is not None),
             waiting=waiting_of(self.cases.waiting(case)),

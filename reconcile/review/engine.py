@@ -16,7 +16,7 @@ import structlog
 from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, Resolved, StoredCase
 from canonical.case_watch import LookList
-from canonical.lifecycle import Trigger
+from canonical.lifecycle import NEEDS_PERSON, Trigger
 from canonical.policy import PolicySet
 from canonical.review_desk import ReviewError
 from canonical.ruling import Verdict
@@ -79,6 +79,22 @@ class ConflictEngine:
         if found is not Looked.LEFT:
             log.info("looked at a conflict", action="conflict.looked", case=case.id, found=found.value)
         return found
+
+    def refresh(self, tenant: str, case_id: int) -> Looked:
+        """Look at the chart for an open case of any kind, and note what was seen: its page and its row tell of it.
+
+        Nothing is merged; a case that the chart has answered is closed. Raises ``StoreUnavailableError``.
+        """
+        case = self.cases.find(tenant, case_id)
+        if case is None or not case.is_open or case.state not in NEEDS_PERSON:
+            return Looked.NOT_TAKEN
+        look = self.reader.look(case)
+        if not look.is_readable:
+            return Looked.UNREADABLE
+        if close_if_answered(self.cases, case, look, self.policies):
+            return Looked.MOOT
+        self._note(case, look)
+        return Looked.LEFT
 
     def _work(self, case: StoredCase) -> Looked:
         look = self.reader.look(case)

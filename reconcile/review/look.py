@@ -59,7 +59,8 @@ class Look:
     ``operations`` are what would be sent, if all of the proposal were kept;
     ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
-    EHR answered. ``ways_back``: how what the command does could be undone there, the farthest first.
+    EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
+    does could be undone there, the farthest first.
     """
 
     command: Command
@@ -78,6 +79,7 @@ class Look:
     differing: tuple[str, ...] = ()
     stop: tuple[str, str] | None = None
     ways_back: tuple[WayBack, ...] = ()
+    takes_provenance: bool = False
 
     @property
     def chart_digest(self) -> bytes:
@@ -134,7 +136,7 @@ class ChartReader:
             return self._look(case, command, ehr, trace)
         except (EhrUnavailableError, NeedsPersonError):
             # What the EHR refuses to show is not to be decided of, either.
-            return self._blind(command)
+            return self._blind(command, ehr)
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
         stop = self._stop(command, trace)
@@ -191,6 +193,7 @@ class ChartReader:
             differing=ehr.differences(primary, resource) if primary is not None and resource is not None else (),
             stop=stop,
             ways_back=_ways_back(command, ehr),
+            takes_provenance=ehr.capabilities.provenance_write is not None,
         )
 
     def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
@@ -243,7 +246,7 @@ class ChartReader:
         written = self.cases.written_before(command) if target.command is not None else None
         return ehr.project(ehr.said(written)) if written is not None else None
 
-    def _blind(self, command: Command) -> Look:
+    def _blind(self, command: Command, ehr: Ehr) -> Look:
         """Return the look at an EHR that does not answer: what the command says, beside nothing."""
         nothing = compare(base=None, current={}, proposed={}, touched=(), groups=command.spec.field_groups)
         return Look(
@@ -255,6 +258,7 @@ class ChartReader:
             comparison=nothing,
             written=Written(seen={}, chart={}, proposed=_content(command)),
             ways_back=_ways_back(command, self.preparation.ehr_of(command)),
+            takes_provenance=ehr.capabilities.provenance_write is not None,
         )
 
     def planned(self, look: Look, envelope: bytes | None) -> bytes | None:

@@ -17,6 +17,7 @@ from canonical.field_words import UNTOLD, field_label
 from canonical.plain_times import moment_in_words
 from canonical.plain_values import words
 from canonical.policy import ActionPolicy, Direction
+from canonical.provenance import chart_will_say, model_words
 from canonical.review_desk import Verb
 from canonical.risk import field_direction
 from canonical.three_way import UNSEEN, FieldDiff
@@ -97,12 +98,12 @@ def _fixed(field: FieldDiff, stated: Container[str], asked: Container[str]) -> s
     return "goes along with what you decide" if field.name in stated else "follows from the rest of the proposal"
 
 
-def proposal_of(envelope: Envelope, case: StoredCase) -> Proposal:
-    """Return who proposes it and on what evidence."""
+def proposal_of(envelope: Envelope, case: StoredCase, *, told_in_chart: bool) -> Proposal:
+    """Return who proposes it and on what evidence; ``told_in_chart``: the connection takes a Provenance."""
     return Proposal(
         lines=tuple(line for line in _lines(envelope, case) if line[1]),
         why=envelope.reason or "",
-        ai=tuple(_ai(envelope)),
+        ai=tuple(_ai(envelope, told_in_chart=told_in_chart)),
     )
 
 
@@ -121,14 +122,15 @@ def _lines(envelope: Envelope, case: StoredCase) -> Iterator[tuple[str, str]]:
     yield "On behalf of", (envelope.on_behalf_of.value or "") if envelope.on_behalf_of else ""
 
 
-def _ai(envelope: Envelope) -> Iterator[tuple[str, str]]:
+def _ai(envelope: Envelope, *, told_in_chart: bool) -> Iterator[tuple[str, str]]:
     ai = envelope.ai
     if ai is None:
         return
-    yield "Written by a model", " ".join(part for part in (ai.model, ai.version) if part)
+    yield "Written by a model", model_words(envelope)
     yield "It read", ", ".join(ai.source_facts or ()) or "not stated"
     approved = ai.approved_by.value if ai.approved_by is not None else None
     yield "Approved upstream by", approved or "nobody"
+    yield "The chart", chart_will_say(envelope, is_taken=told_in_chart)
 
 
 def _name(envelope: Envelope) -> str:

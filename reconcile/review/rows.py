@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canonical import exact_json
-from canonical.case_kinds import case_kind
+from canonical.case_kinds import CausePart, case_kind, cause_parts
 from canonical.case_store import StoredCase
 from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
@@ -19,6 +19,8 @@ from reconcile.review.look import Look
 
 #: The field that says what an action is about, whatever the action.
 _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
+#: How the parts of a cause are called; a day is what the cases of a digest say by themselves.
+_CAUSE_WORDS = {CausePart.ACTION: "for", CausePart.CODE: "code", CausePart.MAPPING: "mapping"}
 #: A cell of the queue holds a line, not a paragraph.
 _LONGEST = 150
 
@@ -55,7 +57,20 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
         asked=case.asked_until is not None,
         not_in_bulk=not_in_bulk,
         together=case.together,
+        cause=cause_words(case.cause),
     )
+
+
+def cause_words(cause: str | None) -> str:
+    """Return what the cases of one cause have in common, in words; nothing where that is the day alone, or the connection."""
+    parts = cause_parts(cause or "")
+    return ", ".join(
+        f"{_CAUSE_WORDS[name]} {_value_words(name, value)}" for name, value in parts if name in _CAUSE_WORDS
+    )
+
+
+def _value_words(name: CausePart, value: str) -> str:
+    return words(value) if name is CausePart.ACTION else value
 
 
 def patient_of(envelope: Mapping[str, Any]) -> str:

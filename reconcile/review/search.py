@@ -47,20 +47,21 @@ class CommandSearch:
             if name not in _TERMS:
                 raise ReviewError("not-possible", f"Nothing is found by {_called(name)}.")
             members |= _TERMS[name](text)
-        terms_ = SearchTerms(**self._keyed(reviewer.tenant, members))
+        terms_ = SearchTerms(**keyed(reviewer.tenant, self.connections(reviewer.tenant), members))
         pools = tuple(pool.value for pool in (Pool if reviewer.may(Right.OVERSEE) else reviewer.pools))
         found = self.records.find(reviewer.tenant, terms_, pools=pools, limit=MOST)
         hits = [(item, may_read(reviewer, item.envelope)) for item in found]
         # That a patient has restricted content is restricted, too.
         return tuple(_hit(item, shows=shows) for item, shows in hits if shows or "patient" not in asked)
 
-    def _keyed(self, tenant: str, members: dict[str, Any]) -> dict[str, Any]:
-        """Return ``members`` with the patient's lanes: one EHR's ``Patient/1`` is somebody else at another."""
-        reference = members.pop("reference", None)
-        if reference is None:
-            return members
-        keys = [(name, patient_key(tenant, name, reference)) for name in self.connections(tenant)]
-        return members | {"patients": tuple(keys)}
+
+def keyed(tenant: str, connections: tuple[str, ...], members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``members`` with the patient's lanes: one EHR's ``Patient/1`` is somebody else at another."""
+    rest = {name: value for name, value in members.items() if name != "reference"}
+    if "reference" not in members:
+        return rest
+    keys = [(name, patient_key(tenant, name, members["reference"])) for name in connections]
+    return rest | {"patients": tuple(keys)}
 
 
 def _command(text: str) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def _command(text: str) -> dict[str, Any]:
         raise ReviewError("not-possible", "This is not the id of a command: copy it whole.") from None
 
 
-def _patient(text: str) -> dict[str, Any]:
+def patient_term(text: str) -> dict[str, Any]:
+    """Return how a search names a patient: ``reference``, or ``identifier``; raises ``ReviewError`` for what is neither."""
     if _REFERENCE.fullmatch(text):
         return {"reference": text}
     system, bar, value = text.partition("|")
@@ -88,7 +90,7 @@ def _status(text: str) -> dict[str, Any]:
 
 _TERMS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "correlation_id": lambda text: {"correlation_id": text},
-    "patient": _patient,
+    "patient": patient_term,
     "status": _status,
     "vendor_code": lambda text: {"vendor_code": text},
     "command": _command,

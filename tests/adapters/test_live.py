@@ -53,6 +53,18 @@ def test_doctor_names_what_a_poorer_ehr_lacks() -> None:
     assert all(failed.values())
 
 
+def test_doctor_says_where_a_provenance_that_is_asked_for_cannot_be_written(sandbox: RunningSandbox) -> None:
+    class ReadingsOnly(NoTokens):
+        granted = "system/Observation.cruds system/Provenance.rs system/Patient.rs"
+
+    with at(sandbox) as ehr:
+        checks = live_checks(ehr.capabilities, ehr._statement, ReadingsOnly())
+    (check,) = (item for item in checks if item.name == "Provenance is taken")
+    assert not check.ok
+    assert "scope c" in check.detail
+    assert "provenance = 'none'" in check.detail
+
+
 def test_doctor_compares_what_is_declared_with_what_is_to_be_had(sandbox: RunningSandbox) -> None:
     class ReadingsOnly(NoTokens):
         granted = "system/Observation.crs system/MedicationStatement.cruds system/Patient.rs"
@@ -90,7 +102,8 @@ def test_doctor_says_when_the_ehr_states_nothing_of_itself() -> None:
 
 def test_doctor_wants_to_be_able_to_identify_the_patient(sandbox: RunningSandbox) -> None:
     class Granted(NoTokens):
-        granted = " ".join(f"system/{name}.cruds" for name, _ in ADAPTER.capabilities.interactions)
+        written = {name for name, _ in ADAPTER.capabilities.interactions} | {"Provenance"}
+        granted = " ".join(f"system/{name}.cruds" for name in sorted(written))
 
     with at(sandbox) as ehr:
         failed = [check for check in live_checks(ehr.capabilities, ehr._statement, Granted()) if not check.ok]

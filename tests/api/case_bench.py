@@ -16,15 +16,21 @@ import pytest
 from fastapi import FastAPI
 
 from api.case_access import CaseAccess
+from api.case_search import CaseSearchDoor
 from api.cases import CaseDoor
 from api.problem_handlers import add_problem_handlers
 from api.tracing import Tracing
 from canonical import exact_json
+from canonical.case_views import BoardView, CaseQuery, CasesFound
 from canonical.principal import Principal
 from canonical.reviewer import Licence, Pool, Reviewer, Right
 from config.settings import Settings
+from reconcile.review.board import Board
+from reconcile.review.case_search import CaseSearch
+from store.case_search import StoredCaseSearch
 from store.database import open_engine
 from store.intake import Accepted
+from store.review_figures import StoredReviewFigures
 from tasks.tokens import token_verifier
 from tests.interop.servers import FhirServer, sandbox_server
 from tests.interop.station import open_station, proxy_before
@@ -121,6 +127,29 @@ def reviewer_of(principal: Principal) -> Reviewer | None:
     return PEOPLE.get(principal.subject or "")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Search and board over the bench's own store, as the service puts them together."""
+
+    search: CaseSearch
+    figures: Board
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        return self.search.find_cases(reviewer, query)
+
+    def board(self, reviewer: Reviewer) -> BoardView:
+        return self.figures.board(reviewer)
+
+
+def figures_of(bench: ReviewBench) -> Figures:
+    """Return search and board beside the bench's desk."""
+    engine = bench.station.ward.engine
+    return Figures(
+        search=CaseSearch(finder=StoredCaseSearch(engine), ehr_names=bench.desk.ehr_names),
+        figures=Board(figures=StoredReviewFigures(engine), policies=bench.desk.policies),
+    )
+
+
 @contextmanager
 def open_cases(bench: ReviewBench, issuer: Issuer) -> Iterator[CaseBench]:
     """Serve the case door over the desk of ``bench``."""
@@ -129,6 +158,7 @@ def open_cases(bench: ReviewBench, issuer: Issuer) -> Iterator[CaseBench]:
     app.state.tokens = token_verifier(settings, clock=Clock())
     access = CaseAccess(reviewer_of=reviewer_of)
     app.include_router(CaseDoor(bench.desk, access, body_limit=LONGEST_BODY).router())
+    app.include_router(CaseSearchDoor(figures_of(bench), access, body_limit=LONGEST_BODY).router())
     add_problem_handlers(app)
     app.add_middleware(Tracing)
     with serve_app(app) as url, httpx.Client(base_url=url, timeout=30, verify=TRUST) as client:

@@ -15,6 +15,8 @@ PROTECTED = [
     ("GET", "/v1/cases/1"),
     ("POST", "/v1/cases/1:decide"),
     ("POST", "/v1/cases:bulk"),
+    ("POST", "/v1/cases/_search"),
+    ("GET", "/v1/board"),
     ("GET", "/v1/endpoints"),
     ("POST", "/v1/endpoints"),
     ("GET", "/v1/consents/consent-1"),

@@ -4,13 +4,16 @@ from dataclasses import fields
 
 import pytest
 
-from api import case_models
+from api import board_models, case_models
 from api.models import Document
 from canonical import case_views, review_desk
 
 PAIRS = [
     (case_models.CaseRowDocument, case_views.CaseRow),
     (case_models.QueueDocument, case_views.QueuePage),
+    (case_models.CasesFoundDocument, case_views.CasesFound),
+    (board_models.BoardDocument, case_views.BoardView),
+    (board_models.EffortDocument, case_views.Effort),
     (case_models.BannerDocument, case_views.Banner),
     (case_models.EditableDocument, case_views.Editable),
     (case_models.FieldDocument, case_views.FieldRow),

@@ -15,11 +15,13 @@ CHANGES = {
     ("POST", "/v1/cases/{case_id}:open"): "our record of why somebody looked",
     ("POST", "/v1/cases/{case_id}:decide"): "lets a command go on that was given before, as a person decided it",
     ("POST", "/v1/cases:bulk"): "as above, for cases of one cause",
+    ("POST", "/v1/cases/_search"): "nothing: its query names patients, so it is no address",
     ("PUT", "/v1/consents/{reference}"): "our record of a consent",
     ("POST", "/v1/consents/{reference}:revoke"): "our record of a consent",
     ("POST", "/v1/endpoints"): "where an app is told",
     ("DELETE", "/v1/endpoints/{endpoint_id}"): "where an app is told",
     ("POST", "/v1/endpoints/{endpoint_id}:rotate"): "the secret under which an app is told",
+    ("POST", "/v1/notifications/{connection}"): "which entries of a chart are read soon",
     ("PUT", "/v1/switches"): "whether anything is sent",
 }
 

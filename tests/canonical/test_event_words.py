@@ -1,17 +1,20 @@
 """Every event and every state has its words."""
 
-from canonical.event_words import EVENT_WORDS, event_words
+from canonical.event_words import EVENT_WORDS, NOTE_WORDS, event_words
+from canonical.events import Note
 from canonical.lifecycle import State, Trigger
 from canonical.safety_words import SAFETY, headline
 
 
-def test_every_trigger_has_words_of_its_own() -> None:
-    assert set(EVENT_WORDS) == set(Trigger)
-    assert len(set(EVENT_WORDS.values())) == len(EVENT_WORDS)
+def test_every_trigger_and_every_note_has_words_of_its_own() -> None:
+    assert (set(EVENT_WORDS), set(NOTE_WORDS)) == (set(Trigger), set(Note))
+    told = [*EVENT_WORDS.values(), *NOTE_WORDS.values()]
+    assert len(set(told)) == len(told)
 
 
 def test_an_event_of_a_later_version_is_told_by_its_name() -> None:
     assert event_words("turned_over") == "turned over"
+    assert event_words("glass_broken").startswith("Somebody opened")
     assert event_words("received") == "It was received and stored"
 
 

@@ -41,6 +41,8 @@ def test_the_page_counts_to_the_same_limit_of_rounds() -> None:
         {"severity": {1: {"due_minutes": 5}}},
         {"severity": {number: {"due_minutes": 100 - number} for number in (1, 2, 3, 4)}},
         {"severity": {number: {"due_minutes": 0} for number in (1, 2, 3, 4)}},
+        {"severity": {number: {"due_minutes": 9, "acknowledge_minutes": 9 - number} for number in (1, 2, 3, 4)}},
+        {"severity": {number: {"due_minutes": 9, "acknowledge_minutes": 0} for number in (1, 2, 3, 4)}},
         {"fatigue": {"decisions": 50, "same_of": 51}},
         {"merge": [{"significance": "none", "rollback": "by_hand"}]},
         {"round_limit": 0},

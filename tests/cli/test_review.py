@@ -16,7 +16,7 @@ from canonical.reviewer import Reviewer
 from cli.main import make_app
 from cli.service_client import Profile
 from tests.api.case_bench import CaseBench, cases, chart_server
-from tests.reconcile.review.bench import NURSE, PHARMACIST, SECOND_PHARMACIST
+from tests.reconcile.review.bench import ENGINEER, NURSE, PHARMACIST, SECOND_PHARMACIST
 
 __all__ = ["cases", "chart_server"]
 Run = Callable[..., Result]
@@ -196,3 +196,22 @@ def test_a_file_without_a_token_is_a_sentence_and_nothing_is_sent(tmp_path: Path
     done = CliRunner().invoke(make_app(["review"]), words)
     assert (done.exit_code, "must hold one access token" in done.stderr) == (1, True)
     assert content is None or content not in done.stderr or not content
+
+
+def test_cases_are_searched_for_and_a_patient_is_asked_for_not_typed_into_the_command(
+    cases: CaseBench, run: Run
+) -> None:
+    _, case = cases.bench.conflict("searched")
+    said = run(PHARMACIST, "search", "--kind", "conflict", "--state", "any")
+    assert (said.exit_code, f"{case} " in said.stdout) == (0, True)
+    asked = run(PHARMACIST, "search", "--json", "--patient", answer="Patient/nobody\n")
+    assert exact_json.parse(asked.stdout.splitlines()[-1]) == {"rows": [], "cursor": None}
+    assert run(PHARMACIST, "search", "--state", "lost").exit_code != 0
+
+
+def test_the_board_is_read_in_words_or_as_served_by_those_who_oversee_the_queue(cases: CaseBench, run: Run) -> None:
+    cases.bench.conflict("counted")
+    said = run(ENGINEER, "board")
+    assert (said.exit_code, "1 open, 0 overdue" in said.stdout, "the chart moved" in said.stdout) == (0, True, True)
+    assert served(run(ENGINEER, "board", "--json"))["open"] == 1
+    assert run(NURSE, "board").exit_code != 0

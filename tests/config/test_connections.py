@@ -132,10 +132,11 @@ def test_looks_that_are_no_number_are_refused_before_anything_starts(tmp_path: P
     "option",
     [
         *("waiting_asked_at_once = -1", "waiting_asked_at_once = 51", "waiting_asked_at_once = true"),
+        *('unacknowledged = "mail"', "unacknowledged = true", "unacknowledged = []"),
         *("accepted_within_days = 0", "accepted_within_days = 91", 'accepted_within_days = "long"'),
     ],
 )
-def test_terms_of_an_ehr_s_own_staff_that_cannot_be_are_refused_before_anything_starts(
+def test_terms_of_an_ehr_s_own_staff_and_of_authors_that_cannot_be_are_refused_before_anything_starts(
     tmp_path: Path, option: str
 ) -> None:
     text = OPEN.format(name="north") + f"[connection.options]\n{option}\n"

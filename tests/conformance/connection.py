@@ -71,7 +71,7 @@ class Connection:
     ``visits``: actions that are filed in an encounter; ``lists``: how it takes part where two clinicians
     meet at one patient's lists; ``by_patients``: operations whose author is the patient;
     ``tokens``: how a token is had where the EHR asks for one; ``failure_inside``: its success status with a failure in it,
-    and ``unknown_code`` a refusal by a code that nobody knows, both in its own words.
+    and ``unknown_code`` a refusal by a code that nobody knows, both in its own words; ``takes_provenance``: one may be created.
     """
 
     plays: str | None = None
@@ -81,6 +81,7 @@ class Connection:
     native: str = ""
     seeds: tuple[Json, ...] = ()
     says: Mapping[str | tuple[str, str], Json] = field(default_factory=dict)
+    takes_provenance: bool = False
     visits: frozenset[str] = frozenset()
     lists: frozenset[tuple[str, str]] = frozenset()
     by_patients: frozenset[tuple[str, str]] = frozenset()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from canonical.ports import Operation, Resource, Trace
 from canonical.retry import Backoff
 from store.database import transaction
 from store.healing import stored_operations
+from store.held_lanes import PostgresLanes
 from store.intake import Accepted
 from store.proofs import Proofs
 from store.watch_list import WatchList
@@ -54,6 +55,8 @@ class Desk:
     sandbox: RunningSandbox
     ward: Ward
     ehr: RestEhr
+    #: One for all turns, as in a worker: a session of its own for each would spend most of a turn on starting it.
+    lanes: PostgresLanes
     envelopes: dict[UUID, tuple[Json, dict[str, Any]]] = field(default_factory=dict)
 
     @property
@@ -110,9 +113,7 @@ class Desk:
             )
         else:
             WatchList(self.ward.engine, actor="test").resume_parked(limit=100)
-            self.ward.run(lane, _patient_turn(self.ward.turn(chart=self.ehr)))
-            self.ward.close()
-            self.ward.opened.clear()
+            self.ward.run(lane, replace(_patient_turn(self.ward.turn(chart=self.ehr)), lanes=self.lanes))
         return self.ward.state(accepted.command_id)
 
     def drive(self, accepted: Accepted) -> str:
@@ -242,8 +243,8 @@ def visit(patient: str) -> Json:
 def desk_at(sandbox: RunningSandbox, ward: Ward, adapter: Adapter) -> Iterator[Desk]:
     """Let the sandbox play the adapter's EHR and open a desk at it."""
     connection = play(sandbox, adapter.key)
-    with opened(sandbox, adapter) as ehr:
-        yield Desk(adapter=adapter, connection=connection, sandbox=sandbox, ward=ward, ehr=ehr)
+    with opened(sandbox, adapter) as ehr, closing(PostgresLanes(ward.url, actor="test")) as lanes:
+        yield Desk(adapter=adapter, connection=connection, sandbox=sandbox, ward=ward, ehr=ehr, lanes=lanes)
 
 
 @dataclass

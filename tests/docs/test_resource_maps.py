@@ -281,5 +281,23 @@ def test_what_belongs_to_our_own_record_stays_out_of_the_chart() -> None:
     confirmed = {"by": {"value": "n-471"}, "when": "2026-11-22T08:16:00Z"}
     sent = command({**WEIGHT, "confirmed": confirmed}, **ours)
     assert exact_json.dumps(sent.envelope.as_json()).count("471") > len(ours), "they must be there to be left out"
-    (operation,) = ADAPTER.plan(sent, Surrounding(), Site(base_url="https://ehr.example/fhir"))
+    operation, provenance = ADAPTER.plan(sent, Surrounding(), Site(base_url="https://ehr.example/fhir"))
     assert [word for word in (b"471", b"PUBHLTH") if word in operation.body] == []
+    told = set(re.findall(r"[a-z]+[ -]471", provenance.body.decode()))
+    assert told == {"n-471", "o-471", "a-471", "role-471", "d-471", "model-471", "v-471"}
+    none = Site(base_url="https://ehr.example/fhir", options={"provenance": "none"})
+    assert [item.body for item in ADAPTER.plan(sent, Surrounding(), none)] == [operation.body]
+
+
+def test_the_page_names_every_element_of_a_provenance() -> None:
+    sent = command(
+        WEIGHT,
+        ai={"model": "scribe", "sourceFacts": ["Observation/s1"]},
+        onBehalfOf={"value": "o"},
+        source={"derivedFrom": ["Observation/d1"]},
+    )
+    *_, operation = ADAPTER.plan(sent, Surrounding(), Site(base_url="https://ehr.example/fhir"))
+    said = exact_json.parse(operation.body)
+    section = PAGE.partition("## Provenance, beside what was written")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|[^|]*\| `([a-zA-Z]+)", section, re.MULTILINE)
+    assert said.keys() - {"resourceType"} == set(rows)

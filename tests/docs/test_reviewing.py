@@ -55,4 +55,4 @@ def test_the_example_is_a_decision_with_its_number_as_written() -> None:
 def test_the_commands_shown_are_commands_that_there_are() -> None:
     shown = set(re.findall(r"^writeback review (\w+)", PAGE, re.MULTILINE))
     known = {command.name or command.callback.__name__ for command in review.registered_commands if command.callback}
-    assert shown <= known == {"list", "show", "claim", "release", "decide"}
+    assert shown <= known == {"list", "search", "board", "show", "claim", "release", "decide"}

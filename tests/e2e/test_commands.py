@@ -53,6 +53,18 @@ def test_a_command_is_shown_with_its_sentence_and_timeline(hospital: Hospital) -
     assert json.loads(document.stdout)["status"] == "inChart"
 
 
+def test_what_is_in_the_chart_need_not_be_confirmed_and_nobody_s_author_is_left_unaware(hospital: Hospital) -> None:
+    answer = hospital.send(hospital.reading("confirmed"), key="confirmed-key", wait=20)
+    said = run(hospital, "acknowledge", answer.json()["id"], *as_app(hospital))
+    assert said.exit_code == 0, said.stderr
+    assert "inChart: It is in the chart." in said.stdout
+    assert "Nothing of this command needs to be acknowledged" in said.stdout
+    unknown = run(hospital, "acknowledge", "00000000-0000-7000-8000-000000000000", *as_app(hospital))
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    named = json.loads(run(hospital, "balance", "--unacknowledged", "--json").stdout)
+    assert len(named["unacknowledgedCommands"]) == named["unacknowledged"]["count"]
+
+
 def test_a_command_that_is_not_there_is_a_sentence(hospital: Hospital) -> None:
     said = run(hospital, "show", "00000000-0000-7000-8000-000000000000", *as_app(hospital))
     assert said.exit_code == 1

@@ -5,13 +5,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+#: Seconds: on a busy machine it did not end within 110.
+PATIENT = 400
 
 
+@pytest.mark.timeout(PATIENT)
 def test_the_demonstration_closes_and_says_so_in_one_json_object() -> None:
     words = ["demo", "--once", "--json", "--seed", "31", "--actions", "60"]
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *words], capture_output=True, text=True, check=False, timeout=110, cwd=ROOT
+        [sys.executable, "-m", "cli.main", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENT - 10,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

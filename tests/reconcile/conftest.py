@@ -24,6 +24,7 @@ class Noted:
     cases: list[int] = field(default_factory=list)
     settled: list[UUID] = field(default_factory=list)
     waiting: list[UUID] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
 
     def dispatch(self, lane_id: int) -> bool:
         self.lanes.append(lane_id)
@@ -47,6 +48,10 @@ class Noted:
 
     def inquire(self, command_id: UUID) -> bool:
         self.waiting.append(command_id)
+        return not self.busy
+
+    def reread(self, entry_id: int) -> bool:
+        self.entries.append(entry_id)
         return not self.busy
 
 

@@ -11,8 +11,12 @@ import pytest
 from standardwebhooks import Webhook
 
 from canonical.callbacks import Callback, Delivery
+from canonical.events import move
+from canonical.lifecycle import State, Trigger
 from canonical.retry import Backoff
 from store.callbacks import Callbacks
+from store.database import transaction
+from store.moves import apply_move
 from tasks.callback_address import AddressRules
 from tasks.callback_sender import CallbackSender
 from tasks.notify import Notifier, Patience
@@ -280,3 +284,51 @@ def test_endpoints_that_have_much_to_be_told_do_not_hold_back_the_others(ward: W
     written(ward)
     found = Callbacks(ward.engine).due(limit=2)
     assert late in {row["endpoint_id"] for row in rows_of(ward) if row["id"] in found}
+
+
+def refused_before_sending(ward: Ward) -> UUID:
+    command = ward.submit().command_id
+    with transaction(ward.engine) as connection:
+        assert apply_move(connection, command, move(State.READY, Trigger.CONSENT_ENDED), actor="test")
+    return command
+
+
+def confirmed(ward: Ward, command: UUID) -> str | None:
+    found = ward.query("SELECT how FROM acknowledgements WHERE command_id = %(id)s", id=command)
+    return str(found[0]["how"]) if found[0]["how"] is not None else None
+
+
+def test_what_an_app_took_was_seen_where_it_says_that_it_shows_it(ward: Ward) -> None:
+    endpoint = register(ward)
+    ward.query("UPDATE endpoints SET shows_author = true WHERE id = %(id)s", id=endpoint)
+    command = refused_before_sending(ward)
+    (row,) = rows_of(ward)
+    assert notifier_of(ward, Answers([Delivery(status=500), Delivery(status=204)])).run(row["id"]) is not None
+    assert confirmed(ward, command) is None
+    make_due(ward)
+    notifier_of(ward, Answers([Delivery(status=204)])).run(row["id"])
+    assert confirmed(ward, command) == "delivery"
+    assert ward.events(command)[-1] == "acknowledged"
+
+
+def test_what_an_app_took_is_delivered_and_no_more_where_it_says_nothing(ward: Ward) -> None:
+    register(ward)
+    command = refused_before_sending(ward)
+    (row,) = rows_of(ward)
+    notifier_of(ward, Answers()).run(row["id"])
+    assert rows_of(ward)[0]["delivered_at"] is not None
+    assert confirmed(ward, command) is None
+
+
+def test_an_older_notice_that_arrives_late_does_not_count_for_the_ending(ward: Ward) -> None:
+    endpoint = register(ward)
+    ward.query("UPDATE endpoints SET shows_author = true WHERE id = %(id)s", id=endpoint)
+    command = ward.submit().command_id
+    for state, trigger in ((State.READY, Trigger.REVIEW_REQUIRED), (State.IN_REVIEW, Trigger.REFUSED_BY_PERSON)):
+        with transaction(ward.engine) as connection:
+            assert apply_move(connection, command, move(state, trigger), actor="test")
+    waits, ends = rows_of(ward)
+    notifier_of(ward, Answers()).run(waits["id"])
+    assert confirmed(ward, command) is None
+    notifier_of(ward, Answers()).run(ends["id"])
+    assert confirmed(ward, command) == "delivery"

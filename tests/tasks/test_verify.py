@@ -281,6 +281,20 @@ def test_a_proven_retraction_takes_its_root_out_of_the_chart_in_the_same_commit(
     assert ward.events(root)[-1] == "taken_back"
 
 
+@pytest.mark.parametrize(("app", "is_owed"), [("app", False), ("other", True)])
+def test_an_author_must_learn_that_it_was_taken_back_unless_their_own_app_did_it(
+    ward: Ward, archive: Archive, verifier: Verifier, app: str, *, is_owed: bool
+) -> None:
+    root = applied(ward)
+    verifier.run(root)
+    retract = {"type": "VitalReading", "operation": "retract", "retractReason": "typed for another patient"}
+    command = applied(ward, retract, target={"command": str(root)})
+    ward.query("UPDATE commands SET app = %(app)s WHERE id = %(id)s", app=app, id=command)
+    verifier.run(command)
+    assert ward.state(root) == "compensated"
+    assert [row["command_id"] for row in ward.query("SELECT command_id FROM acknowledgements")] == [root] * is_owed
+
+
 def test_an_answer_that_names_no_resource_proves_nothing(ward: Ward, archive: Archive, verifier: Verifier) -> None:
     command = applied(ward)
     ward.query("UPDATE operations SET reference = NULL WHERE command_id = %(id)s", id=command)

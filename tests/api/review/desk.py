@@ -17,7 +17,16 @@ from fastapi import FastAPI, Request
 from api.problem_handlers import add_problem_handlers
 from api.review import ReviewPages
 from api.review.access import Access, LoggedOutError
-from canonical.case_views import BoardView, CasePage, CommandPageView, QueuePage, QueueQuery, SearchHit
+from canonical.case_views import (
+    BoardView,
+    CasePage,
+    CaseQuery,
+    CasesFound,
+    CommandPageView,
+    QueuePage,
+    QueueQuery,
+    SearchHit,
+)
 from canonical.errors import WritebackError
 from canonical.explanation import Explanation
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
@@ -100,8 +109,8 @@ class FakeDesk:
         self._ask("bulk", (case_ids, verb, reason, text))
         return BulkResult(results=dict.fromkeys(case_ids, "done"))
 
-    def command(self, reviewer: Reviewer, command_id: UUID) -> CommandPageView:
-        self._ask("command", command_id)
+    def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
+        self._ask("command", (command_id, break_glass) if break_glass else command_id)
         if command_id not in self.commands:
             raise ReviewError("not-found", "There is no such command for you.")
         return self.commands[command_id]
@@ -118,6 +127,10 @@ class FakeDesk:
     def search(self, reviewer: Reviewer, terms: Mapping[str, str]) -> tuple[SearchHit, ...]:
         self._ask("search", dict(terms))
         return self.hits
+
+    def find_cases(self, reviewer: Reviewer, query: CaseQuery) -> CasesFound:
+        self._ask("find_cases", query)
+        return CasesFound(rows=tuple(page.row for page in self.pages.values()))
 
     def board(self, reviewer: Reviewer) -> BoardView:
         self._ask("board", None)

@@ -53,6 +53,12 @@ def test_every_status_is_in_plain_words(ward: Ward, status: Status) -> None:
         assert status.value not in text
 
 
+def test_it_says_whether_its_author_is_known_to_know(ward: Ward) -> None:
+    said = "Its app has until 2026-03-10 17:00 UTC to confirm that its author saw where it is."
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build(acknowledgement=said)
+    assert said in Markup(ward.get(ADDRESS).text).text
+
+
 def test_its_open_case_is_one_step_away(ward: Ward) -> None:
     ward.desk.commands[COMMAND] = CommandPageViewFactory.build(status=Status.NEEDS_ATTENTION, case_id=7)
     assert "/review/cases/7" in Markup(ward.get(ADDRESS).text).addresses()
@@ -99,3 +105,16 @@ def test_a_command_that_is_not_there_is_a_page_too(ward: Ward, address: str) -> 
     answer = ward.get(address)
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_restricted_content_is_opened_with_a_reason_that_is_posted(ward: Ward) -> None:
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build(words=None, patient=None, break_glass=True)
+    page = Markup(ward.get(ADDRESS).text)
+    assert "looked at only with a reason" in page.text
+    assert [tag["name"] for tag in page.all("textarea", id="break-glass")] == ["break_glass"]
+    refused = ward.post(f"{ADDRESS}/open", {"break_glass": "  "})
+    assert (refused.status_code, "Nothing was opened." in refused.text) == (422, True)
+    opened = ward.post(f"{ADDRESS}/open", {"break_glass": "on call for this patient"})
+    assert (opened.status_code, opened.headers["location"]) == (303, ADDRESS)
+    assert (COMMAND, "on call for this patient") in ward.desk.asked_of("command")
+    assert "on call" not in opened.headers["location"]

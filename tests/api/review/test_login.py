@@ -1,7 +1,9 @@
 """Logging in, against a real provider: the right person comes in, and nobody by anything forged, used before, late or lying."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -258,6 +260,17 @@ def test_an_id_token_that_is_not_for_this_login_lets_nobody_in(lied_to: Browser,
             let_in.append(claims)
     assert let_in == []
     assert liar.redeemed == len(WRONG_CLAIMS)
+
+
+def test_an_id_token_that_came_with_another_access_token_lets_nobody_in(lied_to: Browser, liar: Liar) -> None:
+    """``at_hash`` binds the two (OpenID Connect Core 3.1.3.8); it may be left out, and is checked where it is there."""
+    digest = sha256(b"another").digest()
+    liar.claims = {"at_hash": urlsafe_b64encode(digest[:16]).decode().rstrip("=")}
+    assert refused(back(lied_to), lied_to)
+    digest = sha256(b"opaque").digest()
+    liar.claims = {"at_hash": urlsafe_b64encode(digest[:16]).decode().rstrip("=")}
+    assert not refused(back(lied_to), lied_to)
+    assert lied_to.who()["subject"] == "n1"
 
 
 def test_an_id_token_that_the_issuers_key_did_not_sign_lets_nobody_in(lied_to: Browser, liar: Liar) -> None:

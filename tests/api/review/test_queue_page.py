@@ -123,8 +123,16 @@ def test_approval_is_never_offered_for_many(ward: Ward) -> None:
     assert ward.desk.asked_of("bulk") == []
 
 
+def test_a_cause_is_one_row_that_names_it_and_leads_to_its_commands(ward: Ward) -> None:
+    ward.typical(row=outage_row(7, together=12, cause="for vital sign, code SITE-7"))
+    (link,) = [it for it in queue(ward).addresses() if "together" in it]
+    assert (link, "12 commands of this cause" in queue(ward).text) == ("/review/queue?together=7", True)
+    assert "for vital sign, code SITE-7" in queue(ward).text
+    assert "found" not in [tag["value"] for tag in queue(ward, link).all("button", name="verb")]
+
+
 def test_a_digest_is_one_row_that_leads_to_each_of_its_cases_and_many_may_be_said_to_be_there(ward: Ward) -> None:
-    ward.typical(row=outage_row(7, kind="time_box_ended", together=12))
+    ward.typical(row=outage_row(7, kind="time_box_ended", pool=Pool.CLINICAL, together=12))
     (link,) = [it for it in queue(ward).addresses() if "together" in it]
     assert (link, "11 more of that day" in queue(ward).text) == ("/review/queue?together=7", True)
     shown = queue(ward, link)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.conformance.connection import Connection
 
 CONNECTION = Connection(
+    takes_provenance=True,
     lists=frozenset(
         {
             ("AllergyUpdate", "record"),

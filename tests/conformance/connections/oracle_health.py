@@ -7,6 +7,7 @@ from tests.factories import EFFECTIVE
 
 _NURSE = [{"reference": "Practitioner/n1"}]
 CONNECTION = Connection(
+    takes_provenance=True,
     lists=frozenset(
         {
             ("AllergyUpdate", "record"),

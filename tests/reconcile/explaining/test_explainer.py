@@ -196,7 +196,7 @@ def test_who_may_not_see_content_sees_none_of_it(explainer: Explainer, ward: War
     assert found.now.says is ChartSays.SAYS_IT
 
 
-def test_of_restricted_content_the_chart_is_opened_from_its_case_alone(explainer: Explainer, ward: Ward) -> None:
+def test_of_restricted_content_the_chart_is_shown_to_who_opened_it_alone(explainer: Explainer, ward: Ward) -> None:
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SUD"}
     command = written(ward, securityLabel=[label]).command_id
     (reference,) = ward.chart.marked(str(command))
@@ -204,6 +204,8 @@ def test_of_restricted_content_the_chart_is_opened_from_its_case_alone(explainer
     assert "restricted" in said(now)["What the chart says"]
     assert reference not in repr(now)
     assert "Now, action" not in said(now)
+    opened = explained(explainer, command, lambda _standing: Asker(shows=True, opened=True)).now
+    assert said(opened)["Entry"] == f"{reference}, version 1"
 
 
 def test_another_tenants_command_and_one_nobody_may_ask_of_are_not_there(explainer: Explainer, ward: Ward) -> None:

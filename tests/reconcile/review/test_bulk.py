@@ -10,10 +10,13 @@ from uuid import UUID
 import pytest
 
 from canonical.case_views import QueueQuery
+from canonical.policy import PROTECTED
 from canonical.review_desk import ReviewError, Verb
-from canonical.reviewer import Licence, Right
+from canonical.reviewer import Licence, Pool, Right
 from config.wiring import build
 from reconcile import pending_remote
+from reconcile.review.bulk import check_bulk
+from store.cases import Cases
 from store.database import open_engine
 from tests.conformance.holding import NAMES_ITS_PLACE
 from tests.reconcile.conftest import Noted, let_wait
@@ -115,9 +118,29 @@ def test_a_digest_is_acted_on_by_those_with_the_right_alone(digest: Digest) -> N
     assert digest.states() == ["in_review"] * 3
 
 
+def test_of_one_cause_all_may_be_sent_again_but_what_that_would_approve(digest: Digest) -> None:
+    found = Cases(digest.bench.ward.engine).find("t1", digest.cases()[0])
+    assert found is not None
+    assert found.action_type in PROTECTED
+    refused = replace(
+        found, kind="rejected_site_config", pool=Pool.OPERATIONS, cause="action=AllergyUpdate code=SITE-7"
+    )
+    check_bulk([refused, replace(refused, id=2)], Verb.RESEND)
+    for verb in (Verb.ASK_AUTHOR, Verb.REJECT, Verb.ESCALATE):
+        check_bulk([refused], verb)
+    for more, verb, said in (
+        ({"cause": "action=AllergyUpdate code=SITE-8"}, Verb.RESEND, "one cause"),
+        ({"approval_required": True}, Verb.RESEND, "must approve"),
+        ({}, Verb.FOUND, "by itself"),
+        ({}, Verb.APPROVE, "ever approved"),
+    ):
+        with pytest.raises(ReviewError, match=said):
+            check_bulk([refused, replace(refused, **more)], verb)
+
+
 def test_what_is_no_digest_is_never_said_to_be_there_in_bulk(digest: Digest) -> None:
     cases = tuple(digest.cases())
-    digest.bench.ward.query("UPDATE cases SET kind = 'cannot_tell', digest_day = NULL")
+    digest.bench.ward.query("UPDATE cases SET kind = 'cannot_tell', cause = NULL, stands = true")
     with pytest.raises(ReviewError, match="looked for in the chart by itself"):
         digest.bench.services.review_desk.bulk(LEAD, cases, Verb.FOUND, reason="", text="")
     assert digest.states() == ["in_review"] * 3

@@ -56,8 +56,17 @@ def test_a_command_says_what_was_intended_what_happened_and_where_it_is(whole: W
     entry = whole.entry(command)
     assert view.operations == (("Create Observation", f"verified: Observation/{entry['id']}, version 1"),)
     assert view.case_id is None
+    assert view.acknowledgement == ""
     assert [name for name, _ in view.compensations] == ["retract"]
     assert "a command of its own" in view.may_compensate
+
+
+def test_a_command_that_was_taken_back_for_another_says_that_its_author_must_learn_of_it(whole: WholeDesk) -> None:
+    command = whole.written(heart_rate())
+    whole.run(whole.desk.compensate(NURSE, command, operation="retract", reason=WHY))
+    view = whole.desk.command(NURSE, command)
+    assert view.status == "takenBack"
+    assert view.acknowledgement.startswith("Its app has until ")
 
 
 def test_who_may_not_see_content_sees_that_a_command_is_there_and_no_more(whole: WholeDesk) -> None:
@@ -239,3 +248,12 @@ def test_an_ehr_that_cannot_do_it_is_named_with_what_to_do_instead(
         for part in ("It has no update.", "chart review", "by hand, in the EHR"):
             assert part in view.may_compensate
         assert refused(whole, NURSE, root).startswith("not-possible: This EHR cannot do it from outside.")
+
+
+def test_a_command_that_a_model_wrote_says_which_and_whether_the_chart_names_it(whole: WholeDesk) -> None:
+    command = whole.give(heart_rate(), ai={"model": "scribe", "version": "2"})
+    words = dict(whole.desk.command(NURSE, command).words or ())
+    assert words["Written by a model"] == "scribe 2"
+    assert words["The chart"].startswith("names the model scribe 2 as its source")
+    by_hand = dict(whole.desk.command(NURSE, whole.give(heart_rate())).words or ())
+    assert {"Written by a model", "The chart"} & by_hand.keys() == set()

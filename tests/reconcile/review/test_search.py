@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -94,6 +95,37 @@ def test_restricted_content_is_found_by_its_ids_without_a_word_and_by_its_patien
     assert find(whole, patient="Patient/p1") == []
     view = whole.desk.command(NURSE, command)
     assert (view.words, view.patient, view.compensations) == (None, None, ())
+
+
+def test_a_restricted_command_opens_to_who_says_why_and_the_event_is_there_first(whole: WholeDesk) -> None:
+    command = whole.give(heart_rate(), correlationId="visit-1")
+    label = '{"securityLabel":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}],'
+    whole.look(
+        "UPDATE payloads p SET content = convert_to(regexp_replace(convert_from(content, 'UTF8'), '^\\{', %(label)s), 'UTF8') "
+        "FROM commands c WHERE c.id = %(id)s AND p.digest = c.envelope_digest RETURNING c.id",
+        id=command,
+        label=label,
+    )
+    closed = whole.desk.command(NURSE, command)
+    assert (closed.break_glass, closed.words) == (True, None)
+    assert "72.50" not in repr(whole.desk.explain(NURSE, command))
+    clerk = replace(NURSE, subject="fay-clerk", rights=frozenset({Right.SEE_ROWS}))
+    for why in ("", "I am curious"):
+        refused = whole.desk.command(clerk, command, break_glass=why)
+        assert (refused.break_glass, refused.words) == (False, None)
+    events = "SELECT actor, reason, detail ->> 'said' AS said FROM events WHERE command_id = %(id)s AND trigger = 'glass_broken'"
+    assert whole.look(events, id=command) == []
+    opened = whole.desk.command(NURSE, command, break_glass="on call for this patient")
+    assert (opened.break_glass, opened.patient) == (False, "Lopez, born 1961")
+    assert [event.trigger for event in opened.timeline].count("glass_broken") == 1
+    assert "72.50" in repr(whole.desk.explain(NURSE, command))
+    assert "72.50" not in repr(whole.desk.explain(clerk, command))
+    (event,) = whole.look(events, id=command)
+    assert (event["actor"], event["reason"]) == (NURSE.actor, "reason-given")
+    (kept,) = whole.look("SELECT content FROM payloads WHERE encode(digest, 'hex') = %(said)s", said=event["said"])
+    assert b"on call for this patient" in bytes(kept["content"])
+    assert whole.desk.command(NURSE, command).words is not None
+    assert whole.desk.command(replace(NURSE, subject="somebody-else"), command).words is None
 
 
 def test_an_open_case_is_named_to_who_may_see_its_pool(whole: WholeDesk) -> None:

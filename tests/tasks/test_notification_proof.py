@@ -1,0 +1,53 @@
+"""Whether a message proves where it comes from, and by what a repeat is known. The door's tests have the forgeries."""
+
+from datetime import timedelta
+
+import pytest
+
+from tasks.notification_proof import HeaderProof, SignedProof, message_digest
+from tests.factories import NOW
+from tests.notification_factories import SECRET, signed
+
+BODY = '{"said": "gemäß"}'.encode()
+PROOF = SignedProof(secret=lambda: SECRET, tolerance=timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("seconds", [-60, 0, 60])
+def test_a_signature_holds_within_its_tolerance(seconds: int) -> None:
+    headers = signed(BODY, NOW + timedelta(seconds=seconds))
+    assert PROOF.holds(headers, BODY, NOW)
+    assert not PROOF.holds(headers, BODY, NOW + timedelta(seconds=61 + seconds))
+
+
+def test_one_good_signature_among_several_is_enough() -> None:
+    headers = signed(BODY, NOW)
+    both = {**headers, "webhook-signature": f"v1,AAAA v1a,BBBB {headers['webhook-signature']}"}
+    assert PROOF.holds(both, BODY, NOW)
+
+
+def test_bytes_that_are_no_text_prove_nothing() -> None:
+    assert not PROOF.holds(signed(BODY, NOW), b"\xff\xfe", NOW)
+
+
+def test_a_secret_is_not_shown() -> None:
+    assert SECRET not in repr(PROOF.holds)
+    assert "secret" not in repr(HeaderProof(secret=lambda: "told"))
+
+
+def test_a_header_is_compared_as_a_whole() -> None:
+    proof = HeaderProof(secret=lambda: "told")
+    given = ["Bearer told", "bearer told", "Bearer tol", "Bearer told2", "told", ""]
+    assert [proof.holds({"authorization": item}, b"", NOW) for item in given] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_repeat_is_known_by_its_name_else_by_its_bytes() -> None:
+    assert message_digest({"webhook-id": "a"}, b"1") == message_digest({"webhook-id": "a"}, b"2")
+    assert message_digest({}, b"1") != message_digest({}, b"2")
+    assert message_digest({"webhook-id": "a"}, b"1") != message_digest({"webhook-id": "b"}, b"1")
