@@ -12,8 +12,10 @@ from api.case_search import CaseSearchDoor
 from api.cases import CaseDoor
 from api.command_views import CommandViews
 from api.commands import CommandDoor
+from api.compensations import CompensationDoor
 from api.consents import ConsentDoor
 from api.endpoints import EndpointDoor
+from api.explanation import ExplanationDoor
 from api.health import Health
 from api.metrics import Metrics
 from api.notifications import NotificationDoor
@@ -51,6 +53,8 @@ def make_app(services: "Services") -> FastAPI:
     app.state.tokens = token_verifier(services.settings, clock=services.clock)
     for part in (
         CommandViews,
+        ExplanationDoor,
+        CompensationDoor,
         PreviewDoor,
         CommandDoor,
         AnswerDoor,

@@ -14,6 +14,7 @@ from api.models import (
 from canonical.acknowledging import Owed, in_words
 from canonical.asking import Question
 from canonical.command_views import CommandDetail, CommandSummary
+from canonical.review_reads import RelatedCommand
 from canonical.status import STATUS_OF, explain
 
 
@@ -54,13 +55,18 @@ def acknowledgement_document(owed: Owed | None) -> AcknowledgementDocument | Non
 
 
 def command_document(
-    detail: CommandDetail, question: Question | None = None, owed: Owed | None = None
+    detail: CommandDetail,
+    question: Question | None = None,
+    owed: Owed | None = None,
+    related: tuple[RelatedCommand, ...] = (),
 ) -> CommandDocument:
-    """Return the document of a command with its timeline and operations, what its author is asked, and what its app owes."""
+    """Return the document of a command: timeline, operations, what is asked and owed, and what takes back what."""
     return CommandDocument(
         **_members(detail.summary),
         question=QuestionDocument.model_validate(question) if question is not None else None,
         acknowledgement=acknowledgement_document(owed),
+        compensates=next((item.id for item in related if not item.takes_back), None),
+        compensated_by=tuple(item.id for item in related if item.takes_back),
         replay_of=detail.replay_of,
         replays=detail.replays,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),

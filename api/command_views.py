@@ -62,6 +62,7 @@ class CommandViews:
         """Serve with ``services``."""
         self._commands, self._limit = services.doors.commands, services.settings.body_limit
         self._connections, self._questions = services.connections, services.doors.questions
+        self._links = services.doors.compensations
         self._acknowledgements = services.doors.acknowledgements
 
     def router(self) -> APIRouter:
@@ -89,7 +90,8 @@ class CommandViews:
         # What a reviewer asks may name the patient: it is for the app that sent the command, not for whoever may read it.
         own = summary.app == principal.app
         question = self._questions.of(principal.tenant, command) if own else None
-        document = command_document(detail, question, self._acknowledgements.of(principal.tenant, command))
+        owed = self._acknowledgements.of(principal.tenant, command)
+        document = command_document(detail, question, owed, self._links.of(command))
         return JSONResponse(document.model_dump(mode="json", by_alias=True), headers=headers)
 
     async def search(self, request: Request, principal: Caller) -> Response:

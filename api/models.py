@@ -137,11 +137,14 @@ class CommandDocument(CommandSummaryDocument):
     """A command with all that happened to it, oldest first; ``question`` is shown to the app that sent it alone.
 
     ``acknowledgement``: what its app owes, or confirmed; nothing where nothing is owed.
+    ``compensates``: the command that it takes out of the chart; ``compensatedBy``: those that take it out, or tried to.
     ``replayOf`` is the command that an operator gave it in place of, ``replays`` those that were given in its place.
     """
 
     question: QuestionDocument | None = None
     acknowledgement: AcknowledgementDocument | None = None
+    compensates: UUID | None = None
+    compensated_by: tuple[UUID, ...] = ()
     replay_of: UUID | None = None
     replays: tuple[UUID, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.compensations import way_back_document
 from canonical import exact_json
 from canonical.action import Finding
 from canonical.errors import FieldError, RefusedError
@@ -24,6 +25,7 @@ def preview_document(preview: Preview) -> dict[str, Any]:
         "sentAsSentence": INSTEAD[preview.sent_as] if preview.sent_as is not None else "",
         "requests": [_request(item) for item in preview.requests],
         "dependents": [str(command) for command in preview.dependents],
+        "compensation": [way_back_document(way).model_dump(mode="json", by_alias=True) for way in preview.ways_back],
     }
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from api.compensations import WayBackDocument
 from api.models import Document
 
 
@@ -83,3 +84,4 @@ class PreviewDocument(Document):
     sent_as_sentence: str
     requests: tuple[PreviewRequestDocument, ...]
     dependents: tuple[UUID, ...]
+    compensation: tuple[WayBackDocument, ...]

@@ -6,7 +6,8 @@ import importlib
 import pkgutil
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from canonical.datatypes import Element
 from canonical.errors import ConfigurationError, FieldError, RefusedError
@@ -102,7 +103,9 @@ class ActionSpec:
     ``parts``: of a compound, the envelopes of the actions that it consists of besides its own entry, in the order in which
     they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
     ``mentions``: literal references that the own entry will name and nothing changes; before anything is sent each must be
-    in the chart, of this patient, and no error. ``context``: what of the chart a person who decides about it must see beside.
+    in the chart, of this patient, and no error. ``undone_by``: operation → those that put back what it changed, or make
+    up for it where the EHR cannot take the entry back; ``ended_as``: what becomes of an entry that is taken back, ``error`` or
+    ``cancelled``. ``context``: what of the chart a person who decides about it must see beside.
     """
 
     model: type[Action]
@@ -122,6 +125,8 @@ class ActionSpec:
     surroundings: Surroundings | None = None
     mentions: Callable[[Envelope], tuple[str, ...]] = field(default=lambda _envelope: ())
     context: tuple[ContextWanted, ...] = ()
+    undone_by: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    ended_as: Literal["error", "cancelled"] = "error"
 
     @property
     def type(self) -> str:

@@ -65,8 +65,8 @@ class Settle:
     """What to store of an attempt: the move it makes and what follows from it.
 
     ``refund`` gives the attempt back to the command's budget; ``not_before`` (UTC) closes the connection until then;
-    ``journal`` is what the attempt's row says instead of the outcome (a probe's verdict); ``root`` is the command that
-    this one, now proven, took out of the chart; ``due_at`` (UTC) when the target state is next looked at, now by default;
+    ``journal`` is what the attempt's row says instead of the outcome (a probe's verdict);
+    ``due_at`` (UTC) when the target state is next looked at, now by default;
     ``operation_state`` is what becomes of the operation where that is not what becomes of the command.
     """
 
@@ -78,7 +78,6 @@ class Settle:
     not_before: datetime | None = None
     closed_reason: str | None = None
     journal: str | None = None
-    root: UUID | None = None
     operation_state: str | None = None
 
 

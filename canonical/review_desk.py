@@ -19,6 +19,7 @@ from canonical.case_views import (
     SearchHit,
 )
 from canonical.errors import WritebackError
+from canonical.explanation import Explanation
 from canonical.reviewer import Reviewer
 
 
@@ -150,6 +151,10 @@ class ReviewDesk(Protocol):
 
     def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
         """Return one command for people; ``break_glass`` is the reason given where its content is restricted."""
+        ...
+
+    def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
+        """Return what was intended, what happened, and what the chart says now, read live."""
         ...
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:

@@ -67,14 +67,15 @@ def _settle_success(command: Command, settlement: Settlement, progress: Progress
     if settlement.reference is None:
         # Success that names nothing cannot be read back: the probe must find it by our mark.
         return _step(settlement, Trigger.ANSWER_LOST, "answer-names-nothing")
-    proven = settlement.differences == ()
+    # That an entry counts no more is proven by reading it back, never by an answer that says so.
+    proven = settlement.differences == () and not command.takes_back
     if progress.after:
         step = move(State.SENDING, Trigger.CONTINUED, done=progress.before + 1, left=progress.after)
         return Settle(
             move=step, settlement=settlement, refund=True, operation_state="verified" if proven else "applied"
         )
     if proven and progress.proven:
-        return _step(settlement, Trigger.ANSWERED_PROVEN, root=root_taken_back(command))
+        return _step(settlement, Trigger.ANSWERED_PROVEN)
     return _step(settlement, Trigger.ANSWERED_APPLIED)
 
 
@@ -175,7 +176,5 @@ def _stop(
     return _step(settlement, trigger, reason, case=case)
 
 
-def _step(
-    settlement: Settlement, trigger: Trigger, reason: str = "", *, case: str | None = None, root: UUID | None = None
-) -> Settle:
-    return Settle(move=move(State.SENDING, trigger, reason), settlement=settlement, case=case, root=root)
+def _step(settlement: Settlement, trigger: Trigger, reason: str = "", *, case: str | None = None) -> Settle:
+    return Settle(move=move(State.SENDING, trigger, reason), settlement=settlement, case=case)

@@ -46,8 +46,7 @@ def rollback(action_type: str, operation: str) -> Rollback:
         return Rollback.BY_HAND
     if rule.creates or rule.own_entry:
         return Rollback.TAKES_BACK if any(one.takes_back for one in operations.values()) else Rollback.BY_HAND
-    changing = [one for one in operations.values() if not (one.creates or one.takes_back or one.own_entry)]
-    return Rollback.CHANGES_BACK if changing else Rollback.BY_HAND
+    return Rollback.CHANGES_BACK if action_specs()[action_type].undone_by.get(operation) else Rollback.BY_HAND
 
 
 def may_merge(policy: ActionPolicy, significance: str, way: Rollback, rungs: Iterable[Merge]) -> bool:

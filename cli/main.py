@@ -23,6 +23,7 @@ COMMANDS = {
     "preview": "cli.preview",
     "submit": "cli.submit",
     "show": "cli.show",
+    "explain": "cli.explain",
     "acknowledge": "cli.acknowledge",
     "review": "cli.review",
     "replay": "cli.replay",

@@ -52,6 +52,8 @@ def _print(number: int, found: dict[str, Any]) -> None:
         console.print(f"  {found['sentAsSentence']}", markup=False)
     if found["dependents"]:
         console.print(f"  Commands that build on the same entry: {', '.join(found['dependents'])}", markup=False)
+    for way in found["compensation"][:1]:
+        console.print(f"  Undone afterwards ({way['degree']}): {way['sentence']}", markup=False)
     for request in found["requests"]:
         _print_request(request)
 

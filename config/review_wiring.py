@@ -14,6 +14,7 @@ from canonical.capabilities import Capabilities
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
 from canonical.review_desk import ReviewDesk
+from reconcile.explaining.explainer import Explainer
 from reconcile.review.board import Board
 from reconcile.review.case_search import CaseSearch
 from reconcile.review.command_desk import CommandDesk
@@ -88,6 +89,7 @@ def review_desk(
     engine: Engine,
     connections: Mapping[tuple[str, str], ConnectionSettings],
     cases: CaseDesk,
+    explainer: Explainer,
     *,
     ehrs: Callable[[str, str], Ehr],
     doors: Doors,
@@ -114,6 +116,7 @@ def review_desk(
             clock=clock,
         ),
         finding=CommandSearch(records=records, connections=names),
+        explainer=explainer,
         finding_cases=CaseSearch(finder=StoredCaseSearch(engine), ehr_names=cases.ehr_names),
         figures=Board(figures=StoredReviewFigures(engine), policies=cases.policies),
     )

@@ -33,6 +33,7 @@ from canonical.token_cache import TokenCache
 from config.connections import read_connections
 from config.ehrs import Ehrs
 from config.environment import read_settings
+from config.explaining_wiring import explainer
 from config.logging import configure_logging
 from config.notices_wiring import author_notices, set_terms
 from config.notification_wiring import echo_guard
@@ -47,6 +48,7 @@ from reconcile.acceptance_look import AcceptanceLook
 from reconcile.author_notices import AuthorNotices
 from reconcile.drift_look import DriftLook
 from reconcile.echo_look import EchoLook
+from reconcile.explaining.explainer import Explainer
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -111,6 +113,7 @@ class Services:
     policies: PolicySet
     case_desk: CaseDesk
     review_desk: ReviewDesk
+    explainer: Explainer
     conflict_engine: ConflictEngine
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
@@ -229,6 +232,7 @@ def _assemble(
         clock=clock,
     )
     doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
+    explains = explainer(engine, ehrs=ehrs, zone=cases.zone, clock=clock)
     drift_look = DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs)
     acceptance_look = AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known)
     conflicts = conflict_engine(engine, cases)
@@ -248,7 +252,8 @@ def _assemble(
         previewer=previewer,
         policies=outside.policies,
         case_desk=cases,
-        review_desk=review_desk(engine, known, cases, ehrs=ehrs, doors=doors, clock=clock),
+        review_desk=review_desk(engine, known, cases, explains, ehrs=ehrs, doors=doors, clock=clock),
+        explainer=explains,
         author_notices=author_notices(engine, known, doors, actor=actor),
         conflict_engine=conflicts,
         drift_look=drift_look,

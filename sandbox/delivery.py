@@ -104,6 +104,10 @@ async def duplicate_delivery(exchange: Exchange, _: Parameters) -> None:
     await exchange.respond(await exchange.process())
 
 
+async def answer_without_commit(exchange: Exchange, _: Parameters) -> None:
+    await exchange.respond(await exchange.pretend())
+
+
 async def hang(exchange: Exchange, parameters: Parameters) -> None:
     if parameters.commit:
         await exchange.process(sent=HUNG)
@@ -136,5 +140,6 @@ PLAYERS: dict[Fault, Callable[[Exchange, Parameters], Awaitable[None]]] = {
     Fault.READ_LAG: stale,
     Fault.STALE_SEARCH: stale,
     Fault.DUPLICATE_DELIVERY: duplicate_delivery,
+    Fault.ANSWER_WITHOUT_COMMIT: answer_without_commit,
     Fault.HANG: hang,
 }

@@ -92,6 +92,21 @@ class Exchange:
         self.ehr.log_later(lambda connection: self._log(connection, sent, answer))
         return answer
 
+    async def pretend(self) -> Answer:
+        """Answer as if it were done, and log it; what was done is taken back at once. A refusal is one as ever."""
+        if self.refused is not None:
+            return await self.process()
+
+        def write(connection: sqlite3.Connection) -> Answer:
+            connection.execute("SAVEPOINT pretended")
+            answer = self._answer(connection, replace(self.call, now=self.ehr.clock()))
+            connection.execute("ROLLBACK TO pretended")
+            connection.execute("RELEASE pretended")
+            self._log(connection, None, answer)
+            return answer
+
+        return await self.ehr.database.write(write)
+
     async def log_unprocessed(self, sent: str) -> int:
         """Log a request that was not processed; returns the line's id."""
         return await self.ehr.database.write(lambda connection: self._log(connection, sent, None))

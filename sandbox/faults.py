@@ -41,6 +41,8 @@ class Fault(StrEnum):
     STALE_SEARCH = "stale_search"
     #: The request is processed twice, as by a proxy that retries; the client gets the second answer.
     DUPLICATE_DELIVERY = "duplicate_delivery"
+    #: Answered as if it were done, and nothing is: the chart stays as it was.
+    ANSWER_WITHOUT_COMMIT = "answer_without_commit"
     #: No answer; the connection stays open for `seconds` or until the client ends it; committed where
     #: `commit` is set.
     HANG = "hang"
@@ -53,6 +55,7 @@ _ON_WRITES = frozenset(
         Fault.ERROR_AFTER_COMMIT,
         Fault.CONFLICT,
         Fault.DUPLICATE_DELIVERY,
+        Fault.ANSWER_WITHOUT_COMMIT,
     }
 )
 

@@ -14,6 +14,7 @@ from canonical.review_reads import CommandRecord, FoundCommand, RelatedCommand, 
 from store.acknowledgements import owed_of
 from store.columns import listed
 from store.command_reads import IDENTIFIER_CHUNK, IDENTIFIER_SCAN, CommandReads, names_patient
+from store.compensation_links import RELATED
 from store.database import rows, transaction
 
 _ENVELOPES = """
@@ -23,15 +24,6 @@ SELECT r.content AS received, d.content AS decided, c.takes_back,
   JOIN payloads r ON r.tenant = c.tenant AND r.digest = c.envelope_digest
   LEFT JOIN payloads d ON d.tenant = c.tenant AND d.digest = c.decided_digest AND c.decided_digest <> c.envelope_digest
  WHERE c.tenant = %(tenant)s AND c.id = %(command)s
-"""
-#: What takes an entry back is of its subject and names its command, or the entry itself.
-_RELATED = """
-SELECT b.id, b.operation, b.state, b.takes_back
-  FROM commands c JOIN commands b ON b.lane_id = c.lane_id AND b.subject = c.subject AND b.id <> c.id
- WHERE c.id = %(command)s
-   AND ((b.takes_back AND (b.target_command = c.id OR (b.target_command IS NULL AND b.root = c.id)))
-        OR (c.takes_back AND (b.id = c.target_command OR (c.target_command IS NULL AND b.id = c.root))))
- ORDER BY b.lane_seq
 """
 #: A code that an EHR gives every day is looked for in its newest answers only.
 _CODE_SCAN = 5_000
@@ -74,7 +66,7 @@ class StoredCommandRecords:
             return None
         with transaction(self._engine) as connection:
             told = rows(connection, _ENVELOPES, {"tenant": tenant, "command": command})[0]
-            related = rows(connection, _RELATED, {"command": command})
+            related = rows(connection, RELATED, {"command": command})
             owed = owed_of(connection, tenant, command)
         return CommandRecord(
             detail=detail,

@@ -8,6 +8,7 @@ from canonical.errors import StoreUnavailableError
 from store.acknowledgements import Acknowledgements
 from store.balance import Balances
 from store.command_reads import CommandReads
+from store.compensation_links import CompensationLinks
 from store.consents import Consents
 from store.database import check_durable
 from store.endpoints import Endpoints
@@ -25,6 +26,7 @@ class Doors:
         self._engine = engine
         self.commands = CommandReads(engine)
         self.withdrawals = Withdrawals(engine)
+        self.compensations = CompensationLinks(engine)
         self.consents = Consents(engine)
         self.endpoints = Endpoints(engine)
         self.switches = Switches(engine)

@@ -12,11 +12,9 @@ from canonical.lifecycle import OPEN
 from canonical.outcome import TAKEN, Outcome
 from store.columns import listed
 from store.database import rows
-from store.moves import TAIL, case_parameters, due_from, tail_parameters, take_back_root
+from store.moves import TAIL, case_parameters, due_from, tail_parameters
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     import psycopg
 
     from canonical.outcome import Settlement
@@ -124,7 +122,7 @@ def settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle, *, a
     May be repeated on any connection with the same claim. After ``False``, :func:`record_late` keeps the answer.
     """
     parameters = _parameters(claim, outcome, actor=actor)
-    if _store(session, parameters, root=outcome.root, actor=actor):
+    if _store(session, parameters):
         return True
     # A settle whose COMMIT answer was lost may have gone through: the attempt's row tells, unless a sweep gave it up.
     repeated = {name: parameters[name] for name in ("attempt_id", "outcome", "outcome_detail")}
@@ -178,17 +176,10 @@ def store_settle(session: psycopg.Connection[Any], claim: Claim, outcome: Settle
     return bool(rows(session, _SETTLE, _parameters(claim, outcome, actor=actor)))
 
 
-def _store(session: psycopg.Connection[Any], parameters: dict[str, Any], *, root: UUID | None, actor: str) -> bool:
-    """Run the settle in one commit: alone, or behind what must be locked or moved in the same transaction."""
+def _store(session: psycopg.Connection[Any], parameters: dict[str, Any]) -> bool:
+    """Run the settle in one commit: alone, or behind the lane's lock where a resource gets its name."""
     if parameters["reference"] is None:
         return bool(rows(session, _SETTLE, parameters))
-    if root is not None:
-        with session.transaction():
-            rows(session, _LOCK_LANE, parameters)
-            found = bool(rows(session, _SETTLE, parameters))
-            if found:
-                take_back_root(session, root, by=parameters["command"], actor=actor)
-        return found
     # One round trip: what is queued in a pipeline is sent together, and its results wait for us.
     with session.pipeline(), session.transaction():
         session.execute(_LOCK_LANE, parameters)

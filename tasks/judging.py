@@ -14,6 +14,7 @@ from canonical.action import Finding, spec_for, with_parts
 from canonical.admission import AdmissionStore
 from canonical.admission import patient_key as patient_key_of
 from canonical.capabilities import Capabilities
+from canonical.compensation_catalogue import WayBack, ways_to_undo
 from canonical.consent import ConsentTerms, check_consent
 from canonical.envelope import Envelope
 from canonical.errors import FieldError, RefusedError
@@ -63,6 +64,8 @@ class Judge:
         """Take collaborators; ``capabilities`` tells what a connection's EHR can do, without asking it."""
         self._store, self._connections, self._capabilities = store, connections, capabilities
         self._policies = policies
+        # The digest of every row: taken once, since policies do not change while a process runs.
+        self.policy_version = policies.version
 
     def connection(self, envelope: Envelope, principal: Principal) -> tuple[ConnectionSettings, int]:
         """Return the settings and the id of the connection; raises ``RefusedError`` ``connection-unknown``."""
@@ -72,6 +75,10 @@ class Judge:
             error = FieldError(pointer="/connection", code="connection-unknown", detail="no such connection")
             raise RefusedError("connection-unknown", "This tenant has no such EHR connection.", errors=(error,))
         return settings, found
+
+    def ways_back(self, envelope: Envelope, settings: ConnectionSettings) -> tuple[WayBack, ...]:
+        """Return how what ``envelope`` does could be undone at its connection, the farthest first."""
+        return ways_to_undo(self._capabilities(settings), envelope.action.type, envelope.action.operation)
 
     def judge(self, envelope: Envelope, principal: Principal, settings: ConnectionSettings, now: datetime) -> Judged:
         """Return all that speaks against taking ``envelope`` at ``now`` (UTC), and what is to be known if nothing does."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from canonical.action import Finding
 from canonical.command import Command, Governance
+from canonical.compensation_catalogue import WayBack
 from canonical.consent import ConsentTerms
 from canonical.envelope import Envelope, parse_envelope
 from canonical.errors import (
@@ -73,7 +74,8 @@ class Preview:
 
     ``refusals``: why the door would not take it; ``stop``: what would hold it up then; ``findings``: cases that would be
     opened beside it; ``approval_reason``: why a person must approve it first; ``says``: the action in plain words;
-    ``sent_as``: the fallback that would be taken; ``dependents``: commands of ours that build on the same entry.
+    ``sent_as``: the fallback that would be taken; ``dependents``: commands of ours that build on the same entry;
+    ``ways_back``: how it could be undone afterwards, the farthest first.
     """
 
     refusals: tuple[RefusedError, ...] = ()
@@ -84,6 +86,7 @@ class Preview:
     sent_as: str | None = None
     requests: tuple[PlannedRequest, ...] = ()
     dependents: tuple[UUID, ...] = ()
+    ways_back: tuple[WayBack, ...] = ()
 
 
 class Previewer:
@@ -116,10 +119,10 @@ class Previewer:
         authority = _refusal(lambda: check_authority(envelope, principal))
         judged = self._judge.judge(envelope, principal, settings, self._clock())
         refusals = (*authority, *judged.refusals)
-        says = plain_words(envelope.action)
+        says, back = plain_words(envelope.action), self._judge.ways_back(envelope, settings)
         if refusals:
-            return Preview(refusals=refusals, says=says, sent_as=judged.sent_as)
-        return self._ahead(envelope, raw, principal, judged, says)
+            return Preview(refusals=refusals, says=says, sent_as=judged.sent_as, ways_back=back)
+        return replace(self._ahead(envelope, raw, principal, judged, says), ways_back=back)
 
     def _ahead(
         self, envelope: Envelope, raw: bytes, principal: Principal, judged: Judged, says: tuple[Line, ...]

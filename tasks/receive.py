@@ -182,7 +182,11 @@ class Receiver:
             approval_reason=judged.approval_reason or _asked_again(request.replay),
             findings=judged.findings,
             sent_as=judged.sent_as,
-            detail={"door": request.door, "marks": list(spec_for(envelope.action).marks(envelope, now))}
+            detail={
+                "door": request.door,
+                "marks": list(spec_for(envelope.action).marks(envelope, now)),
+                "policy": self._judge.policy_version,
+            }
             | _lineage(request.replay),
             replay=request.replay,
         )

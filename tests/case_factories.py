@@ -30,6 +30,8 @@ from canonical.case_views import (
     WaitingCommand,
 )
 from canonical.command_views import TimelineEvent
+from canonical.explanation import Answer, ChartAnswer, ChartSays, Explanation, Headline
+from canonical.plain_words import Line
 from canonical.review_desk import Verb
 from canonical.reviewer import Licence, Pool, Reviewer, Right
 from canonical.status import Status
@@ -360,6 +362,21 @@ def proven(view: CommandPageView) -> CommandPageView:
         next="Nothing to do.",
         compensations=(("restore", "Put the 12.5 mg back into the chart"),),
         may_compensate="It can be taken back by a new order.",
+    )
+
+
+class ExplanationFactory(Factory[Explanation]):
+    class Meta:
+        model = Explanation
+
+    id = COMMAND
+    head = Headline(what="It is on its way to the EHR.", safe="Safe to leave.", next="Wait.")
+    intended = Answer(lines=(Line(label="Consent", text="c1, version 2"),))
+    happened = Answer(lines=(Line(label="10:12 UTC on 10 March 2026", text="It was received and stored."),))
+    now = ChartAnswer(
+        says=ChartSays.SAYS_IT,
+        read_at=NOW,
+        lines=(Line(label="MedicationRequest", text="The chart says what was written."),),
     )
 
 

@@ -86,7 +86,15 @@ class CommandScreen:
         form: Form | None = None,
     ) -> Response:
         view = self._desk.command(me, command_id)
-        shown = {"view": view, "standing": standing_of(view), "error": error, "form": form or Form()}
+        explanation = self._desk.explain(me, command_id)
+        standing = standing_of(view)
+        shown = {
+            "view": view,
+            "explanation": explanation,
+            "standing": standing,
+            "error": error,
+            "form": form or Form(),
+        }
         return self._screen.page(request, "command.html", me=me, status=status, shown=shown)
 
 

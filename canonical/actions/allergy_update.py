@@ -116,6 +116,12 @@ SPEC = ActionSpec(
         "assertNoneKnown": OperationRule(creates=True),
         "withdrawNoneKnown": _CHANGE,
     },
+    undone_by={
+        "record": ("inactivate",),
+        "update": ("update",),
+        "addReaction": ("removeReaction",),
+        "removeReaction": ("addReaction",),
+    },
     field_groups=(
         FieldGroup(
             name="allergy",

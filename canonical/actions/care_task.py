@@ -162,6 +162,8 @@ SPEC = ActionSpec(
         "complete": OperationRule(),
         "cancel": OperationRule(takes_back=True),
     },
+    undone_by={"update": ("update",)},
+    ended_as="cancelled",
     field_groups=(
         FieldGroup(
             name="what",

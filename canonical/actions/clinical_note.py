@@ -180,6 +180,7 @@ SPEC = ActionSpec(
         "replace": OperationRule(needs_seen=True, own_entry=True),
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
+    undone_by={"create": ("replace",), "replace": ("replace",)},
     field_groups=(
         FieldGroup(
             name="content",

@@ -90,6 +90,7 @@ SPEC = ActionSpec(
         "correct": OperationRule(needs_seen=True, high_risk=True),
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
+    undone_by={"record": ("correct",), "recordNotDone": ("correct",), "correct": ("correct",)},
     field_groups=(
         FieldGroup(
             name="dose",

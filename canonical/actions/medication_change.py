@@ -208,6 +208,13 @@ SPEC = ActionSpec(
         "correct": _UPDATE,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
+    undone_by={
+        "start": ("stop",),
+        "changeDose": ("changeDose",),
+        "hold": ("resume",),
+        "resume": ("hold",),
+        "correct": ("correct",),
+    },
     field_groups=(
         FieldGroup(
             name="dose",

@@ -109,6 +109,8 @@ SPEC = ActionSpec(
         "update": OperationRule(needs_seen=True),
         "cancel": OperationRule(takes_back=True),
     },
+    undone_by={"update": ("update",)},
+    ended_as="cancelled",
     field_groups=(
         FieldGroup(
             name="what",

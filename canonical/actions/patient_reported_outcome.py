@@ -83,6 +83,7 @@ SPEC = ActionSpec(
         "correct": _RISKY,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
+    undone_by={"record": ("correct",), "correct": ("correct",)},
     field_groups=(
         FieldGroup(name="answers", fields=("questionnaire", "item", "score"), significance="high"),
         FieldGroup(name="status", fields=("status", "partial", "retractReason"), significance="high"),

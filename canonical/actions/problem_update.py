@@ -94,6 +94,13 @@ SPEC = ActionSpec(
         "refute": _RISKY,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
+    undone_by={
+        "add": ("inactivate",),
+        "update": ("update",),
+        "resolve": ("reactivate",),
+        "inactivate": ("reactivate",),
+        "reactivate": ("inactivate", "resolve"),
+    },
     field_groups=(
         FieldGroup(name="problem", fields=("category", "code", "bodySite", "severity"), significance="high"),
         FieldGroup(name="status", fields=("clinicalStatus", "verificationStatus", "changeReason"), significance="high"),

@@ -195,6 +195,7 @@ SPEC = ActionSpec(
         "correct": OperationRule(),
         "retract": OperationRule(takes_back=True),
     },
+    undone_by={"record": ("correct",), "correct": ("correct",)},
     field_groups=(
         FieldGroup(
             name="value",

@@ -9,7 +9,6 @@ from canonical.case_store import StoredCase
 from canonical.case_views import Choice
 from canonical.field_words import UNTOLD, field_label
 from canonical.lifecycle import TRANSITIONS, State, Trigger
-from canonical.plain_values import words
 from canonical.review_desk import Verb
 from reconcile.review.look import Look
 from reconcile.review.permissions import CLINICAL, Permissions
@@ -177,10 +176,8 @@ _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
 
 
 def _undo(look: Look) -> str:
-    back = [name for name, rule in look.command.spec.operations.items() if rule.takes_back]
-    if back:
-        return f"Can be taken back afterwards: {' or '.join(words(name) for name in back)}, as a command of its own."
-    return "Cannot be taken back by us: only by hand, in the EHR."
+    best = look.ways_back[0]
+    return f"It can be undone afterwards. {best.sentence}" if best.operation is not None else best.sentence
 
 
 def _behind(case: StoredCase, verb: Verb) -> str:

@@ -16,6 +16,7 @@ from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, StoredCase
 from canonical.chart_words import field_brief, field_text
 from canonical.command import Command
+from canonical.compensation_catalogue import WayBack, ways_to_undo
 from canonical.compound import digest_of
 from canonical.drift_digest import sight_digest
 from canonical.envelope import parse_envelope
@@ -58,7 +59,8 @@ class Look:
     ``operations`` are what would be sent, if all of the proposal were kept;
     ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
-    EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one.
+    EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
+    does could be undone there, the farthest first.
     """
 
     command: Command
@@ -76,6 +78,7 @@ class Look:
     sight: bytes | None = None
     differing: tuple[str, ...] = ()
     stop: tuple[str, str] | None = None
+    ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
 
     @property
@@ -189,6 +192,7 @@ class ChartReader:
             sight=sight_digest(ehr, primary, resource) if primary is not None and resource is not None else None,
             differing=ehr.differences(primary, resource) if primary is not None and resource is not None else (),
             stop=stop,
+            ways_back=_ways_back(command, ehr),
             takes_provenance=ehr.capabilities.provenance_write is not None,
         )
 
@@ -253,6 +257,7 @@ class ChartReader:
             proposed={},
             comparison=nothing,
             written=Written(seen={}, chart={}, proposed=_content(command)),
+            ways_back=_ways_back(command, self.preparation.ehr_of(command)),
             takes_provenance=ehr.capabilities.provenance_write is not None,
         )
 
@@ -279,6 +284,11 @@ class ChartReader:
                 "chart-unreadable",
                 "The EHR stopped answering while this was decided. Nothing was changed; try again later.",
             ) from None
+
+
+def _ways_back(command: Command, ehr: Ehr) -> tuple[WayBack, ...]:
+    action = command.envelope.action
+    return ways_to_undo(ehr.capabilities, action.type, action.operation)
 
 
 def _then(ehr: Ehr, primary: Operation, stored: Resource | None) -> Resource:

@@ -16,8 +16,10 @@ from canonical.case_views import (
     QueueQuery,
     SearchHit,
 )
-from canonical.review_desk import BulkResult, Decided, Decision, Verb
+from canonical.explanation import Explanation
+from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
+from reconcile.explaining.explainer import Asker, Explainer
 from reconcile.review.board import Board
 from reconcile.review.case_search import CaseSearch
 from reconcile.review.command_desk import CommandDesk
@@ -27,10 +29,11 @@ from reconcile.review.search import CommandSearch
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """``cases``, ``commands``, ``finding``, ``finding_cases`` and ``figures``, each a part of the desk."""
+    """``cases``, ``commands``, ``explainer``, ``finding``, ``finding_cases`` and ``figures``, each a part of the desk."""
 
     cases: CaseDesk
     commands: CommandDesk
+    explainer: Explainer
     finding: CommandSearch
     finding_cases: CaseSearch
     figures: Board
@@ -55,6 +58,14 @@ class Desk:
 
     def command(self, reviewer: Reviewer, command_id: UUID, *, break_glass: str = "") -> CommandPageView:
         return self.commands.command(reviewer, command_id, break_glass=break_glass)
+
+    def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
+        # Restricted words are shown to nobody who has not said why: whoever sees them may see what the chart says of them.
+        shows = self.commands.command(reviewer, command_id).words is not None
+        found = self.explainer.explain(reviewer.tenant, command_id, lambda _standing: Asker(shows=shows, opened=shows))
+        if found is None:
+            raise ReviewError("not-found", "There is no such command.")
+        return found
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         return self.commands.compensate(reviewer, command_id, operation=operation, reason=reason)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from canonical.action import with_parts
 from canonical.capabilities import Capabilities, Way
 from canonical.compensation import ways_back
+from canonical.compensation_catalogue import best_way_back
 from canonical.envelope import Envelope
 from canonical.high_alert import medicines_of
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, State
@@ -24,7 +25,7 @@ _STATES = {
     State.COMPENSATED: "It was taken back already.",
     **dict.fromkeys(ENDED_WITHOUT_EFFECT, "Nothing of it is in the chart, so there is nothing to take back."),
 }
-_NOT_YET = "It is not proven to be in the chart. Once it is, it can be taken back here."
+_NOT_YET = "It is not proven to be in the chart. Once it is, this is how it can be undone:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class TakingBack:
                 "This took another entry out of the chart. What should be there again is written anew, by its author."
             )
         if summary.state is not State.VERIFIED:
-            return _STATES.get(summary.state, _NOT_YET)
+            return _STATES.get(summary.state) or f"{_NOT_YET} {self._foreseen()}"
         if summary.sent_as is not None:
             return f"It went as a {summary.sent_as}, which somebody may have read: it cannot be taken back. Tell them."
         if not self._operations():
@@ -82,6 +83,11 @@ class TakingBack:
         if self.under_way() is not None:
             return "It is being taken back: a command for that is on its way."
         return ""
+
+    def _foreseen(self) -> str:
+        """Return how far it can be undone once it is there."""
+        action = self.envelope.action
+        return best_way_back(self.can, action.type, action.operation).sentence
 
     def under_way(self) -> RelatedCommand | None:
         """Return the command that is taking it back and has not ended without effect."""

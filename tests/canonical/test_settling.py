@@ -59,7 +59,6 @@ def test_an_answer_that_is_the_stored_resource_is_proof() -> None:
         COMMAND, Settlement(outcome=Outcome.APPLIED, reference="Observation/o1", differences=()), HERE
     )
     assert settled.move.target is State.VERIFIED
-    assert settled.root is None
 
 
 def test_an_answer_that_differs_is_no_proof() -> None:
@@ -73,9 +72,10 @@ def test_a_success_that_names_nothing_is_unknown(outcome: Outcome) -> None:
     assert (settled.move.target, settled.move.reason) == (State.UNKNOWN, "answer-names-nothing")
 
 
-def test_a_proven_retraction_names_what_it_took_back() -> None:
+def test_a_retraction_is_not_proven_by_its_answer_and_names_what_it_takes_back() -> None:
     proven = Settlement(outcome=Outcome.APPLIED, reference="Observation/o1", differences=())
-    assert settle_answer(RETRACTION, proven, HERE).root == RETRACTION.root
+    assert settle_answer(RETRACTION, proven, HERE).move.trigger is Trigger.ANSWERED_APPLIED
+    assert settle_answer(COMMAND, proven, HERE).move.trigger is Trigger.ANSWERED_PROVEN
     assert root_taken_back(RETRACTION) == RETRACTION.root
     assert root_taken_back(COMMAND) is None
 

@@ -18,7 +18,7 @@ from canonical.fallback import check_supported
 from canonical.outcome import ProbeVerdict
 from canonical.ports import Resource
 from store.intake import Accepted
-from tests.conformance import examples, payload, round_trip
+from tests.conformance import examples, payload, round_trip, undone
 from tests.conformance.desk import Desk
 from tests.factories import Json
 
@@ -61,6 +61,7 @@ def _written(desk: Desk, action: str, operation: str, way: Way) -> Way:
         _look_at_meaning(desk, accepted, desk.reference(accepted.command_id))
     if rule.takes_back and root is not None:
         assert desk.ward.state(root.command_id) == "compensated", told
+        undone.look_at_means(desk, root, action, operation)
     _look_at_repetition(desk, accepted, patient)
     return way
 

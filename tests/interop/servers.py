@@ -31,6 +31,8 @@ class FhirServer:
     """
 
     creates_in_one_step = False
+    #: The process itself, where it is our own sandbox and can be told to misbehave.
+    sandbox: RunningSandbox | None = None
 
     def __init__(self, url: str, *, token: str | None = None, auth: Mapping[str, str] | None = None) -> None:
         """Reach the server as a clinician's client, with ``token`` if it asks for one; ``auth`` is how we prove ourselves."""
@@ -63,6 +65,7 @@ def sandbox_server(folder: Path) -> Iterator[FhirServer]:
     running.settings(update_create=True)
     server = FhirServer(running.url)
     server.creates_in_one_step = True
+    server.sandbox = running
     try:
         yield server
     finally:

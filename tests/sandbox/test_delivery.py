@@ -253,6 +253,17 @@ def test_duplicate_delivery_meets_its_own_guard(fhir: httpx.Client, sandbox: Run
     assert stored(sandbox) == 1
 
 
+def test_an_answer_without_a_commit_tells_of_what_is_not_there(fhir: httpx.Client, sandbox: RunningSandbox) -> None:
+    made = create(fhir).json()
+    sandbox.faults({"fault": "answer_without_commit", "times": 1})
+    answer = fhir.put(f"Observation/{made['id']}", json={**made, "status": "amended"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "amended")
+    assert fhir.get(f"Observation/{made['id']}").json() == made
+    assert [entry["status"] for entry in sandbox.requests(fault="answer_without_commit")] == [200]
+    assert fhir.put(f"Observation/{made['id']}", json={**made, "status": "amended"}).status_code == 200
+    assert sandbox.resources("Observation")[0]["status"] == "amended"
+
+
 @pytest.mark.parametrize("commit", [False, True])
 def test_hang_leaves_the_client_waiting(fhir: httpx.Client, sandbox: RunningSandbox, *, commit: bool) -> None:
     sandbox.faults({"fault": "hang", "times": 1, "parameters": {"seconds": 30, "commit": commit}})

@@ -85,6 +85,7 @@ def test_a_fault_meets_only_what_it_can_happen_to(fault: Fault, interaction: Int
         Fault.ERROR_AFTER_COMMIT,
         Fault.CONFLICT,
         Fault.DUPLICATE_DELIVERY,
+        Fault.ANSWER_WITHOUT_COMMIT,
     }:
         assert fires == (interaction in WRITES)
     elif fault is Fault.READ_LAG:

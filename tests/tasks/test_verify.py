@@ -56,7 +56,7 @@ class Archive(Chart):
 def archive(ward: Ward) -> Archive:
     archive = Archive()
     archive.admit(PATIENT)
-    ward.chart = archive
+    ward.chart, ward.reads_back = archive, False
     return archive
 
 

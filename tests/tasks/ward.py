@@ -21,12 +21,14 @@ from store import connections
 from store.database import rows, transaction
 from store.held_lanes import PostgresLanes
 from store.intake import Accepted, NewCommand, accept
+from store.proofs import Proofs
 from tasks.faultpoints import Faultpoints
 from tasks.journey import Journey
 from tasks.patients import Patients
 from tasks.preparation import Preparation
 from tasks.probing import Probing
 from tasks.turn import LaneTurn, TurnReport
+from tasks.verify import Verifier
 from tests.tasks.chart import SHORT, Chart
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1961-04-02", "name": [{"family": "Lopez"}]}
@@ -61,6 +63,8 @@ class Ward:
     consent_id: int
     switch_ids: tuple[int, ...]
     opened: list[PostgresLanes] = field(default_factory=list)
+    #: Whether what takes an entry back is read back after its turn; a test of the proof itself looks by its own hand.
+    reads_back: bool = True
 
     def lanes(self) -> PostgresLanes:
         lanes = PostgresLanes(self.url, actor="test")
@@ -152,7 +156,18 @@ class Ward:
 
     def run(self, lane_id: int | None, turn: LaneTurn | None = None) -> TurnReport:
         assert lane_id is not None
-        return (turn or self.turn()).run(lane_id)
+        taken = turn or self.turn()
+        report = taken.run(lane_id)
+        if self.reads_back:
+            self._read_back_what_takes_back(lane_id, taken)
+        return report
+
+    def _read_back_what_takes_back(self, lane_id: int, turn: LaneTurn) -> None:
+        """Look for the proof that an answer alone never is, as a worker does after its turn."""
+        sql = "SELECT id FROM commands WHERE lane_id = %(lane)s AND state = 'applied' AND takes_back"
+        verifier = Verifier(proofs=Proofs(self.engine, actor="test"), ehrs=turn.journey.ehrs)
+        for row in self.query(sql, lane=lane_id):
+            verifier.run(row["id"])
 
     def query(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         with transaction(self.engine) as connection:

@@ -28,6 +28,7 @@ from canonical.case_views import (
     SearchHit,
 )
 from canonical.errors import WritebackError
+from canonical.explanation import Explanation
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
 from canonical.reviewer import Reviewer
 from processes.condition import wait_until
@@ -37,6 +38,7 @@ from tests.case_factories import (
     WAITING,
     CasePageFactory,
     CommandPageViewFactory,
+    ExplanationFactory,
     ReviewerFactory,
     SearchHitFactory,
     closed_page,
@@ -56,6 +58,7 @@ class FakeDesk:
     commands: dict[UUID, CommandPageView] = field(default_factory=dict)
     board_view: BoardView = field(default_factory=BoardViewFactory.build)
     hits: tuple[SearchHit, ...] = field(default_factory=lambda: (SearchHitFactory.build(),))
+    explanation: Explanation = field(default_factory=ExplanationFactory.build)
     refusing: dict[str, WritebackError] = field(default_factory=dict)
     facets: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -111,6 +114,10 @@ class FakeDesk:
         if command_id not in self.commands:
             raise ReviewError("not-found", "There is no such command for you.")
         return self.commands[command_id]
+
+    def explain(self, reviewer: Reviewer, command_id: UUID) -> Explanation:
+        self._ask("explain", command_id)
+        return self.explanation
 
     def compensate(self, reviewer: Reviewer, command_id: UUID, *, operation: str, reason: str) -> UUID:
         self._ask("compensate", (command_id, operation, reason))

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
+from canonical.explanation import ChartAnswer, ChartSays
 from canonical.review_desk import ReviewError
 from canonical.status import Status
 from tests.api.review.desk import Ward
 from tests.api.review.markup import Markup
 from tests.case_factories import COMMAND, WAITING, CommandPageViewFactory, proven
+from tests.factories import NOW
 
 ADDRESS = f"/review/commands/{COMMAND}"
 
@@ -15,6 +19,25 @@ def test_three_questions_are_answered(ward: Ward) -> None:
     assert "What was intended Patient Ada Testcase, 1957 Action Change metoprolol" in text
     assert "Where it is now On the way. It is on its way to the EHR." in text
     assert "2026-03-10 14:33 UTC target moved (attempt 1) sending conflicted version moved" in text
+
+
+def test_the_chart_is_read_where_the_command_is_shown(ward: Ward) -> None:
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build()
+    text = Markup(ward.get(ADDRESS).text).text
+    assert ward.desk.asked_of("explain") == [COMMAND]
+    assert "Consent c1, version 2" in text
+    assert "Safe to leave." in text
+    assert "What the chart says now MedicationRequest The chart says what was written." in text
+    assert "10:12 UTC on 10 March 2026 It was received and stored." in text
+
+
+def test_a_chart_that_could_not_be_read_is_said_in_words_and_not_left_out(ward: Ward) -> None:
+    ward.desk.commands[COMMAND] = CommandPageViewFactory.build()
+    unread = ChartAnswer(says=ChartSays.NOT_READ, read_at=NOW, trouble="The chart could not be read (outage).")
+    ward.desk.explanation = replace(ward.desk.explanation, now=unread)
+    text = Markup(ward.get(ADDRESS).text).text
+    assert "The chart could not be read (outage)." in text
+    assert "What was intended Patient Ada Testcase" in text
 
 
 def test_who_may_not_see_content_is_told_so(ward: Ward) -> None:

@@ -108,6 +108,7 @@ def test_a_restricted_command_opens_to_who_says_why_and_the_event_is_there_first
     )
     closed = whole.desk.command(NURSE, command)
     assert (closed.break_glass, closed.words) == (True, None)
+    assert "72.50" not in repr(whole.desk.explain(NURSE, command))
     clerk = replace(NURSE, subject="fay-clerk", rights=frozenset({Right.SEE_ROWS}))
     for why in ("", "I am curious"):
         refused = whole.desk.command(clerk, command, break_glass=why)
@@ -117,6 +118,8 @@ def test_a_restricted_command_opens_to_who_says_why_and_the_event_is_there_first
     opened = whole.desk.command(NURSE, command, break_glass="on call for this patient")
     assert (opened.break_glass, opened.patient) == (False, "Lopez, born 1961")
     assert [event.trigger for event in opened.timeline].count("glass_broken") == 1
+    assert "72.50" in repr(whole.desk.explain(NURSE, command))
+    assert "72.50" not in repr(whole.desk.explain(clerk, command))
     (event,) = whole.look(events, id=command)
     assert (event["actor"], event["reason"]) == (NURSE.actor, "reason-given")
     (kept,) = whole.look("SELECT content FROM payloads WHERE encode(digest, 'hex') = %(said)s", said=event["said"])

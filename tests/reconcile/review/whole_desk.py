@@ -19,6 +19,7 @@ from config.settings import Settings
 from config.wiring import Services, build
 from tests.factories import NOW
 from tests.interop.station import Station
+from tests.sandbox_fixture import RunningSandbox
 from tests.tasks.ward import heart_rate
 
 CONNECTIONS = """
@@ -85,6 +86,21 @@ class WholeDesk:
         """Return the one entry that ``command`` created."""
         (found,) = self.station.marked(command, type)
         return found
+
+    def lie(self) -> None:
+        """Let the EHR answer the next update as if it were done, and do nothing."""
+        self._sandbox.faults({"fault": "answer_without_commit", "match": {"method": "PUT"}, "times": 1})
+
+    def lied(self) -> int:
+        """Return how often it did so, and let it tell the truth again."""
+        fired = self._sandbox.fired()["rule-1"]
+        self._sandbox.faults()
+        return fired
+
+    @property
+    def _sandbox(self) -> RunningSandbox:
+        assert self.station.server.sandbox is not None, "only our own sandbox lies when it is told to"
+        return self.station.server.sandbox
 
     def consent(self, **over: Any) -> None:
         """Record the patient's consent, or change it."""
