@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from canonical.datatypes import Element
 from canonical.errors import ConfigurationError, FieldError, RefusedError
+from canonical.rest_order import PROVENANCE_ONLY, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from canonical.clinical_time import ClinicalTime
     from canonical.envelope import Envelope
-    from canonical.review_context import ContextWanted
+from canonical.review_context import ContextWanted
 
 
 class Action(Element):
@@ -103,6 +104,7 @@ class ActionSpec:
     they are written; the own entry comes last. ``surroundings``: what is read beside the target before sending.
     ``mentions``: literal references that the own entry will name and nothing changes; before anything is sent each must be
     in the chart, of this patient, and no error. ``context``: what of the chart a person who decides about it must see beside.
+    ``rest_may_follow``: of several operations, those that a machine may send later than the ones that are in the chart.
     """
 
     model: type[Action]
@@ -122,6 +124,7 @@ class ActionSpec:
     surroundings: Surroundings | None = None
     mentions: Callable[[Envelope], tuple[str, ...]] = field(default=lambda _envelope: ())
     context: tuple[ContextWanted, ...] = ()
+    rest_may_follow: frozenset[Role] = PROVENANCE_ONLY
 
     @property
     def type(self) -> str:
