@@ -25,4 +25,4 @@ def run_once(services: Services, hands: Hands, config: Config = Config()) -> Cou
     return {"looked_at": sum(hands.complete(command) for command in found)}
 
 
-SWEEP = Sweep(name="incomplete", every=timedelta(seconds=15), run_once=run_once)
+SWEEP = Sweep(name="incomplete", every=timedelta(seconds=5), run_once=run_once)

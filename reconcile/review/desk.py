@@ -63,6 +63,7 @@ _ENDED: Mapping[str, str] = {
     Verb.SIGN: "signed by a second person",
     Verb.ACKNOWLEDGE: "acknowledged",
     "author_withdrew": "the author withdrew it",
+    "rest_replayed": "the machine found that what stands is as it was written, and sent the rest,",
 }
 _RESTRICTED = "This is of a class that only those see who need to. Say why you must look; that is kept, with your name."
 #: What is recorded when somebody says why they must look, and for how long they are not asked again.
