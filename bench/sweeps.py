@@ -135,6 +135,9 @@ class Counted:
     def inquire(self, command_id: UUID) -> bool:
         return self._take(command_id)
 
+    def complete(self, command_id: UUID) -> bool:
+        return self._take(command_id)
+
     def reread(self, entry_id: int) -> bool:
         return self._take(entry_id)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from canonical.datatypes import Element
 from canonical.errors import ConfigurationError, FieldError, RefusedError
+from canonical.rest_order import PROVENANCE_ONLY, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from canonical.clinical_time import ClinicalTime
     from canonical.envelope import Envelope
-    from canonical.review_context import ContextWanted
+from canonical.review_context import ContextWanted
 
 
 class Action(Element):
@@ -106,6 +107,7 @@ class ActionSpec:
     in the chart, of this patient, and no error. ``undone_by``: operation → those that put back what it changed, or make
     up for it where the EHR cannot take the entry back; ``ended_as``: what becomes of an entry that is taken back, ``error`` or
     ``cancelled``. ``context``: what of the chart a person who decides about it must see beside.
+    ``rest_may_follow``: of several operations, those that a machine may send later than the ones that are in the chart.
     """
 
     model: type[Action]
@@ -127,6 +129,7 @@ class ActionSpec:
     context: tuple[ContextWanted, ...] = ()
     undone_by: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     ended_as: Literal["error", "cancelled"] = "error"
+    rest_may_follow: frozenset[Role] = PROVENANCE_ONLY
 
     @property
     def type(self) -> str:

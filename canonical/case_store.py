@@ -25,7 +25,8 @@ class StoredCase:
     ``envelope`` is the command's JSON as bytes (clinical content); ``headline`` what the last look at the chart said of it
     (``None``: nobody looked yet); ``waiting`` counts the commands of the subject that wait behind it, ``together`` the open
     cases of its cause, itself included; ``cause`` is what they have in common (``None``: it stands for itself);
-    ``approval_required`` that its command is sent only when a person approved it. Times are UTC.
+    ``approval_required`` that its command is sent only when a person approved it. ``rest_left``: why no machine sends what is
+    missing of it (:class:`canonical.incomplete.Left`), ``rest_left_who`` a sentence on who changed what stands. Times are UTC.
     """
 
     id: int
@@ -62,6 +63,8 @@ class StoredCase:
     together: int = 1
     cause: str | None = None
     approval_required: bool = False
+    rest_left: str | None = None
+    rest_left_who: str = ""
 
     @property
     def is_open(self) -> bool:

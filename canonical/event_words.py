@@ -33,6 +33,7 @@ EVENT_WORDS: Mapping[Trigger, str] = {
     T.OPERATION_FOUND: "The chart was asked, and has this part of it; the next part is due",
     T.PROBE_NOT_APPLIED: "The chart was asked, and proved not to have it",
     T.PROBE_CANNOT_TELL: "The chart was asked, and could not tell",
+    T.REST_REPLAYED: "What stands was read and is as it was written; the rest, which is not there, is sent",
     T.PROVEN: "It was read back, and is equal to what was sent",
     T.PROOF_FAILED: "It was read back, and is different or not there",
     T.BECAME_VISIBLE: "What the EHR's staff had became visible in the chart",

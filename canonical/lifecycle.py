@@ -118,6 +118,8 @@ class Trigger(StrEnum):
     REBASED = "rebased"
     #: A person decided to send again.
     RESEND_DECIDED = "resend_decided"
+    #: A machine proved that what stands is as it was written and that the rest is not there; the rest is sent.
+    REST_REPLAYED = "rest_replayed"
     #: A person found it in the chart; verify must still prove it.
     FOUND_BY_PERSON = "found_by_person"
     #: A person refused it.
@@ -205,6 +207,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.VERIFIED, T.CHANGED_SINCE): S.VERIFIED,
         (S.VERIFIED, T.REMOVED_IN_EHR): S.COMPENSATED,
         (S.INCOMPLETE, T.RESEND_DECIDED): S.READY,
+        (S.INCOMPLETE, T.REST_REPLAYED): S.READY,
         (S.INCOMPLETE, T.FOUND_BY_PERSON): S.APPLIED,
         (S.INCOMPLETE, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.CONFLICTED, T.REBASED): S.READY,

@@ -34,6 +34,7 @@ from config.connections import read_connections
 from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.explaining_wiring import explainer
+from config.incomplete_wiring import incomplete_look
 from config.logging import configure_logging
 from config.notices_wiring import author_notices, set_terms
 from config.notification_wiring import echo_guard
@@ -49,6 +50,7 @@ from reconcile.author_notices import AuthorNotices
 from reconcile.drift_look import DriftLook
 from reconcile.echo_look import EchoLook
 from reconcile.explaining.explainer import Explainer
+from reconcile.incomplete_look import IncompleteLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
@@ -117,6 +119,7 @@ class Services:
     conflict_engine: ConflictEngine
     drift_look: DriftLook
     acceptance_look: AcceptanceLook
+    incomplete_look: IncompleteLook
     author_notices: AuthorNotices
     echo_look: EchoLook
     notification_intake: NotificationIntake
@@ -258,6 +261,7 @@ def _assemble(
         conflict_engine=conflicts,
         drift_look=drift_look,
         acceptance_look=acceptance_look,
+        incomplete_look=incomplete_look(engine, ehrs=ehrs, actor=actor),
         echo_look=guard.look,
         notification_intake=guard.intake,
         drift_incidents=DriftIncidents(engine),

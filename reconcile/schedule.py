@@ -15,6 +15,7 @@ from reconcile import (
     due,
     echoes,
     expired_leases,
+    incomplete,
     overdue_cases,
     parked,
     pending_remote,
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
-        *(due, expired_leases, unknown, unproven, parked, pending_remote, deadlines, callbacks),
+        *(due, expired_leases, unknown, unproven, parked, pending_remote, incomplete, deadlines, callbacks),
         *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
     )
 }

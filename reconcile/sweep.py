@@ -45,6 +45,10 @@ class Hands(Protocol):
         """Have the EHR asked whether its staff accepted a write."""
         ...
 
+    def complete(self, command_id: UUID) -> bool:
+        """Have an incomplete command looked at, whether its rest may be sent."""
+        ...
+
     def reread(self, entry_id: int) -> bool:
         """Have an entry read that somebody says was changed."""
         ...

@@ -24,7 +24,7 @@ n.name AS connection, c.app, c.action_type, c.operation, c.state, c.state_reason
     AND k.holds AND b.state IN ({listed(OPEN)})) AS waiting,
 (SELECT w.content FROM case_views v JOIN payloads w ON w.tenant = v.tenant AND w.digest = v.content_digest
   WHERE v.case_id = k.id ORDER BY v.at DESC LIMIT 1) AS last_view,
-{TOGETHER} AS together, k.cause, c.approval_required, clock_timestamp() AS now
+{TOGETHER} AS together, k.cause, c.approval_required, c.rest_left, c.rest_left_who, clock_timestamp() AS now
 """
 CASE_JOINS = """
 JOIN commands c ON c.id = k.command_id

@@ -50,7 +50,9 @@ SELECT greatest(max(coalesce(a.settled_at, a.claimed_at + k.lease) + k.quarantin
 """
 _SENT = "SELECT DISTINCT operation_seq AS seq FROM attempts WHERE command_id = %(command)s AND kind = 'send'"
 #: Whoever replays it has mended why it failed: its budget begins anew.
-_ANEW = "UPDATE commands SET spent = 0, stumbles = 0 WHERE id = %(command)s"
+_ANEW = """
+UPDATE commands SET spent = 0, stumbles = 0, rest_tries = 0, rest_left = NULL, rest_left_who = '' WHERE id = %(command)s
+"""
 _SEEN = """
 UPDATE operations SET state = 'applied', reference = coalesce(%(reference)s, reference),
        version_written = coalesce(%(version)s, version_written)

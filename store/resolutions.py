@@ -39,6 +39,7 @@ ON CONFLICT DO NOTHING RETURNING id
 _TO_SEND = """
 UPDATE commands SET decided_digest = coalesce(%(envelope_digest)s, decided_digest),
        decided_attempts = CASE WHEN %(replans)s THEN attempts ELSE decided_attempts END, spent = 0, stumbles = 0,
+       rest_tries = 0, rest_left = NULL, rest_left_who = '',
        approval_digest = CASE WHEN %(approves)s
                               THEN coalesce(%(envelope_digest)s, decided_digest, envelope_digest) ELSE approval_digest END,
        approval_payload = CASE WHEN %(replans)s THEN %(payload_digest)s ELSE approval_payload END,

@@ -175,6 +175,9 @@ commands = Table(
     text_column("sent_as", nullable=True),
     Column("replay_of", Uuid),
     Column("sends_stored_of", Uuid),
+    Column("rest_tries", SmallInteger, nullable=False, server_default="0"),
+    text_column("rest_left", nullable=True),
+    Column("rest_left_who", Text, nullable=False, server_default=""),
     UniqueConstraint("tenant", "app", "key_hash", name="uq_commands_key"),
     UniqueConstraint("lane_id", "lane_seq"),
     CheckConstraint(f"state IN ({listed(frozenset(State))})", name="state"),
@@ -187,6 +190,7 @@ commands = Table(
         "ix_commands_waiting_since", "connection_id", "state_since", postgresql_where=text("state = 'pending_remote'")
     ),
     Index("ix_commands_waiting_due", "connection_id", "due_at", postgresql_where=text("state = 'pending_remote'")),
+    Index("ix_commands_incomplete_due", "due_at", postgresql_where=text("state = 'incomplete' AND rest_left IS NULL")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
         "ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")

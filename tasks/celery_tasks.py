@@ -70,6 +70,13 @@ def inquire(message: dict[str, Any]) -> None:
     services().acceptance_look.run(UUID(message["command"]))
 
 
+def complete(message: dict[str, Any]) -> None:
+    """Look once at a command of which a part is in the chart, and have the rest sent where that is proven to be safe."""
+    from config.wiring import services
+
+    services().incomplete_look.run(UUID(message["command"]))
+
+
 def reread(message: dict[str, Any]) -> None:
     """Read once an entry that somebody says was changed, if it is due and nobody has just done so."""
     from config.wiring import services
@@ -97,6 +104,7 @@ HINT_TASKS: dict[TaskName, Callable[[dict[str, Any]], None]] = {
     TaskName.LOOK: look,
     TaskName.RECHECK: recheck,
     TaskName.INQUIRE: inquire,
+    TaskName.COMPLETE: complete,
     TaskName.REREAD: reread,
     TaskName.SWEEP: sweep,
 }

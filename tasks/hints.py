@@ -55,6 +55,10 @@ class Hints:
         """Hint that the EHR is to be asked whether its staff accepted a write."""
         return self._publish(TaskName.INQUIRE, hint(command=str(command_id)))
 
+    def complete(self, command_id: UUID) -> bool:
+        """Hint that an incomplete command is to be looked at."""
+        return self._publish(TaskName.COMPLETE, hint(command=str(command_id)))
+
     def reread(self, entry_id: int) -> bool:
         """Hint that an entry is to be read, since somebody says that it was changed."""
         return self._publish(TaskName.REREAD, hint(entry=entry_id))

@@ -83,6 +83,10 @@ class Workers:
         work = self._services.acceptance_look.run
         return self._take_on(self._lookers, ("waiting", command_id), lambda: work(command_id))
 
+    def complete(self, command_id: UUID) -> bool:
+        work = self._services.incomplete_look.run
+        return self._take_on(self._lookers, ("incomplete", command_id), lambda: work(command_id))
+
     def reread(self, entry_id: int) -> bool:
         return self._take_on(self._lookers, ("entry", entry_id), lambda: self._services.echo_look.run(entry_id))
 

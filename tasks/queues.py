@@ -37,6 +37,7 @@ class TaskName(StrEnum):
     LOOK = "case.look"
     RECHECK = "command.recheck"
     INQUIRE = "command.inquire"
+    COMPLETE = "command.complete"
     REREAD = "entry.reread"
     SWEEP = "sweep.run"
     RECEIVE = "command.receive"
@@ -49,6 +50,7 @@ QUEUE_OF: dict[TaskName, QueueName] = {
     TaskName.LOOK: QueueName.REVIEW,
     TaskName.RECHECK: QueueName.REVIEW,
     TaskName.INQUIRE: QueueName.REVIEW,
+    TaskName.COMPLETE: QueueName.REVIEW,
     TaskName.REREAD: QueueName.REVIEW,
     TaskName.SWEEP: QueueName.SWEEP,
     TaskName.RECEIVE: QueueName.RECEIVE,

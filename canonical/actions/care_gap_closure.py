@@ -21,6 +21,7 @@ from canonical.errors import FieldError, RefusedError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
 from canonical.part_checks import Part
 from canonical.people import STAFF, named_error
+from canonical.rest_order import ANY_REST
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -187,6 +188,8 @@ SPEC = ActionSpec(
     findings=lambda envelope, now: part_checks.findings(envelope, _evidence(envelope), now),
     marks=lambda envelope, now: part_checks.marks(envelope, _evidence(envelope), now),
     parts=lambda envelope: part_checks.envelopes(envelope, _evidence(envelope)),
+    # A reading is right by itself, and the closure only says which of them close the gap.
+    rest_may_follow=ANY_REST,
     mentions=_mentions,
     receipt_note="The evidence is written first and the closure after it; whether the measure counts it is the measure's to say.",
 )

@@ -25,6 +25,7 @@ from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
 from canonical.part_checks import Part
 from canonical.people import STAFF, named_error, named_errors
+from canonical.rest_order import ANY_REST
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -199,4 +200,6 @@ SPEC = ActionSpec(
     findings=lambda envelope, now: part_checks.findings(envelope, _readings(envelope), now),
     marks=lambda envelope, now: part_checks.marks(envelope, _readings(envelope), now),
     parts=lambda envelope: part_checks.envelopes(envelope, _readings(envelope)),
+    # A reading is right by itself, and the note only refers to them.
+    rest_may_follow=ANY_REST,
 )

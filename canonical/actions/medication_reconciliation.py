@@ -25,6 +25,7 @@ from canonical.field_presence import clear_errors, required_errors, stated, unwa
 from canonical.medication_surroundings import SURROUNDINGS
 from canonical.part_checks import Part, PartTarget
 from canonical.people import named_error
+from canonical.rest_order import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -165,5 +166,7 @@ SPEC = ActionSpec(
     parts=lambda envelope: part_checks.envelopes(envelope, _changes(envelope)),
     surroundings=SURROUNDINGS,
     mentions=_mentions,
+    # Each change rests on the version its author saw. The list does not: it says what was reviewed, and that may have moved on.
+    rest_may_follow=frozenset({Role.PART, Role.PROVENANCE}),
     receipt_note="Recorded on the medication list, change by change; the prescriptions and the pharmacy were not changed.",
 )

@@ -13,6 +13,7 @@ from canonical import exact_json
 from canonical.case_kinds import case_kind, case_kinds
 from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision
 from canonical.case_views import CasePage, QueuePage, QueueQuery
+from canonical.incomplete import left_in_words
 from canonical.lifecycle import State
 from canonical.plain_times import moment_in_words
 from canonical.policy import PolicySet
@@ -62,6 +63,7 @@ _ENDED: Mapping[str, str] = {
     Verb.SIGN: "signed by a second person",
     Verb.ACKNOWLEDGE: "acknowledged",
     "author_withdrew": "the author withdrew it",
+    "rest_replayed": "the machine found that what stands is as it was written, and sent the rest,",
 }
 _RESTRICTED = "This is of a class that only those see who need to. Say why you must look; that is kept, with your name."
 #: What is recorded when somebody says why they must look, and for how long they are not asked again.
@@ -265,7 +267,7 @@ class CaseDesk:
             timeline=self.cases.timeline(case.command_id),
             payload=_payload(look),
             ids=_ids(case, look),
-            status=explain(case.state, case.state_reason).sentence,
+            status=_status(case),
             news=news + (_TOO_OFTEN.format(times=rounds) if news and rounds >= limit else ""),
             round=rounds,
             round_limit=limit,
@@ -304,6 +306,13 @@ def _closed(case: StoredCase, when: str, decider: str) -> str:
         return f"Merged by the machine at {when}: nobody had changed what its author changes, and what others changed stays."
     ended = _ENDED.get(case.closed_reason or "", (case.closed_reason or "").replace("_", " "))
     return f"{ended[:1].upper()}{ended[1:]} at {when}{f' by {decider}' if decider else ''}."
+
+
+def _status(case: StoredCase) -> str:
+    """Return where its command is and, where a part of it is in the chart, why no machine sends the rest."""
+    said = explain(case.state, case.state_reason).sentence
+    is_left = case.state is State.INCOMPLETE and case.rest_left is not None
+    return f"{said} {left_in_words(case.rest_left or '', case.rest_left_who)}" if is_left else said
 
 
 def _payload(look: Look) -> str:

@@ -24,6 +24,7 @@ class Noted:
     cases: list[int] = field(default_factory=list)
     settled: list[UUID] = field(default_factory=list)
     waiting: list[UUID] = field(default_factory=list)
+    incomplete: list[UUID] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)
 
     def dispatch(self, lane_id: int) -> bool:
@@ -48,6 +49,10 @@ class Noted:
 
     def inquire(self, command_id: UUID) -> bool:
         self.waiting.append(command_id)
+        return not self.busy
+
+    def complete(self, command_id: UUID) -> bool:
+        self.incomplete.append(command_id)
         return not self.busy
 
     def reread(self, entry_id: int) -> bool:

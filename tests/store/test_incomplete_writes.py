@@ -1,0 +1,31 @@
+"""What is asked of the store for incomplete commands: by its index, whatever else was ever written or is left to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from store.database import open_engine, rows, transaction
+from store.incomplete_writes import DUE
+from tests.tasks.ward import Ward, open_ward
+
+
+@pytest.fixture
+def ward(database_url: str) -> Iterator[Ward]:
+    engine = open_engine(database_url)
+    ward = open_ward(engine, database_url)
+    yield ward
+    ward.close()
+    engine.dispose()
+
+
+def test_only_what_is_due_and_left_to_no_person_is_read_in_the_order_of_its_time(ward: Ward) -> None:
+    with transaction(ward.engine) as connection:
+        # Where there are few rows reading all of them is cheaper; asked is whether the index can do it.
+        connection.execute("SET LOCAL enable_seqscan = off")
+        connection.execute("SET LOCAL enable_sort = off")
+        plan = "\n".join(next(iter(row.values())) for row in rows(connection, f"EXPLAIN {DUE}", {"limit": 10}))
+    scan = plan[plan.index("ix_commands_incomplete_due") :].splitlines()
+    assert "Index Cond: (due_at <= statement_timestamp())" in scan[1]
+    assert "Filter" not in "".join(scan[1:3])
