@@ -10,15 +10,39 @@ from typer.testing import CliRunner
 from api.metrics import FiguresCollector
 from canonical.review_desk import Decision, Verb
 from cli.main import make_app
+from config.wiring import Services
 from reconcile import balance, overdue_cases, parked
+from reconcile.incomplete_look import Looked
 from tests.docs.runbook import Runbook
 from tests.faults.proxy import Mode
 from tests.reconcile.drift_bench import DriftBench, drift_bench
 from tests.reconcile.review.bench import ENGINEER, NURSE
+from tests.reconcile.test_incomplete_look import Bench, bench, two_readings
 from tests.sandbox_fixture import sandbox, sandbox_server
 
-__all__ = ["drift_bench", "sandbox", "sandbox_server"]
+__all__ = ["bench", "drift_bench", "sandbox", "sandbox_server"]
 STANDS_FOR = {"TENANT": "t1", "CONNECTION": "north"}
+
+
+def run(words: list[str], **stands_for: str) -> tuple[int, str]:
+    """Run a command of a runbook, and return its exit status and what it printed."""
+    known = STANDS_FOR | stands_for
+    result = CliRunner().invoke(make_app(), [known.get(word, word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def at_a_machine_of(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this process the environment of the service."""
+    for name in [name for name in os.environ if name.startswith("WRITEBACK_")]:
+        monkeypatch.delenv(name)
+    for name in ("database_url", "redis_url", "connections_file", "data_dir"):
+        monkeypatch.setenv(f"WRITEBACK_{name.upper()}", str(getattr(services.settings, name)))
+
+
+def metric(services: Services, name: str, **labels: str) -> float:
+    samples = [sample for found in FiguresCollector(services).collect() for sample in found.samples]
+    return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
 
 
 @dataclass
@@ -27,21 +51,14 @@ class Night:
 
     bench: DriftBench
 
-    def run(self, words: list[str], **stands_for: str) -> tuple[int, str]:
-        """Run a command of a runbook, and return its exit status and what it printed."""
-        known = STANDS_FOR | stands_for
-        result = CliRunner().invoke(make_app(), [known.get(word, word) for word in words])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result.exit_code, result.output
+    def run(self, words: list[str]) -> tuple[int, str]:
+        return run(words)
 
     def closes(self, book: Runbook) -> bool:
         return self.run(book.command("balance"))[0] == 0
 
     def metric(self, name: str, **labels: str) -> float:
-        samples = [
-            sample for found in FiguresCollector(self.bench.whole.services).collect() for sample in found.samples
-        ]
-        return sum(one.value for one in samples if one.name == name and labels.items() <= one.labels.items())
+        return metric(self.bench.whole.services, name, **labels)
 
     def cases(self, kind: str) -> list[int]:
         sql = "SELECT id FROM cases WHERE kind = %(kind)s AND closed_at IS NULL ORDER BY id"
@@ -74,11 +91,7 @@ class Night:
 
 @pytest.fixture
 def night(drift_bench: DriftBench, monkeypatch: pytest.MonkeyPatch) -> Night:
-    settings = drift_bench.whole.services.settings
-    for name in [name for name in os.environ if name.startswith("WRITEBACK_")]:
-        monkeypatch.delenv(name)
-    for name in ("database_url", "redis_url", "connections_file", "data_dir"):
-        monkeypatch.setenv(f"WRITEBACK_{name.upper()}", str(getattr(settings, name)))
+    at_a_machine_of(drift_bench.whole.services, monkeypatch)
     return Night(drift_bench)
 
 
@@ -170,6 +183,22 @@ def test_the_balance_does_not_close_and_closes_again(night: Night) -> None:
     balance.run_once(bench.whole.services, bench.hands)
     assert night.cases("balance_open") == []
     assert night.metric("writeback_balance_unfit") == 0
+
+
+def test_a_part_is_not_in_the_chart_and_follows_by_itself(
+    bench: Bench, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Runbook("partial-submission")
+    at_a_machine_of(services, monkeypatch)
+    accepted = bench.stopped(two_readings())
+    assert metric(services, "writeback_commands_open", state="incomplete") == 1
+    assert bench.ward.cases(accepted.command_id) == ["attempts_exhausted"]
+    assert run(book.command("balance"))[0] == 0
+    assert bench.look() == [Looked.SENT_ON]
+    bench.turn(accepted)
+    assert (bench.ward.state(accepted.command_id), bench.chart(accepted)) == ("verified", ["", ".1", ".2"])
+    assert metric(services, "writeback_commands_open", state="incomplete") == 0
+    assert run(book.command("balance"))[0] == 0
 
 
 def test_a_consent_is_revoked_while_something_is_on_its_way(night: Night) -> None:
