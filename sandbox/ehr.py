@@ -36,7 +36,7 @@ class Ehr:
     def __init__(self, settings: SandboxSettings, *, public_url: str, clock: Callable[[], float] = clock_ms) -> None:
         self.settings = settings
         self.public_url = public_url
-        self.clock = clock
+        self._clock = clock
         self.conduct = conduct_of(settings.stated())
         self._changes: dict[str, Any] = {}
         self.faults = FaultBook()
@@ -45,6 +45,10 @@ class Ehr:
         self.searches = ReusedAnswers()
         self.database = Database(settings.data_dir / "sandbox.sqlite3")
         self._later: set[asyncio.Task[Any]] = set()
+
+    def clock(self) -> float:
+        """Seconds since 1970 as this EHR has them: right, or as far off as it is set."""
+        return self._clock() + self.behaviour.clock_offset_s
 
     @property
     def base(self) -> str:

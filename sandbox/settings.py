@@ -20,6 +20,8 @@ class Behaviour(BaseModel):
     quirks: dict[str, Any] = Field(default_factory=dict)
     #: No token is asked for under /fhir. For tests only.
     open: bool = False
+    #: Seconds that its clock is ahead (behind, if negative) of the time that it is.
+    clock_offset_s: Annotated[int, Field(ge=-86_400, le=86_400)] = 0
 
     # -- preconditions
     #: What holds an update to the version its author saw: a header, or nothing at all.

@@ -121,8 +121,9 @@ def test_what_creates_takes_no_target() -> None:
 
 
 def test_a_command_after_its_own_deadline_is_refused() -> None:
-    check_content(EnvelopeFactory.create(notAfter=(NOW + timedelta(seconds=1)).isoformat()), NOW)
-    assert refused(check_content, EnvelopeFactory.create(notAfter=NOW.isoformat()), NOW) == (
+    # Clocks differ by minutes; what is late by less is judged at the claim, by the database's.
+    check_content(EnvelopeFactory.create(notAfter=(NOW - timedelta(minutes=4)).isoformat()), NOW)
+    assert refused(check_content, EnvelopeFactory.create(notAfter=(NOW - timedelta(minutes=5)).isoformat()), NOW) == (
         "deadline-passed",
         ["/notAfter"],
     )
