@@ -42,7 +42,7 @@ ROOMS = (("lint-imports",),)
 GROUPS = {
     "patience": ("tests/e2e", "tests/faults"),
     "doors": ("tests/api", "tests/interop"),
-    "writes": ("tests/tasks", "tests/conformance"),
+    "writes": ("tests/tasks", "tests/conformance", "tests/reconcile"),
 }
 GROUPED = tuple(folder for folders in GROUPS.values() for folder in folders)
 SIDE_BY_SIDE = (
