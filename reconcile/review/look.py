@@ -200,8 +200,10 @@ class ChartReader:
         """Return what would keep the command from being sent as it stands; of what is in the chart whole, nothing is sent."""
         if command.operations and all(operation.in_chart for operation in command.operations):
             return None
+        # With a part of it in the chart, what would be sent is what was journaled, and nothing is planned.
+        stored = list(self.cases.operations(command.id)) if command.partly_in_chart else []
         try:
-            self.preparation.prepare(command, [], trace)
+            self.preparation.prepare(command, stored, trace)
         except NeedsPersonError as error:
             return error.kind, str(error)
         except (TargetMovedError, UnsupportedActionError, InvalidPayloadError) as error:

@@ -15,6 +15,7 @@ from adapters import open_ehr
 from canonical.errors import EhrUnavailableError
 from canonical.incomplete import rest_plan
 from canonical.ports import ConnectionSettings, Ehr, Proof
+from canonical.review_desk import Decision, Verb
 from config.wiring import Services
 from reconcile import incomplete
 from reconcile.incomplete_look import IncompleteLook, Looked
@@ -24,6 +25,7 @@ from store.intake import Accepted
 from tests.compound_factories import care_gap_closure_json, listed_change_json, medication_reconciliation_json
 from tests.factories import Json, medication_change_json, vital_reading_json
 from tests.reconcile.conftest import Noted, let_wait
+from tests.reconcile.review.bench import ENGINEER
 from tests.sandbox_fixture import RunningSandbox, sandbox, sandbox_server
 from tests.tasks.test_compound_actions import MARK, OTHER, TIMINGS, hold, statement
 from tests.tasks.ward import PATIENT, Ward, revoke_consent
@@ -289,3 +291,18 @@ def test_a_provenance_follows_alone_while_what_it_is_about_stands_and_a_refused_
     assert bench.ward.state(accepted.command_id) == ("verified" if left is None else "incomplete")
     assert len(bench.sandbox.resources("Provenance")) == (left is None)
     assert bench.writes().count("MedicationStatement") == 1
+
+
+def test_the_case_says_why_no_machine_sends_the_rest_until_a_person_lets_it_be_sent(bench: Bench) -> None:
+    accepted = bench.stopped(two_readings())
+    (entry,) = bench.sandbox.resources("Observation")
+    bench.sandbox.edit({**entry, "status": "amended"}, by={"name": "Dr. Ames"})
+    assert bench.look() == [Looked.LEFT]
+    (case,) = bench.ward.query("SELECT id FROM cases WHERE command_id = %(id)s", id=accepted.command_id)
+    page = bench.services.case_desk.open(ENGINEER, case["id"])
+    assert "No machine sends the rest: a part that is in the chart is not as it was written." in page.status
+    assert "Dr. Ames" in page.status
+    decision = Decision(verb=Verb.RESEND, view=page.view, reason="cause-mended", text="it is meant so")
+    bench.services.case_desk.decide(ENGINEER, case["id"], decision)
+    assert (bench.ward.state(accepted.command_id), bench.left(accepted)) == ("ready", (None, ""))
+    assert bench.ward.events(accepted.command_id)[-1] == "resend_decided"
