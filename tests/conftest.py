@@ -17,7 +17,9 @@ from sqlalchemy.engine import make_url
 from processes.free_port import free_port as find_free_port
 from processes.postgres import PostgresServer
 from processes.valkey import ValkeyServer
+from store.database import open_engine
 from store.migrate import upgrade
+from tests.tasks.ward import Ward, open_ward
 
 pytest_plugins = ["tests.browser"]
 
@@ -129,3 +131,13 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 @pytest.fixture
 def free_port() -> int:
     return find_free_port()
+
+
+@pytest.fixture
+def ward(database_url: str) -> Iterator[Ward]:
+    """A connection, a consent and a chart in this process, on a database of the test's own."""
+    engine = open_engine(database_url)
+    ward = open_ward(engine, database_url)
+    yield ward
+    ward.close()
+    engine.dispose()

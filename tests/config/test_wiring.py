@@ -9,18 +9,8 @@ from canonical.errors import ConfigurationError, StoreUnavailableError
 from config import wiring
 from config.settings import Settings
 from config.wiring import Services, build, open_redis
-from store.database import open_engine
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 from tests.ward_services import services_of, settings_for
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 @pytest.fixture

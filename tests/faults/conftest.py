@@ -6,13 +6,12 @@ from sqlalchemy.engine import make_url
 
 from processes.postgres import PostgresServer
 from processes.valkey import ValkeyServer
-from store.database import open_engine
 from tests.conftest import _own_database
 from tests.faults.harness import Product
 from tests.faults.proxy import TcpProxy
 from tests.faults.stage import Stage
 from tests.sandbox_fixture import RunningSandbox, sandbox_server
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 
 __all__ = ["sandbox_server"]
 
@@ -25,16 +24,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "installation" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(PATIENT))
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    """A connection, a consent and a chart in this process, on real PostgreSQL."""
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import pytest
 from canonical.ports import ConnectionSettings
 from config.wiring import Services
 from store.connections import sync_connections
-from store.database import open_engine
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 from tests.ward_services import services_of
 
 
@@ -58,15 +57,6 @@ class Noted:
     def reread(self, entry_id: int) -> bool:
         self.entries.append(entry_id)
         return not self.busy
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 @pytest.fixture

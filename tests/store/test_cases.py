@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,20 +11,11 @@ from canonical.case_store import StoredCase
 from canonical.case_views import QueueQuery
 from canonical.reviewer import Pool, Reviewer
 from store.cases import Cases
-from store.database import open_engine, rows, transaction
-from tests.tasks.ward import Ward, open_ward
+from store.database import rows, transaction
+from tests.tasks.ward import Ward
 
 BOTH = Reviewer(tenant="t1", issuer="i", subject="ada", name="Ada", pools=frozenset(Pool))
 CLINICIAN = replace(BOTH, pools=frozenset({Pool.CLINICAL}))
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 def opened(ward: Ward, **row: Any) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
-
-import pytest
 
 from canonical.acceptance import NOT_IN_TIME
 from canonical.case_store import CaseAlert
@@ -17,22 +14,13 @@ from canonical.lifecycle import State, Trigger
 from canonical.outcome import Outcome, Settlement
 from canonical.reviewer import Pool, Reviewer
 from store.cases import Cases
-from store.database import open_engine, rows, transaction
+from store.database import rows, transaction
 from store.late_cases import LateCases
 from store.moves import apply_move
 from store.waiting_writes import StoredWaitingWrites
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 
 CLINICIAN = Reviewer(tenant="t1", issuer="i", subject="ada", name="Ada", pools=frozenset({Pool.CLINICAL}))
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 def past_their_time(ward: Ward, many: int) -> list[UUID]:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from store.database import open_engine, rows, transaction
+from store.database import rows, transaction
 from store.incomplete_writes import DUE
-from tests.tasks.ward import Ward, open_ward
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
+from tests.tasks.ward import Ward
 
 
 def test_only_what_is_due_and_left_to_no_person_is_read_in_the_order_of_its_time(ward: Ward) -> None:

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
-
-import pytest
 
 from canonical.drift_plan import drift_plan
 from canonical.echo import LOOP
 from canonical.echo_plan import echo_plan
 from canonical.ports import Surrounding
-from store.database import open_engine, rows, transaction
+from store.database import rows, transaction
 from store.echo_book import DUE, StoredEchoes
 from store.loop_holds import note_undone
-from tests.tasks.ward import Ward, open_ward
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
+from tests.tasks.ward import Ward
 
 
 def open_loop(ward: Ward, command: UUID) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,9 +15,8 @@ from canonical.case_views import QueueQuery
 from canonical.reviewer import Pool, Reviewer, Right
 from store.callbacks import Callbacks
 from store.cases import Cases
-from store.database import open_engine
 from store.questions import Questions
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 
 ASKER = Reviewer(
     tenant="t1",
@@ -87,15 +85,6 @@ def case_row(ward: Ward, case: int) -> dict[str, Any]:
 def last_event(ward: Ward, command: UUID) -> dict[str, Any]:
     sql = "SELECT * FROM events WHERE command_id = %(id)s ORDER BY seq DESC LIMIT 1"
     return ward.query(sql, id=command)[0]
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 @pytest.fixture

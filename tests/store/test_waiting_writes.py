@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from canonical.acceptance import Allowance
-from store.database import open_engine, rows, transaction
+from store.database import rows, transaction
 from store.waiting_writes import DUE, ENDED, allowed
-from tests.tasks.ward import Ward, open_ward
+from tests.tasks.ward import Ward
 
 NORTH = Allowance(tenant="t1", name="north", most=5, time_box=timedelta(days=7))
-
-
-@pytest.fixture
-def ward(database_url: str) -> Iterator[Ward]:
-    engine = open_engine(database_url)
-    ward = open_ward(engine, database_url)
-    yield ward
-    ward.close()
-    engine.dispose()
 
 
 @pytest.mark.parametrize(
