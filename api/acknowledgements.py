@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,6 +12,7 @@ from pydantic import Field
 from api.auth import Caller
 from api.command_documents import acknowledgement_document
 from api.models import AcknowledgedDocument
+from api.own_command import own_command
 from api.problems import Problem, not_found
 from api.request_body import parse_model, parse_object, read_body
 from canonical.acknowledging import Heard
@@ -59,15 +59,7 @@ class AcknowledgementDoor:
         return JSONResponse(document.model_dump(mode="json", by_alias=True))
 
     def _acknowledge(self, command_id: str, said: AcknowledgeRequest, principal: Principal) -> AcknowledgedDocument:
-        try:
-            command = UUID(command_id)
-        except ValueError:
-            raise not_found() from None
-        found = self._commands.summary(principal.tenant, command, app=principal.app)
-        if found is None:
-            raise not_found()
-        if not principal.may(found.action_type, found.operation):
-            raise Problem("not-permitted", "The token's scopes do not allow this action.")
+        command = own_command(self._commands, command_id, principal).id
         heard = self._acknowledgements.acknowledge(
             principal.tenant,
             principal.app,

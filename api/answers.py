@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,10 +12,10 @@ from pydantic import StringConstraints
 from api.auth import Caller
 from api.command_documents import summary_document
 from api.models import CommandSummaryDocument
-from api.problems import Problem, not_found
+from api.own_command import own_command
+from api.problems import Problem
 from api.request_body import parse_model, parse_object, read_body
 from canonical.asking import Answer, AuthorsAnswer, Taken
-from canonical.command_views import CommandSummary
 from canonical.datatypes import Element, Identifier
 from canonical.errors import FieldError, RefusedError
 
@@ -57,24 +56,12 @@ class AnswerDoor:
         return JSONResponse(document.model_dump(mode="json", by_alias=True))
 
     def _answer(self, command_id: str, asked: AnswerRequest, principal: Principal) -> CommandSummaryDocument:
-        found = self._own(command_id, principal)
-        if not principal.may(found.action_type, found.operation):
-            raise Problem("not-permitted", "The token's scopes do not allow this action.")
+        found = own_command(self._commands, command_id, principal)
         if self._questions.answer(principal.tenant, found.id, _said(asked, principal)) is Taken.NOT_ASKED:
             raise Problem(
                 "not-asked", "Nobody asks the author of this command anything, or the time to answer is over."
             )
-        return summary_document(self._own(command_id, principal))
-
-    def _own(self, command_id: str, principal: Principal) -> CommandSummary:
-        try:
-            command = UUID(command_id)
-        except ValueError:
-            raise not_found() from None
-        found = self._commands.summary(principal.tenant, command, app=principal.app)
-        if found is None:
-            raise not_found()
-        return found
+        return summary_document(own_command(self._commands, command_id, principal))
 
 
 def _said(asked: AnswerRequest, principal: Principal) -> AuthorsAnswer:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from api.auth import Caller
 from api.command_documents import summary_document
 from api.models import BatchDocument, BatchItemDocument, CommandSummaryDocument, ProblemDocument, ReceiptDocument
+from api.own_command import own_command
 from api.preferences import idempotency_key, wait_wish
 from api.problems import Problem, not_found, problem_of
 from api.request_body import parse_object, read_body
@@ -155,18 +155,13 @@ class CommandDoor:
 
     def cancel(self, command_id: str, principal: Caller) -> Response:
         """Take a command back before it is sent; afterwards only a command of its own can take it out of the chart."""
-        command = _id(command_id)
-        found = self._doors.commands.summary(principal.tenant, command, app=principal.app)
-        if found is None:
-            raise not_found()
-        if not principal.may(found.action_type, found.operation):
-            raise Problem("not-permitted", "The token's scopes do not allow this action.")
-        withdrawal = self._doors.withdrawals.withdraw(principal.tenant, command, actor=principal.actor)
+        found = own_command(self._doors.commands, command_id, principal)
+        withdrawal = self._doors.withdrawals.withdraw(principal.tenant, found.id, actor=principal.actor)
         if withdrawal is None:
             raise not_found()
         if not withdrawal.withdrawn:
             raise Problem("too-late-to-cancel", _too_late(found.action_type, withdrawal.state))
-        now = self._doors.commands.summary(principal.tenant, command)
+        now = self._doors.commands.summary(principal.tenant, found.id)
         if now is None:
             raise not_found()
         return _json(summary_document(now))
@@ -230,10 +225,3 @@ def _too_late(action_type: str, state: State) -> str:
     way = f"{' or '.join(takes_back)} with target.command" if takes_back else "a correction by a person"
     what = "is in the chart" if state in SETTLED else "was sent, may have been sent, or is with a person"
     return f"This command {what}, so it cannot be cancelled. What can take it out of the chart: {way}."
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise not_found() from None

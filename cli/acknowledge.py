@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from canonical import exact_json
-from cli.errors import CannotDo
 from cli.service_client import Profile, ServiceClient
-from cli.submit import PROFILE, ProfileOption, told
+from cli.submit import PROFILE, ProfileOption, succeeded
 from cli.terminal import results
 
 
@@ -17,14 +16,9 @@ def acknowledge(
 ) -> None:
     """Confirm that the author saw where a command is, as it is shown here; not what it becomes meanwhile."""
     with ServiceClient(Profile.read(profile)) as client:
-        shown = client.request("GET", f"/v1/commands/{id}")
-        if not shown.is_success:
-            raise CannotDo(told(shown.content))
-        command = exact_json.parse(shown.content)
+        command = exact_json.parse(succeeded(client.request("GET", f"/v1/commands/{id}")).content)
         seen = {"sequence": command["timeline"][-1]["seq"]}
         answer = client.request("POST", f"/v1/commands/{id}:acknowledge", json=seen)
     console = results()
     console.print(f"{command['status']}: {command['sentence']}", markup=False)
-    if not answer.is_success:
-        raise CannotDo(told(answer.content))
-    console.print(exact_json.parse(answer.content)["sentence"], markup=False)
+    console.print(exact_json.parse(succeeded(answer).content)["sentence"], markup=False)

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from canonical import exact_json
-from cli.errors import CannotDo
 from cli.service_client import Profile, ServiceClient
-from cli.submit import PROFILE, ProfileOption, told
+from cli.submit import PROFILE, ProfileOption, print_served, succeeded
 from cli.terminal import results
 
 _QUESTIONS = (
@@ -25,11 +24,9 @@ def explain(
 ) -> None:
     """Explain one command: what was intended, what happened, and what the chart says now, read live."""
     with ServiceClient(Profile.read(profile)) as client:
-        answer = client.request("GET", f"/v1/commands/{id}/explanation")
-    if not answer.is_success:
-        raise CannotDo(told(answer.content))
+        answer = succeeded(client.request("GET", f"/v1/commands/{id}/explanation"))
     if as_json:
-        print(answer.text)  # noqa: T201 - the result
+        print_served(answer)
     else:
         _print(exact_json.parse(answer.content))
 

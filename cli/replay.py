@@ -9,8 +9,8 @@ import typer
 from canonical import exact_json
 from canonical.replay import Mode, Step
 from cli.errors import CannotDo
-from cli.review import JsonOption, TokenOption, open_client, print_served, succeeded
-from cli.submit import PROFILE, ProfileOption
+from cli.review import JsonOption, TokenOption, open_client
+from cli.submit import PROFILE, ProfileOption, print_served, succeeded
 from cli.terminal import plain_table, results
 
 replay = typer.Typer(no_args_is_help=True, help="Have commands sent again: plan, start, show, pause, resume, cancel.")

@@ -16,7 +16,7 @@ from cli.errors import CannotDo
 from cli.picks import picks, typed
 from cli.review_words import effects, print_case, print_found, print_queue
 from cli.service_client import PersonToken, Profile, ServiceClient
-from cli.submit import PROFILE, ProfileOption, told
+from cli.submit import PROFILE, ProfileOption, print_served, succeeded
 from cli.terminal import notes, results, say
 
 review = typer.Typer(
@@ -239,24 +239,8 @@ def open_client(profile: Path, token_file: Path | None) -> Iterator[ServiceClien
         yield client
 
 
-def succeeded(answer: httpx.Response) -> httpx.Response:
-    """Return an answer that is none of a refusal.
-
-    Raises:
-        CannotDo: the service refused; its sentence.
-    """
-    if not answer.is_success:
-        raise CannotDo(told(answer.content))
-    return answer
-
-
 def _print_page(answer: httpx.Response, *, as_json: bool) -> None:
     if as_json:
         print_served(answer)
     else:
         print_case(results(), exact_json.parse(answer.content))
-
-
-def print_served(answer: httpx.Response) -> None:
-    """Print a document as it was served."""
-    print(answer.text)  # noqa: T201 - the result

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from canonical import exact_json
-from cli.errors import CannotDo
 from cli.service_client import Profile, ServiceClient
-from cli.submit import PROFILE, ProfileOption, told
+from cli.submit import PROFILE, ProfileOption, print_served, succeeded
 from cli.terminal import plain_table, results
 
 
@@ -20,11 +19,9 @@ def show(
 ) -> None:
     """Show one command: status, sentence, next step, and its timeline."""
     with ServiceClient(Profile.read(profile)) as client:
-        answer = client.request("GET", f"/v1/commands/{id}")
-    if not answer.is_success:
-        raise CannotDo(told(answer.content))
+        answer = succeeded(client.request("GET", f"/v1/commands/{id}"))
     if as_json:
-        print(answer.text)  # noqa: T201 - the result
+        print_served(answer)
     else:
         _print(exact_json.parse(answer.content))
 

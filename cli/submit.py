@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.progress import Progress
 
@@ -124,6 +125,22 @@ def _give(client: ServiceClient, batch: Sequence[Line]) -> list[dict[str, Any]]:
         )
     found: list[dict[str, Any]] = exact_json.parse(answer.content)["items"]
     return found
+
+
+def succeeded(answer: httpx.Response) -> httpx.Response:
+    """Return an answer that is none of a refusal.
+
+    Raises:
+        CannotDo: the service refused; its sentence.
+    """
+    if not answer.is_success:
+        raise CannotDo(told(answer.content))
+    return answer
+
+
+def print_served(answer: httpx.Response) -> None:
+    """Print a document as it was served."""
+    print(answer.text)  # noqa: T201 - the result
 
 
 def told(body: bytes) -> str:
