@@ -24,7 +24,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
 from canonical.case_watch import Alerts
-from canonical.drift_plan import drift_plan
 from canonical.errors import ConfigurationError, StoreUnavailableError
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
@@ -34,33 +33,26 @@ from config.connections import read_connections
 from config.ehrs import Ehrs
 from config.environment import read_settings
 from config.explaining_wiring import explainer
-from config.incomplete_wiring import incomplete_look
 from config.logging import configure_logging
+from config.look_wiring import Looks, looks_of
 from config.notices_wiring import author_notices, set_terms
-from config.notification_wiring import echo_guard
 from config.policy_files import read_policies
 from config.replay_wiring import Replays, replays
 from config.review_wiring import Doors as DeskDoors
-from config.review_wiring import case_desk, conflict_engine, review_desk
+from config.review_wiring import case_desk, review_desk
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.telemetry import configure_telemetry
-from reconcile.acceptance_look import AcceptanceLook
 from reconcile.author_notices import AuthorNotices
-from reconcile.drift_look import DriftLook
-from reconcile.echo_look import EchoLook
 from reconcile.explaining.explainer import Explainer
-from reconcile.incomplete_look import IncompleteLook
 from reconcile.logged_alerts import LoggedAlerts
 from reconcile.review.desk import CaseDesk
-from reconcile.review.engine import ConflictEngine
 from store.admissions import Admissions
 from store.balance_days import BalanceDays
 from store.callbacks import Callbacks
 from store.connections import sync_connections
 from store.database import check_durable, open_engine
 from store.doors import Doors
-from store.drift import DriftWatchBook
 from store.drift_incidents import DriftIncidents
 from store.held_lanes import PostgresLanes
 from store.late_cases import LateCases
@@ -68,7 +60,6 @@ from store.lineage import Lineage
 from store.proofs import Proofs
 from store.refusals import Refusals
 from store.sweep_runs import SweepRuns
-from store.waiting_writes import StoredWaitingWrites
 from store.watch_list import WatchList
 from tasks.app import Role, make_celery
 from tasks.callback_address import AddressRules
@@ -81,7 +72,6 @@ from tasks.journey import Journey
 from tasks.judging import Judge
 from tasks.locks import Locks
 from tasks.message import MessageDoor, message_door
-from tasks.notification_intake import NotificationIntake
 from tasks.notify import Notifier
 from tasks.patients import Patients
 from tasks.preparation import Preparation
@@ -99,7 +89,7 @@ _KEPT_BODIES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class Services(Looks):
     """The parts of one process. ``ehr(tenant, name)`` is thread-safe, as is everything here."""
 
     settings: Settings
@@ -116,13 +106,7 @@ class Services:
     case_desk: CaseDesk
     review_desk: ReviewDesk
     explainer: Explainer
-    conflict_engine: ConflictEngine
-    drift_look: DriftLook
-    acceptance_look: AcceptanceLook
-    incomplete_look: IncompleteLook
     author_notices: AuthorNotices
-    echo_look: EchoLook
-    notification_intake: NotificationIntake
     drift_incidents: DriftIncidents
     replays: Replays
     late_cases: LateCases
@@ -236,13 +220,10 @@ def _assemble(
     )
     doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
     explains = explainer(engine, ehrs=ehrs, zone=cases.zone, clock=clock)
-    drift_look = DriftLook(book=DriftWatchBook(engine, actor=actor, plan=drift_plan()), ehrs=ehrs)
-    acceptance_look = AcceptanceLook(writes=StoredWaitingWrites(engine, actor=actor), ehrs=ehrs, connections=known)
-    conflicts = conflict_engine(engine, cases)
-    looks = (conflicts, drift_look, acceptance_look)
-    guard = echo_guard(engine, known, ehrs=ehrs, capabilities=ehrs.capabilities, looks=looks, hints=hints, clock=clock)
+    looks = looks_of(engine, known, cases, ehrs=ehrs, hints=hints, clock=clock, actor=actor)
     previewer = _previewer(engine, judge, ehrs, clock)
     return Services(
+        **vars(looks),
         settings=settings,
         engine=engine,
         connections=known,
@@ -258,12 +239,6 @@ def _assemble(
         review_desk=review_desk(engine, known, cases, explains, ehrs=ehrs, doors=doors, clock=clock),
         explainer=explains,
         author_notices=author_notices(engine, known, doors, actor=actor),
-        conflict_engine=conflicts,
-        drift_look=drift_look,
-        acceptance_look=acceptance_look,
-        incomplete_look=incomplete_look(engine, ehrs=ehrs, actor=actor),
-        echo_look=guard.look,
-        notification_intake=guard.intake,
         drift_incidents=DriftIncidents(engine),
         replays=replays(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
         late_cases=LateCases(engine),
