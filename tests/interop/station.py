@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -14,6 +15,7 @@ from sqlalchemy import Engine
 from adapters import open_ehr
 from canonical.outcome import Settlement
 from canonical.ports import ConnectionSettings, Ehr, Proof, Surrounding, Timings, Trace
+from config.wiring import utc_now
 from store.intake import Accepted
 from tests.faults.proxy import TcpProxy
 from tests.interop.servers import FhirServer
@@ -74,7 +76,15 @@ def proxy_before(server: FhirServer) -> TcpProxy:
     return TcpProxy(port)
 
 
-def open_station(engine: Engine, url: str, server: FhirServer, proxy: TcpProxy) -> Station:
+def open_station(
+    engine: Engine,
+    url: str,
+    server: FhirServer,
+    proxy: TcpProxy,
+    *,
+    proof: Proof = Proof.ANSWER,
+    clock: Callable[[], datetime] = utc_now,
+) -> Station:
     """Set the ward up, admit its patients to the server's chart, and open the adapter on the proxy's address."""
     ward = open_ward(engine, url)
     for identity, family in (("p1", "Lopez"), ("p2", "Nguyen")):
@@ -86,6 +96,6 @@ def open_station(engine: Engine, url: str, server: FhirServer, proxy: TcpProxy) 
         base_url=proxy.url(server.url),
         timings=TIMINGS,
         auth=server.auth,
-        proof=Proof.ANSWER,
+        proof=proof,
     )
-    return Station(ward=ward, server=server, proxy=proxy, ehr=open_ehr(settings))
+    return Station(ward=ward, server=server, proxy=proxy, ehr=open_ehr(settings, clock=clock))

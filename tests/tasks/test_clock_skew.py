@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from adapters import open_ehr
-from canonical.ports import ConnectionSettings, Proof
-from config.settings import Settings
-from config.wiring import build
+from canonical.ports import Proof
 from store.database import open_engine
 from tests.interop.servers import FhirServer
-from tests.interop.station import TIMINGS, open_station, proxy_before
-from tests.reconcile.review.whole_desk import CONNECTIONS, WholeDesk
+from tests.interop.station import open_station, proxy_before
+from tests.reconcile.review.whole_desk import WholeDesk, open_whole_desk
 from tests.sandbox_fixture import RunningSandbox, sandbox, sandbox_server
 from tests.tasks.ward import heart_rate
 
@@ -43,26 +40,11 @@ def skewed(
         return datetime.now(UTC) + workers
 
     with proxy_before(server) as proxy:
-        station = open_station(engine, url, server, proxy)
-        settings = ConnectionSettings(
-            tenant="t1",
-            name="north",
-            adapter="fhir_r4",
-            base_url=proxy.url(server.url),
-            timings=TIMINGS,
-            auth=server.auth,
-            proof=Proof.READ_BACK,
-        )
-        file = folder / "connections.toml"
-        file.write_text(CONNECTIONS.replace('proof = "answer"', 'proof = "read-back"'))
-        own = Settings(database_url=url, redis_url=redis_url, connections_file=file, data_dir=folder, pool_size=6)
-        services = build(own, clock=clock, opener=lambda _settings: open_ehr(settings, clock=clock))
+        station = open_station(engine, url, server, proxy, proof=Proof.READ_BACK, clock=clock)
         try:
-            whole = WholeDesk(station=station, services=services)
-            whole.consent()
-            yield whole
+            with open_whole_desk(station, redis_url, folder, clock=clock) as whole:
+                yield whole
         finally:
-            services.close()
             station.close()
             server.close()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from canonical.consent import ConsentTerms
 from canonical.principal import Principal
 from canonical.review_desk import ReviewDesk
 from config.settings import Settings
-from config.wiring import Services, build
+from config.wiring import Services, build, utc_now
 from tests.factories import NOW
 from tests.interop.station import Station
 from tests.sandbox_fixture import RunningSandbox
@@ -121,7 +122,12 @@ class WholeDesk:
 
 @contextmanager
 def open_whole_desk(
-    station: Station, redis_url: str, folder: Path, capabilities: Capabilities | None = None
+    station: Station,
+    redis_url: str,
+    folder: Path,
+    capabilities: Capabilities | None = None,
+    *,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[WholeDesk]:
     """Yield the desk; ``capabilities`` in place of what the EHR declares."""
     file = folder / "connections.toml"
@@ -131,6 +137,7 @@ def open_whole_desk(
     )
     services = build(
         settings,
+        clock=clock,
         opener=lambda _settings: station.ehr,
         capabilities=lambda _settings: capabilities or station.ehr.capabilities,
     )
