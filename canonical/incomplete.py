@@ -44,8 +44,6 @@ class Left(StrEnum):
     FOUND = "found"
     #: The EHR cannot tell whether the rest is in the chart.
     CANNOT_TELL = "cannot_tell"
-    #: What a Provenance would name is not in the chart as it would name it.
-    TARGET = "target"
     #: It was tried as often as it may be.
     TRIED = "tried"
     #: The EHR could not be read for too long, or does not show the record.
@@ -60,7 +58,6 @@ WORDS: Mapping[Left, str] = {
     Left.DISAPPEARED: "a part that was in the chart is not there any more",
     Left.FOUND: "the part that failed seems to be in the chart",
     Left.CANNOT_TELL: "nobody can tell whether the part that failed is in the chart",
-    Left.TARGET: "what its Provenance names is not in the chart as it was written",
     Left.TRIED: "the rest was tried as often as a machine may",
     Left.UNREADABLE: "the EHR could not be read",
 }

@@ -19,13 +19,11 @@ from canonical.errors import EhrUnavailableError, NeedsPersonError
 from canonical.incomplete import IncompleteWrite, IncompleteWrites, Leaving, Left, RestPlan, left_unread
 from canonical.outcome import ProbeVerdict
 from canonical.ports import Ehr, Operation, Trace
-from canonical.provenance import PROVENANCE
 from canonical.remote_change import sentence
 
 log = structlog.get_logger()
 
 _PROBED = {ProbeVerdict.APPLIED: Left.FOUND, ProbeVerdict.CANNOT_TELL: Left.CANNOT_TELL}
-_URN = "urn:uuid:"
 
 
 class Looked(Enum):
@@ -97,7 +95,7 @@ class _Glance:
     def leaving(self) -> Leaving | None:
         """Return why a machine may not send the rest, ``None``: it may; raises :class:`EhrUnavailableError`: ask later."""
         try:
-            return self._stands() or self._is_there() or self._targets()
+            return self._stands() or self._is_there()
         except EhrUnavailableError:
             raise
         except NeedsPersonError:
@@ -110,7 +108,10 @@ class _Glance:
             return Leaving(why=Left.UNREADABLE)
 
     def _stands(self) -> Leaving | None:
-        """Return what is wrong with the first operation in the chart that is not as it was written."""
+        """Return what is wrong with the first operation in the chart that is not as it was written.
+
+        A Provenance of the rest is about these and no others, so that what it names is read here.
+        """
         last = {item.reference: item for item in self.write.command.operations if item.in_chart}
         found = (self._is_as_written(item) for item in last.values())
         return next((item for item in found if item is not None), None)
@@ -143,25 +144,6 @@ class _Glance:
             if why is not None:
                 return Leaving(why=why)
         return None
-
-    def _targets(self) -> Leaving | None:
-        """Read again what a Provenance of the rest is about and was not read above; what is yet to be written cannot be."""
-        stands = {item.reference: item.version for item in self.write.command.operations if item.in_chart}
-        for operation in self._rest:
-            if operation.resource_type == PROVENANCE and not all(
-                self._is_target(str(item.get("reference") or ""), stands) for item in self.ehr.said(operation)["target"]
-            ):
-                return Leaving(why=Left.TARGET)
-        return None
-
-    def _is_target(self, named: str, stands: dict[str | None, str | None]) -> bool:
-        if named.startswith(_URN):
-            return True
-        reference, _, version = named.partition("/_history/")
-        if reference in stands:
-            return not version or version == stands[reference]
-        current = self.ehr.fetch(reference, self._trace)
-        return current.resource is not None and version in {"", current.version}
 
     @property
     def _rest(self) -> tuple[Operation, ...]:
