@@ -150,18 +150,32 @@ def test_when_time_is_up_the_receipt_is_what_it_was(reception: Reception) -> Non
     assert answer.headers["preference-applied"] == "wait=1"
 
 
+def _tells_when_one_waits(reception: Reception, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what is set when the door first looks at how a command that it has accepted stands."""
+    reads, waits = reception.services.doors.commands, threading.Event()
+    summary = reads.summary
+
+    def look(tenant: str, command: UUID) -> Any:
+        waits.set()
+        return summary(tenant, command)
+
+    monkeypatch.setattr(reads, "summary", look)
+    return waits
+
+
 def test_a_database_that_goes_away_while_one_waits_does_not_take_the_receipt_back(
-    reception: Reception, postgres_server: PostgresServer
+    reception: Reception, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits = _tells_when_one_waits(reception, monkeypatch)
+
     def kill() -> None:
-        while not reception.rows("SELECT id FROM commands"):
-            threading.Event().wait(0.02)
+        assert waits.wait(20)
         postgres_server.kill()
 
-    thread = threading.Thread(target=kill)
-    thread.start()
-    answer = reception.post(Prefer="wait=20")
-    thread.join()
+    with ThreadPoolExecutor(1) as threads:
+        killed = threads.submit(kill)
+        answer = reception.post(Prefer="wait=20")
+        killed.result()
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     postgres_server.start()
     assert [str(row["id"]) for row in reception.rows("SELECT id FROM commands")] == [answer.json()["id"]]
@@ -178,14 +192,7 @@ def test_beyond_so_many_that_wait_the_next_is_answered_at_once(
     reception: Reception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "WAITING_LIMIT", 1)
-    reads, waits = reception.services.doors.commands, threading.Event()
-    summary = reads.summary
-
-    def look(tenant: str, command: UUID) -> Any:
-        waits.set()
-        return summary(tenant, command)
-
-    monkeypatch.setattr(reads, "summary", look)
+    waits = _tells_when_one_waits(reception, monkeypatch)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(reception.post, key="waiting-key-1", Prefer="wait=20")
         assert waits.wait(10)

@@ -47,11 +47,13 @@ def _claimed_by_worker(product: Product, command: UUID) -> bool:
 
 
 def _wait_until_worker_consumes(product: Product, *, within: timedelta = SOON) -> None:
-    """Submit until the worker, and not the poller, takes one."""
-    patient = product.new_patient()
+    """Submit until the worker, and not the poller, takes one: hints come in order, so none from before is left then.
+
+    Each is a lane of its own: in one lane, the hint of an earlier command would have the worker take the next one.
+    """
 
     def consumed() -> bool:
-        command = product.submit(patient)
+        command = product.submit()
         product.wait_for(command, "verified")
         return _claimed_by_worker(product, command)
 
