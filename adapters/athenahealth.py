@@ -16,7 +16,9 @@ Not confirmed, hence options or left out: the element of an oxygen saturation (a
 oxygen, which is another measurement), the form of encounter ids, calls per second.
 
 Source: metriport/metriport ``packages/core/src/external/ehr/athenahealth`` and eleanorhealth/go-athenahealth (third parties'
-code, read 2026-11); docs.athenahealth.com guides (token limits, daily quota); live CapabilityStatement 2026-08.
+code, read 2026-11); docs.athenahealth.com guides (token limits, daily quota); live CapabilityStatement 2026-08;
+athenahealth/aone-fhir-subscriptions README, versions 0.5 to 0.8, read 2026-11 (notifications: a SubscriptionStatus whose event
+numbers begin anew in each message, ids of events to know repeats by, ``X-Hub-Signature``).
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ from canonical.capabilities import (
     Write,
 )
 from canonical.errors import NeedsPersonError, UnsupportedActionError
+from canonical.notification import NotificationForm
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Resource
 
@@ -270,6 +273,7 @@ CAPABILITIES = Capabilities(
     provenance="not taken; THIRDPARTYUSERNAME could name who acted, which is not confirmed",
     versions="none",
     stale="none; 409 for conflicting or doubled data",
+    notifications=NotificationForm(is_numbered=False),
     authentication="OAuth client credentials, athena/service/Athenanet.MDP.* beside the FHIR scopes",
 )
 

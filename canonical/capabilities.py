@@ -11,12 +11,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from canonical.notification import NotificationForm
 from canonical.provenance import Asked, asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from canonical.notification import WebhookForm
 
 
 class Interaction(StrEnum):
@@ -192,7 +191,7 @@ class Capabilities:
     (status, issue code) of answers to reads that are about the one resource asked for, though the status says that the EHR
     is away. ``compensations``: action type → how an entry is taken back.
     ``provenance``: what becomes of ours, in words; ``provenance_write``: how one may be created, ``None``: not at all.
-    ``webhook``: where its own notifications say what they are about, if it sends any that are no FHIR.
+    ``notifications``: how it tells that the chart changed, where that is not as the backport of subscriptions has it.
     """
 
     writes: Mapping[tuple[str, Interaction], Write]
@@ -213,7 +212,7 @@ class Capabilities:
     provenance_write: ProvenanceWrite | None = None
     versions: str = "opaque, in ETag and meta.versionId"
     stale: str = "412"
-    webhook: WebhookForm | None = None
+    notifications: NotificationForm = field(default_factory=NotificationForm)
     authentication: str = "SMART Backend Services (private_key_jwt)"
 
     @property

@@ -1,25 +1,23 @@
 """What a notification says: which entries, under which event numbers. Its content is not taken: every entry is read.
 
-Three forms: the notification Bundle of the R4 backport of topic-based subscriptions, a bare FHIR resource (the rest-hook of
-R4 itself), and a vendor's own JSON, whose places the adapter declares (:class:`WebhookForm`).
+Three forms: the notification Bundle of the backport of topic-based subscriptions (its status is read by
+:mod:`canonical.subscription_status`), a bare FHIR resource (the rest-hook of R4 itself), and a vendor's own JSON, whose places
+the adapter declares (:class:`WebhookForm`).
 
-Source: Subscriptions R5 Backport 1.1.0 (hl7.org/fhir/uv/subscriptions-backport), profiles
-``backport-subscription-notification-r4`` (a Bundle of type ``history``, the status first) and ``backport-subscription-status-r4``
-(Parameters ``subscription``, ``type``, ``events-since-subscription-start``, ``notification-event`` with ``event-number`` and
-``focus``), read 2026-11-26; FHIR R4 Subscription, channel type ``rest-hook``.
+Source: Subscriptions R5 Backport 1.1.0 (hl7.org/fhir/uv/subscriptions-backport), profile
+``backport-subscription-notification-r4`` (a Bundle of type ``history``, the status first), read 2026-11-26; FHIR R4
+Subscription, channel type ``rest-hook``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-_REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{2,63}/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_NUMBERS = ("valueString", "valueUnsignedInt", "valuePositiveInt", "valueInteger", "valueInteger64", "valueDecimal")
+from canonical.subscription_status import SubscriptionStatus, listed, reference_in, status_of
+
 #: A body within the door's limit could name tens of thousands; no subscription gathers so many in one message.
 MOST_EVENTS = 1_000
 
@@ -70,59 +68,53 @@ class WebhookForm:
     types: Mapping[str, str] | None = None
 
 
-def read_notification(body: Mapping[str, Any], form: WebhookForm | None = None) -> Notification:
+@dataclass(frozen=True, kw_only=True)
+class NotificationForm:
+    """How an EHR notifies. ``webhook``: where its messages that are no FHIR say what they are about, if it sends any.
+
+    ``is_numbered``: the events of a subscription are counted through, as the backport has it, so that a gap shows; else they
+    are told apart by their ids, and what is lost is not noticed here.
+    """
+
+    webhook: WebhookForm | None = None
+    is_numbered: bool = True
+
+
+def read_notification(body: Mapping[str, Any], form: NotificationForm = NotificationForm()) -> Notification:
     """Return what ``body`` says; raises :class:`UnreadableNotificationError`."""
-    if form is not None and "resourceType" not in body:
-        return _vendors(body, form)
-    status = _status(body)
+    if form.webhook is not None and "resourceType" not in body:
+        return _vendors(body, form.webhook)
+    status = status_of(body)
     if status is not None:
-        return _backport(body, status)
-    entries = _list(body.get("entry")) if body.get("resourceType") == "Bundle" else [{"resource": body}]
+        return _backport(body, status, is_numbered=form.is_numbered)
+    entries = listed(body.get("entry")) if body.get("resourceType") == "Bundle" else [{"resource": body}]
     references = _named_by(entries)
     if not references:
         raise UnreadableNotificationError("the body names no resource of the chart")
     return Notification(kind=NotificationKind.EVENTS, events=(NotifiedEvent(references=references),))
 
 
-def reference_in(value: object) -> str | None:
-    """Return ``Type/id`` of a reference, absolute or not; ``None``: it is none to an entry of a chart."""
-    found = _REFERENCE.fullmatch(value) if isinstance(value, str) and len(value) <= 1_000 else None
-    return found[1] if found else None
-
-
-def _status(body: Mapping[str, Any]) -> list[Any] | None:
-    """Return the parameters of a backport's status, which is the first entry of its Bundle."""
-    first = next(iter(_list(body.get("entry"))), None)
-    resource = first.get("resource") if isinstance(first, Mapping) else None
-    if body.get("resourceType") != "Bundle" or not isinstance(resource, Mapping):
-        return None
-    return _list(resource.get("parameter")) if resource.get("resourceType") == "Parameters" else None
-
-
-def _backport(body: Mapping[str, Any], status: list[Any]) -> Notification:
-    subscription = next((reference_in(_text(_reference(item))) for item in _named(status, "subscription")), None)
-    codes = [item.get("valueCode") for item in _named(status, "type")]
-    if subscription is None or len(codes) != 1 or codes[0] not in set(NotificationKind):
+def _backport(body: Mapping[str, Any], status: SubscriptionStatus, *, is_numbered: bool) -> Notification:
+    if status.subscription is None or status.code not in set(NotificationKind):
         raise UnreadableNotificationError("the status names no subscription, or a type that is not awaited")
-    kind = NotificationKind(codes[0])
-    sent = next((_number(item) for item in _named(status, "events-since-subscription-start")), None)
-    found = _named(status, "notification-event") if kind is NotificationKind.EVENTS else []
+    kind = NotificationKind(status.code)
+    found = status.events if kind is NotificationKind.EVENTS else ()
     if len(found) > MOST_EVENTS:
         raise UnreadableNotificationError(f"more than {MOST_EVENTS} events in one notification")
-    events = [_event(_list(item.get("part"))) for item in found]
+    if is_numbered and any(event.number is None for event in found):
+        raise UnreadableNotificationError("an event has no number")
+    events = tuple(
+        NotifiedEvent(references=event.focuses, number=event.number)
+        if is_numbered
+        else NotifiedEvent(references=event.focuses, identity=event.id)
+        for event in found
+    )
     if len(events) == 1 and not events[0].references:
         # A server may leave the focus out and name what it is about by the entries alone.
-        named = _named_by(_list(body.get("entry"))[1:])
-        events = [NotifiedEvent(number=events[0].number, references=named)]
-    return Notification(kind=kind, subscription=subscription, sent=sent, events=tuple(events))
-
-
-def _event(parts: list[Any]) -> NotifiedEvent:
-    number = next((_number(part) for part in _named(parts, "event-number")), None)
-    if number is None:
-        raise UnreadableNotificationError("an event has no number")
-    references = (reference_in(_text(_reference(part))) for part in _named(parts, "focus"))
-    return NotifiedEvent(number=number, references=tuple(dict.fromkeys(name for name in references if name)))
+        events = (replace(events[0], references=_named_by(listed(body.get("entry"))[1:])),)
+    if not is_numbered:
+        return Notification(kind=kind, events=events)
+    return Notification(kind=kind, subscription=status.subscription, sent=status.sent, events=events)
 
 
 def _named_by(entries: list[Any]) -> tuple[str, ...]:
@@ -171,29 +163,3 @@ def _at(value: object, path: str) -> object:
     for name in filter(None, path.split(".")):
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-def _named(parts: list[Any], name: str) -> list[Mapping[str, Any]]:
-    return [part for part in _iterate(parts) if part.get("name") == name]
-
-
-def _iterate(parts: list[Any]) -> Iterator[Mapping[str, Any]]:
-    return (part for part in parts if isinstance(part, Mapping))
-
-
-def _number(part: Mapping[str, Any]) -> int | None:
-    said = next((str(part[name]) for name in _NUMBERS if name in part), "")
-    return int(said) if _NUMBER.fullmatch(said) else None
-
-
-def _reference(part: Mapping[str, Any]) -> object:
-    value = part.get("valueReference")
-    return value.get("reference") if isinstance(value, Mapping) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -11,12 +11,14 @@ from canonical.ports import Check, ConnectionSettings
 from config.connections import read_connections
 from config.environment import read_settings
 from config.migration import is_current
+from config.notification_wiring import notification_proof
 from config.policy_files import overdue, read_policies
 from config.review_checks import review_checks
 from config.session_budget import check_session_budget
 from config.settings import Settings
 from config.wiring import open_redis, utc_now
 from store.database import check_durable, open_engine
+from tasks.notification_proof import check_secret
 from tasks.token_cache import read_token_keys
 
 
@@ -41,6 +43,8 @@ def checks() -> Iterator[Check]:
         yield Check(name="connections", ok=False, detail=str(error))
         return
     for connection in connections:
+        if connection.notifications:
+            yield _notifications(connection)
         yield from _ehr(connection)
 
 
@@ -99,6 +103,11 @@ def _redis(settings: Settings) -> Check:
     finally:
         client.close()
     return Check(name="Redis answers", ok=True)
+
+
+def _notifications(connection: ConnectionSettings) -> Check:
+    name = f"{connection.tenant}/{connection.name}: secret of its notifications"
+    return _passes(name, lambda: check_secret(notification_proof(connection.notifications)))
 
 
 def _ehr(connection: ConnectionSettings) -> Iterator[Check]:

@@ -35,4 +35,10 @@ class HeaderNotifications(_Named):
     kind: Literal["header"]
 
 
-NotificationAuth = Annotated[SignedNotifications | HeaderNotifications, Field(discriminator="kind")]
+class HubNotifications(_Named):
+    """An HMAC over the raw body alone, as WebSub has it: ``X-Hub-Signature: sha256=…``."""
+
+    kind: Literal["hub"]
+
+
+NotificationAuth = Annotated[SignedNotifications | HeaderNotifications | HubNotifications, Field(discriminator="kind")]

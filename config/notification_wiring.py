@@ -24,7 +24,7 @@ from store.echo_book import StoredEchoes
 from store.notifications import Notifications
 from tasks.hints import Hints
 from tasks.notification_intake import NotificationIntake, Sender
-from tasks.notification_proof import HeaderProof, NotificationProof, SignedProof
+from tasks.notification_proof import HeaderProof, HubProof, NotificationProof, SignedProof
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +65,20 @@ def _sender(item: ConnectionSettings, capabilities: Callable[[ConnectionSettings
     return Sender(
         tenant=item.tenant,
         connection=item.name,
-        proof=_proof(item.notifications),
-        form=lambda: capabilities(item).webhook,
+        proof=notification_proof(item.notifications),
+        form=lambda: capabilities(item).notifications,
     )
 
 
-def _proof(said: Mapping[str, str]) -> NotificationProof:
+def notification_proof(said: Mapping[str, str]) -> NotificationProof:
     """Return the proof that a table names; its secret is read each time, so that one that was exchanged counts at once."""
     file = said.get("secret_file")
     setting = "secret_file" if file else "secret_env"
-    secret = Secret(setting=setting, file=Path(file) if file else None, variable=said.get("secret_env"))
+    secret = Secret(
+        setting=setting, file=Path(file) if file else None, variable=said.get("secret_env"), table="notifications"
+    )
     if said["kind"] == "header":
         return HeaderProof(secret=secret.read)
+    if said["kind"] == "hub":
+        return HubProof(secret=secret.read)
     return SignedProof(secret=secret.read, tolerance=timedelta(seconds=int(said["tolerance"])))

@@ -2,7 +2,8 @@
 
 A subscription is configured at the side door, not by a Subscription resource. One message for one event, in the order of the
 commits; what is not taken is sent again a few times, then left out, as real servers do.
-Source: Subscriptions R5 Backport 1.1.0 for FHIR R4, profiles backport-subscription-notification-r4 and -status-r4.
+Source: Subscriptions R5 Backport 1.1.0 for FHIR R4, profiles backport-subscription-notification-r4 and -status-r4; as one
+vendor does it: athenahealth/aone-fhir-subscriptions README, versions 0.5 to 0.8 (SubscriptionStatus, signed as WebSub has it).
 """
 
 import asyncio
@@ -34,6 +35,9 @@ class SubscriptionRequest(BaseModel):
     Args:
         secret: they are signed with it, as Standard Webhooks says (`whsec_` and base64).
         header: sent along as `Authorization`.
+        hub_secret: they are signed with it, as WebSub says.
+        status: Parameters, whose events are counted through, or a SubscriptionStatus, which counts anew in each message and
+            names each event by an id.
         types: only of these; none named: of every type.
     """
 
@@ -44,6 +48,8 @@ class SubscriptionRequest(BaseModel):
     payload: Literal["id-only", "full-resource"] = "id-only"
     secret: str | None = None
     header: str | None = None
+    hub_secret: str | None = None
+    status: Literal["Parameters", "SubscriptionStatus"] = "Parameters"
     types: tuple[str, ...] = ()
 
 
@@ -131,32 +137,16 @@ def _headers(asked: SubscriptionRequest, body: str, now: float) -> dict[str, str
             "webhook-timestamp": at,
             "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
         }
+    if asked.hub_secret is not None:
+        headers["X-Hub-Signature"] = f"sha256={hmac.digest(asked.hub_secret.encode(), body.encode(), 'sha256').hex()}"
     return headers
 
 
 def _bundle(ehr: Ehr, subscription: _Subscription, kind: str, stored: StoredVersion | None = None) -> str:
     now, own = instant(ehr.clock()), f"{ehr.base}/Subscription/{subscription.asked.id}"
-    parameters: list[dict[str, Any]] = [
-        {"name": "subscription", "valueReference": {"reference": own}},
-        {"name": "topic", "valueCanonical": _TOPIC},
-        {"name": "status", "valueCode": "requested" if kind == "handshake" else "active"},
-        {"name": "type", "valueCode": kind},
-        {"name": "events-since-subscription-start", "valueString": str(subscription.events)},
-    ]
-    if stored is not None:
-        focus = {"reference": f"{ehr.base}/{stored.reference}"}
-        parts = [
-            {"name": "event-number", "valueString": str(subscription.events)},
-            {"name": "timestamp", "valueInstant": now},
-            {"name": "focus", "valueReference": focus},
-        ]
-        parameters.append({"name": "notification-event", "part": parts})
-    status = {
-        "resourceType": "Parameters",
-        "id": str(uuid.uuid4()),
-        "meta": {"profile": [f"{_PROFILES}-status-r4"]},
-        "parameter": parameters,
-    }
+    focus = {"reference": f"{ehr.base}/{stored.reference}"} if stored is not None else None
+    shape = _parameters if subscription.asked.status == "Parameters" else _resource
+    status = {"id": str(uuid.uuid4()), **shape(subscription, own, kind, now, focus)}
     entries = [_entry(f"urn:uuid:{status['id']}", "GET", f"{own}/$status", status)]
     if stored is not None:
         entries.append(_changed(ehr, subscription, stored))
@@ -169,6 +159,52 @@ def _bundle(ehr: Ehr, subscription: _Subscription, kind: str, stored: StoredVers
         "entry": entries,
     }
     return written_json.dumps(bundle)
+
+
+def _state(kind: str) -> str:
+    return "requested" if kind == "handshake" else "active"
+
+
+def _parameters(
+    subscription: _Subscription, own: str, kind: str, now: str, focus: dict[str, str] | None
+) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {"name": "subscription", "valueReference": {"reference": own}},
+        {"name": "topic", "valueCanonical": _TOPIC},
+        {"name": "status", "valueCode": _state(kind)},
+        {"name": "type", "valueCode": kind},
+        {"name": "events-since-subscription-start", "valueString": str(subscription.events)},
+    ]
+    if focus is not None:
+        parts = [
+            {"name": "event-number", "valueString": str(subscription.events)},
+            {"name": "timestamp", "valueInstant": now},
+            {"name": "focus", "valueReference": focus},
+        ]
+        parameters.append({"name": "notification-event", "part": parts})
+    return {
+        "resourceType": "Parameters",
+        "meta": {"profile": [f"{_PROFILES}-status-r4"]},
+        "parameter": parameters,
+    }
+
+
+def _resource(
+    subscription: _Subscription, own: str, kind: str, now: str, focus: dict[str, str] | None
+) -> dict[str, Any]:
+    """Return the status as the vendor sends it: what it counts is this message's, not the subscription's."""
+    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{own}/{subscription.events}"))
+    event = {"id": identity, "eventNumber": "1", "timestamp": now, "focus": focus}
+    events = [event] if focus is not None else []
+    return {
+        "resourceType": "SubscriptionStatus",
+        "status": _state(kind),
+        "type": kind,
+        "eventsSinceSubscriptionStart": str(len(events)),
+        "subscription": {"reference": own},
+        "topic": _TOPIC,
+        "notificationEvent": events,
+    }
 
 
 def _changed(ehr: Ehr, subscription: _Subscription, stored: StoredVersion) -> dict[str, Any]:

@@ -89,15 +89,14 @@ def _news(
 ) -> list[str]:
     """Return the entries that new events name."""
     stream = rows(session, _STREAM, names)[0] if notification.subscription else None
+    counts[Heard.HANDSHAKE] += notification.kind is NotificationKind.HANDSHAKE
+    counts[Heard.HEARTBEAT] += notification.kind is NotificationKind.HEARTBEAT
     if stream is None:
         return _unnumbered(session, notification.events, names, message, counts)
     if notification.kind is NotificationKind.HANDSHAKE:
-        counts[Heard.HANDSHAKE] += 1
         if not notification.sent:
             rows(session, _BEGIN, names)
         return []
-    if notification.kind is NotificationKind.HEARTBEAT:
-        counts[Heard.HEARTBEAT] += 1
     return _numbered(session, notification, names, stream, counts)
 
 

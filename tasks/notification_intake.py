@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from canonical.echo import Ears, Hearing
 from canonical.errors import ConfigurationError, RefusedError
-from canonical.notification import UnreadableNotificationError, WebhookForm, read_notification
+from canonical.notification import NotificationForm, UnreadableNotificationError, read_notification
 from tasks.hints import Hints
 from tasks.notification_proof import NotificationProof, message_digest
 
@@ -27,12 +27,12 @@ _HINTED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """One connection whose EHR may notify us; ``form`` is that of its own webhooks, if it has any."""
+    """One connection whose EHR may notify us; ``form`` is how it does."""
 
     tenant: str
     connection: str
     proof: NotificationProof
-    form: Callable[[], WebhookForm | None]
+    form: Callable[[], NotificationForm]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Whether what came to the door is from the EHR that it names: a signature over the raw body, or a secret in a header.
 
 Source: Standard Webhooks 1.0.0 (headers ``webhook-id``, ``webhook-timestamp``, ``webhook-signature``), by the library that
-signs our own callbacks; HL7 FHIR R4 ``Subscription.channel.header``.
+signs our own callbacks; HL7 FHIR R4 ``Subscription.channel.header``; W3C WebSub (2018), sections 7.1 and 7.1.1 (signing content).
 """
 
 from __future__ import annotations
 
+import base64
 import binascii
 import hashlib
 import hmac
@@ -17,7 +18,11 @@ from typing import Protocol
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from canonical.errors import ConfigurationError
+
 _BEARER = "bearer"
+#: What a hub may sign with; SHA-1, which WebSub allows too, proves nothing any more.
+_HUB_METHODS = ("sha256", "sha384", "sha512")
 
 
 class NotificationProof(Protocol):
@@ -26,6 +31,11 @@ class NotificationProof(Protocol):
     @property
     def needs_body(self) -> bool:
         """Whether nothing can be said before the body is there."""
+        ...
+
+    @property
+    def secret(self) -> Callable[[], str]:
+        """What reads the secret; it raises ``ConfigurationError`` where there is none."""
         ...
 
     def holds(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
@@ -66,6 +76,35 @@ class HeaderProof:
     def holds(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         return scheme.lower() == _BEARER and hmac.compare_digest(given.strip().encode(), self.secret().encode())
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubProof:
+    """``X-Hub-Signature`` over the raw body, by a ``secret`` of ours. No time is signed: who repeats one costs us a read."""
+
+    secret: Callable[[], str] = field(repr=False)
+    needs_body: bool = True
+
+    def holds(self, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
+        method, _, given = headers.get("x-hub-signature", "").partition("=")
+        secret = self.secret().encode()
+        if method not in _HUB_METHODS or not secret:
+            return False
+        return hmac.compare_digest(hmac.digest(secret, body, method).hex().encode(), given.lower().encode())
+
+
+def check_secret(proof: NotificationProof) -> None:
+    """Raise ``ConfigurationError`` if the secret is not there, or none that can be signed with; it says nothing of it."""
+    secret = proof.secret()
+    if not isinstance(proof, SignedProof):
+        return
+    try:
+        # The library passes over what is no base64, and would sign with what is left.
+        usable = bool(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except binascii.Error:
+        usable = False
+    if not usable:
+        raise ConfigurationError("notifications: a secret of kind 'signed' is whsec_ and base64")
 
 
 def message_digest(headers: Mapping[str, str], body: bytes) -> bytes:

@@ -39,6 +39,28 @@ def backport(
     return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}, *entries]}
 
 
+def status_bundle(
+    kind: str = "event-notification",
+    events: Sequence[tuple[str | None, str | None]] = (),
+    *,
+    subscription: str = "Subscription/all",
+) -> dict[str, Any]:
+    """Return a notification that begins with a SubscriptionStatus and counts anew; ``events`` are (id, focus)."""
+    found = [
+        {"id": id_, "eventNumber": str(at), "focus": {"reference": focus} if focus else {"identifier": {"value": "7"}}}
+        for at, (id_, focus) in enumerate(events, start=1)
+    ]
+    status = {
+        "resourceType": "SubscriptionStatus",
+        "status": "active",
+        "type": kind,
+        "eventsSinceSubscriptionStart": str(len(found)),
+        "subscription": {"reference": subscription},
+        "notificationEvent": found,
+    }
+    return {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}
+
+
 def as_json(body: Any) -> bytes:
     return json.dumps(body).encode()
 

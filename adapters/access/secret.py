@@ -15,11 +15,12 @@ from canonical.errors import ConfigurationError
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
-    """``setting``: the name of the setting that says where; ``file`` or ``variable``: where."""
+    """``setting``: the name of the setting in its ``table`` that says where; ``file`` or ``variable``: where."""
 
     setting: str
     file: Path | None = None
     variable: str | None = None
+    table: str = "auth"
 
     def read(self) -> str:
         """Return the secret without the line end of its file.
@@ -28,7 +29,9 @@ class Secret:
         """
         text = self._text()
         if not text:
-            raise ConfigurationError(f"auth.{self.setting} names something that is not there, not text or empty")
+            raise ConfigurationError(
+                f"{self.table}.{self.setting} names something that is not there, not text or empty"
+            )
         return text
 
     def _text(self) -> str:

@@ -6,16 +6,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
 
+from adapters.athenahealth import CAPABILITIES as ATHENA
 from api.notifications import NotificationDoor
 from api.problem_handlers import add_problem_handlers
+from canonical.capabilities import Capabilities
 from canonical.echo import Found
 from reconcile import echoes
 from tasks.notification_intake import Sender
-from tasks.notification_proof import HeaderProof, SignedProof
+from tasks.notification_proof import HeaderProof, HubProof, SignedProof
 from tests.notification_factories import SECRET
 from tests.reception import serve_app
 from tests.reconcile.drift_bench import DriftBench, drift_bench
@@ -45,8 +48,11 @@ def flow(drift_bench: DriftBench) -> Iterator[Flow]:
     services = drift_bench.whole.services
     signed = SignedProof(secret=lambda: SECRET, tolerance=timedelta(minutes=5))
     header = HeaderProof(secret=lambda: "of-the-subscription")
+    hub = HubProof(secret=lambda: "of-the-hub")
+    counting = Capabilities(writes={}, supports={})
     senders = tuple(
-        Sender(tenant="t1", connection="north", proof=proof, form=lambda: None) for proof in (signed, header)
+        Sender(tenant="t1", connection="north", proof=proof, form=partial(getattr, of, "notifications"))
+        for proof, of in ((signed, counting), (header, counting), (hub, ATHENA))
     )
     intake = replace(services.notification_intake, senders={"north": senders}, clock=lambda: datetime.now(UTC))
     app = FastAPI()
@@ -57,10 +63,19 @@ def flow(drift_bench: DriftBench) -> Iterator[Flow]:
     drift_bench.sandbox.reset()
 
 
-@pytest.mark.parametrize("payload", ["id-only", "full-resource"])
-def test_our_own_writes_come_back_as_echoes_and_a_clinicians_edit_as_a_question(flow: Flow, payload: str) -> None:
-    proof = {"secret": SECRET} if payload == "id-only" else {"header": "Bearer of-the-subscription"}
-    assert flow.bench.sandbox.subscribe(flow.address, payload=payload, **proof) == 202
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"payload": "id-only", "secret": SECRET},
+        {"payload": "full-resource", "header": "Bearer of-the-subscription"},
+        # As athenahealth notifies.
+        {"payload": "id-only", "hub_secret": "of-the-hub", "status": "SubscriptionStatus"},
+    ],
+)
+def test_our_own_writes_come_back_as_echoes_and_a_clinicians_edit_as_a_question(
+    flow: Flow, said: dict[str, str]
+) -> None:
+    assert flow.bench.sandbox.subscribe(flow.address, **said) == 202
     command = flow.bench.written()
     assert flow.look() == [Found.ECHO]
     assert flow.bench.cases() == []

@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 
 from canonical.notification import (
     MOST_EVENTS,
+    NotificationForm,
     NotificationKind,
     UnreadableNotificationError,
     WebhookForm,
     read_notification,
-    reference_in,
 )
-from tests.notification_factories import backport
+from canonical.subscription_status import reference_in
+from tests.notification_factories import backport, status_bundle
 
-VENDOR = WebhookForm(
-    events="data.changes", resource_type="kind", id="ids.chart", identity="uuid", types={"obs": "Observation"}
+VENDOR = NotificationForm(
+    webhook=WebhookForm(
+        events="data.changes", resource_type="kind", id="ids.chart", identity="uuid", types={"obs": "Observation"}
+    )
 )
+UNNUMBERED = NotificationForm(is_numbered=False)
 
 
 def test_an_event_is_its_number_and_its_focus() -> None:
@@ -38,6 +42,18 @@ def test_an_event_is_its_number_and_its_focus() -> None:
 def test_what_is_no_event_names_nothing(kind: str) -> None:
     found = read_notification(backport(kind, events=[(1, "Observation/o1")], sent=4))
     assert (found.kind, found.sent, found.events) == (NotificationKind(kind), 4, ())
+
+
+def test_events_that_are_not_counted_through_are_told_apart_by_their_ids_and_no_gap_is_seen() -> None:
+    body = status_bundle(events=[("a", "Observation/o1"), ("b", "Condition/a-1.Problem-2"), ("c", None)])
+    found = read_notification(body, UNNUMBERED)
+    assert (found.kind, found.subscription, found.sent) == (NotificationKind.EVENTS, None, None)
+    assert [(item.identity, item.references, item.number) for item in found.events] == [
+        ("a", ("Observation/o1",), None),
+        ("b", ("Condition/a-1.Problem-2",), None),
+        ("c", (), None),
+    ]
+    assert [item.number for item in read_notification(body).events] == [1, 2, 3]
 
 
 def test_without_a_focus_the_entries_say_what_it_is_about() -> None:
@@ -99,33 +115,20 @@ def test_a_vendors_form_without_events_or_with_too_many_is_refused(body: dict[st
         read_notification(body, VENDOR)
 
 
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        ("Observation/o1", "Observation/o1"),
-        ("https://a/fhir/Observation/o1/_history/3", "Observation/o1"),
-        ("Observation/o1?x=1", None),
-        ("Observation/../Patient", None),
-        ("urn:uuid:7", None),
-        ("x" * 2_000 + "/Observation/o1", None),
-        (None, None),
-    ],
-)
-def test_a_reference_is_a_type_and_an_id_and_nothing_else(said: object, meant: str | None) -> None:
-    assert reference_in(said) == meant
-
-
 _json = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.text(max_size=8)
-    | st.sampled_from(["Bundle", "Parameters", "focus", "type"]),
+    | st.sampled_from(["Bundle", "Parameters", "SubscriptionStatus", "focus", "type"]),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["resourceType", "entry", "resource", "parameter", "part", "name", "valueReference", "id", "data"]
+                [
+                    *("resourceType", "entry", "resource", "parameter", "part", "name", "valueReference", "id", "data"),
+                    *("subscription", "type", "notificationEvent", "eventNumber", "focus", "reference"),
+                ]
             ),
             inner,
             max_size=4,
@@ -138,7 +141,7 @@ _json = st.recursive(
 @settings(max_examples=40)
 @given(body=st.dictionaries(st.sampled_from(["resourceType", "entry", "id", "data"]), _json, max_size=4))
 def test_whatever_comes_is_read_or_refused(body: dict[str, Any]) -> None:
-    for form in (None, VENDOR):
+    for form in (NotificationForm(), VENDOR, UNNUMBERED):
         try:
             found = read_notification(body, form)
         except UnreadableNotificationError:

@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 
 from canonical.ports import Check
 from config.checks import checks
+from tests.notification_factories import SECRET
 
 CONNECTION = '[[connection]]\ntenant = "t"\nname = "n"\nadapter = "{adapter}"\nbase_url = "http://127.0.0.1:1/fhir"\n'
 
@@ -46,6 +47,28 @@ def test_a_database_that_is_behind_is_told_how_to_catch_up(
 ) -> None:
     environment.setenv("WRITEBACK_DATABASE_URL", empty_database_url)
     assert "Run 'writeback migrate'." in [check.detail for check in failed()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "secret", "ok"),
+    [
+        ("signed", SECRET, True),
+        ("signed", "whsec_no-base64!", False),
+        ("signed", "", False),
+        ("hub", "any words", True),
+        ("header", "", False),
+    ],
+)
+def test_a_secret_of_notifications_that_proves_nothing_is_told_before_the_first_one_comes(
+    environment: pytest.MonkeyPatch, tmp_path: Path, kind: str, secret: str, *, ok: bool
+) -> None:
+    (tmp_path / "north.secret").write_text(secret)
+    table = f'[connection.notifications]\nkind = "{kind}"\nsecret_file = "north.secret"\n'
+    (tmp_path / "connections.toml").write_text(CONNECTION.format(adapter="fhir_r4") + table)
+    (told,) = [check for check in checks() if check.name == "t/n: secret of its notifications"]
+    assert told.ok is ok
+    assert ok == (not told.detail)
+    assert secret == "" or secret not in told.detail
 
 
 def test_policies_that_may_not_be_used_are_named_and_overdue_ones_are_told(

@@ -1,10 +1,11 @@
 """Whether a message proves where it comes from, and by what a repeat is known. The door's tests have the forgeries."""
 
+import hmac
 from datetime import timedelta
 
 import pytest
 
-from tasks.notification_proof import HeaderProof, SignedProof, message_digest
+from tasks.notification_proof import HeaderProof, HubProof, SignedProof, message_digest
 from tests.factories import NOW
 from tests.notification_factories import SECRET, signed
 
@@ -45,6 +46,24 @@ def test_a_header_is_compared_as_a_whole() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "holds"), [("sha256", True), ("sha384", True), ("sha512", True), ("sha1", False), ("md5", False)]
+)
+def test_a_hub_signs_the_bytes_by_a_method_that_still_proves_something(method: str, *, holds: bool) -> None:
+    signature = f"{method}={hmac.digest(b'of-the-hub', BODY, method).hex()}"
+    proof = HubProof(secret=lambda: "of-the-hub")
+    assert proof.holds({"x-hub-signature": signature}, BODY, NOW) is holds
+    assert not proof.holds({"x-hub-signature": signature}, BODY + b" ", NOW)
+    assert not HubProof(secret=lambda: "of-another").holds({"x-hub-signature": signature}, BODY, NOW)
+    assert not proof.holds({"x-hub-signature": signature.partition("=")[2]}, BODY, NOW)
+
+
+def test_a_hub_without_a_signature_or_a_secret_proves_nothing() -> None:
+    unsigned = hmac.digest(b"", BODY, "sha256").hex()
+    assert not HubProof(secret=lambda: "").holds({"x-hub-signature": f"sha256={unsigned}"}, BODY, NOW)
+    assert not HubProof(secret=lambda: "of-the-hub").holds({}, BODY, NOW)
 
 
 def test_a_repeat_is_known_by_its_name_else_by_its_bytes() -> None:
