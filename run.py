@@ -37,10 +37,11 @@ LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
 TYPES = (("mypy",),)
 ROOMS = (("lint-imports",),)
 #: Most tests wait more than they compute, for PostgreSQL, an EHR, processes, leases: groups of them run side by side, each
-#: with servers of its own, and all that no group names in one more. Those that measure patience stand in one group, and so
-#: never beside each other.
+#: with servers of its own, and all that no group names in one more. Those of faults measure patience: they stand in one group,
+#: and so never beside each other.
 GROUPS = {
-    "patience": ("tests/e2e", "tests/faults"),
+    "patience": ("tests/faults",),
+    "journeys": ("tests/e2e",),
     "doors": ("tests/api", "tests/interop"),
     "writes": ("tests/tasks", "tests/conformance", "tests/reconcile"),
 }
