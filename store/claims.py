@@ -13,6 +13,7 @@ from uuid import uuid4
 from canonical.events import move
 from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
+from store.columns import unindexed
 from store.database import rows
 from store.lane_views import TAKEN_LATE
 from store.loop_terms import IN_LOOP
@@ -51,7 +52,9 @@ WITH lk AS MATERIALIZED (
     JOIN connections k ON k.id = c.connection_id
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
      AND pg_backend_pid() = %(pid)s
-     AND c.id = %(command)s AND c.state = 'ready' AND c.attempts = %(attempts_seen)s
+     AND c.id = %(command)s AND """
+    + unindexed("c.state")
+    + """ = 'ready' AND c.attempts = %(attempts_seen)s
      AND c.due_at <= clock_timestamp() AND k.not_before <= clock_timestamp()
      AND """
     + GOVERNED

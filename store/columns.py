@@ -32,6 +32,14 @@ def unindexed(state: str) -> str:
     return f"coalesce({state}, '')"
 
 
+def open_and(condition: str, state: str = "state") -> str:
+    """Return the SQL of an open command (column ``state``) that is in the one state of ``condition`` (``= '…'``).
+
+    For questions about one lane: they find their rows by what is open there, and by no index of that state in all lanes.
+    """
+    return f"{state} IN ({listed(OPEN)}) AND {unindexed(state)} {condition}"
+
+
 def listed(states: frozenset[State]) -> str:
     """Return states as the inside of an SQL ``IN ( )``."""
     return ", ".join(f"'{state}'" for state in sorted(states))

@@ -12,6 +12,7 @@ from canonical.lanes import Claim, Continuation
 from canonical.lifecycle import Trigger
 from canonical.settling import instead_of_continuing
 from store.claims import GOVERNED, operation_parameters
+from store.columns import unindexed
 from store.database import rows
 from store.settles import store_settle
 
@@ -34,7 +35,9 @@ WITH lk AS MATERIALIZED (
     JOIN consents s ON s.id = c.consent_id
     JOIN connections k ON k.id = c.connection_id
    WHERE l.id = %(lane)s AND l.fence = %(fence)s AND pg_backend_pid() = %(pid)s
-     AND c.id = %(command)s AND c.state = 'sending' AND c.attempts = %(n)s
+     AND c.id = %(command)s AND """
+    + unindexed("c.state")
+    + """ = 'sending' AND c.attempts = %(n)s
   FOR UPDATE OF l, c FOR SHARE OF s, k),
 sw AS MATERIALIZED (
   SELECT w.id FROM switches w, lk WHERE w.id = ANY (lk.switch_ids) AND w.is_on FOR SHARE OF w)

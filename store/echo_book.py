@@ -12,7 +12,7 @@ from canonical.drift_plan import DriftPlan
 from canonical.echo import Consequences, Found, Glimpse, TouchedEntry
 from canonical.echo_plan import EchoPlan
 from canonical.lifecycle import OPEN
-from store.columns import listed
+from store.columns import listed, unindexed
 from store.database import rows, transaction
 from store.echo_entries import SUBJECTS, take_entry
 from store.loop_holds import note_undone
@@ -89,8 +89,9 @@ UPDATE watched_writes SET offered_until = clock_timestamp() + %(lease)s, next_lo
 _HOLD_BUDGET = "SELECT 1 FROM drift_budgets WHERE connection_id = %(connection_id)s FOR UPDATE"
 #: They count among what the EHR bears in a minute.
 _TAKEN = "UPDATE drift_budgets SET taken = taken + %(many)s WHERE connection_id = %(connection_id)s"
-_WAITING = """
-UPDATE commands SET due_at = clock_timestamp() WHERE id = ANY (%(commands)s) AND state = 'pending_remote' RETURNING id
+_WAITING = f"""
+UPDATE commands SET due_at = clock_timestamp()
+ WHERE id = ANY (%(commands)s) AND {unindexed("state")} = 'pending_remote' RETURNING id
 """
 
 

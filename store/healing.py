@@ -13,6 +13,7 @@ from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from canonical.outcome import TAKEN
 from canonical.ports import Interaction, Operation
+from store.columns import unindexed
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
 from store.database import rows
 from store.moves import TAIL, tail_parameters
@@ -30,7 +31,9 @@ WITH lk AS MATERIALIZED (
   SELECT l.id AS lane_id, c.id AS command_id, k.quarantine
     FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
-     AND pg_backend_pid() = %(pid)s AND c.id = %(command)s AND c.state = 'sending' AND c.attempts = %(attempts_seen)s
+     AND pg_backend_pid() = %(pid)s AND c.id = %(command)s AND """
+    + unindexed("c.state")
+    + """ = 'sending' AND c.attempts = %(attempts_seen)s
   FOR UPDATE OF l, c),
 ln AS (
   UPDATE lanes l SET fence = l.fence + 1, quarantine_until = clock_timestamp() + lk.quarantine
@@ -47,7 +50,8 @@ at AS (
     + "SELECT event_seq FROM cm"
 )
 
-_CLAIM_PROBE = """
+_CLAIM_PROBE = (
+    """
 WITH lk AS MATERIALIZED (
   SELECT l.id AS lane_id, c.id AS command_id, c.tenant, c.attempts, k.lease, sent.seq, sent.said_taken
     FROM lanes l JOIN commands c ON c.lane_id = l.id JOIN connections k ON k.id = c.connection_id
@@ -56,7 +60,9 @@ WITH lk AS MATERIALIZED (
         FROM attempts a WHERE a.command_id = c.id AND a.kind = 'send' ORDER BY a.n DESC, a.id DESC LIMIT 1) sent
    WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
      AND l.quarantine_until <= clock_timestamp() AND k.not_before <= clock_timestamp()
-     AND pg_backend_pid() = %(pid)s AND c.id = %(command)s AND c.state = 'unknown' AND c.attempts = %(attempts_seen)s
+     AND pg_backend_pid() = %(pid)s AND c.id = %(command)s AND """
+    + unindexed("c.state")
+    + """ = 'unknown' AND c.attempts = %(attempts_seen)s
   FOR UPDATE OF l, c),
 ln AS (
   UPDATE lanes l SET fence = l.fence + 1, lease_until = clock_timestamp() + lk.lease
@@ -70,6 +76,7 @@ at AS (
   RETURNING id, operation_seq, n, fence)
 SELECT at.id, at.operation_seq, at.n, at.fence, lk.said_taken FROM at, lk
 """
+)
 _RELEASE_PROBE = """
 WITH l AS (
   UPDATE lanes SET lease_until = '-infinity', quarantine_until = clock_timestamp() + %(wait)s

@@ -26,6 +26,7 @@ from canonical.outcome import Settlement
 from canonical.ports import Operation
 from canonical.settling import instead_of_continuing
 from store import claims, continuations, healing, settles
+from store.columns import open_and, unindexed
 from store.database import open_session, rows
 from store.lane_views import LANE, LOCK, NEXT, view_from
 from store.moves import apply_move
@@ -37,13 +38,15 @@ UPDATE connections SET failures = failures + 1, not_before = greatest(not_before
  WHERE tenant = %(tenant)s AND name = %(name)s
 """
 #: Only the first failure after a success is the command's: one that follows another says that the EHR is away.
-_POSTPONE = """
+_POSTPONE = f"""
 WITH k AS (
   UPDATE connections SET failures = 1 WHERE tenant = %(tenant)s AND name = %(name)s AND failures = 0 RETURNING id)
 UPDATE commands c SET due_at = greatest(c.due_at, clock_timestamp() + %(wait)s), spent = c.spent + (c.id = %(id)s)::int
-  FROM k WHERE c.lane_id = %(lane)s AND c.state = 'ready' RETURNING c.id
+  FROM k WHERE c.lane_id = %(lane)s AND {open_and("= 'ready'", "c.state")} RETURNING c.id
 """
-_STUMBLE = "UPDATE commands SET stumbles = stumbles + 1 WHERE id = %(id)s AND state = 'ready' RETURNING stumbles"
+_STUMBLE = f"""
+UPDATE commands SET stumbles = stumbles + 1 WHERE id = %(id)s AND {unindexed("state")} = 'ready' RETURNING stumbles
+"""
 #: A settle is worth waiting for: seconds between its repetitions while PostgreSQL restarts or fails over.
 _SETTLE_AGAIN = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
 

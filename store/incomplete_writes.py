@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from canonical.events import move
 from canonical.incomplete import NONE, IncompleteWrite, Leaving
 from canonical.lifecycle import State, Trigger
+from store.columns import unindexed
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.moves import apply_move
@@ -23,9 +24,9 @@ SELECT c.id FROM commands c JOIN connections k ON k.id = c.connection_id
  ORDER BY c.due_at LIMIT %(limit)s
 """
 #: Whoever comes second finds the row changed by the first, and takes nothing. Nor is a case decided under somebody's hands.
-_TAKE = """
+_TAKE = f"""
 UPDATE commands c SET due_at = clock_timestamp() + %(lease)s
- WHERE c.id = %(command)s AND c.state = 'incomplete' AND c.rest_left IS NULL AND c.due_at <= clock_timestamp()
+ WHERE c.id = %(command)s AND {unindexed("c.state")} = 'incomplete' AND c.rest_left IS NULL AND c.due_at <= clock_timestamp()
    AND NOT EXISTS (SELECT 1 FROM cases k WHERE k.command_id = c.id AND k.closed_at IS NULL
                       AND k.claimed_until > clock_timestamp())
 RETURNING c.state_since AS since, clock_timestamp() AS now, c.state_reason AS reason, c.rest_tries AS tries
@@ -42,14 +43,14 @@ SELECT coalesce(s.outcome, %(none)s) AS last,
 """
 #: What stopped it may have ended: its budget begins anew, and how often a machine may do this is counted apart.
 _ANEW = "UPDATE commands SET spent = 0, stumbles = 0, rest_tries = rest_tries + 1 WHERE id = %(command)s"
-_LEAVE = """
+_LEAVE = f"""
 UPDATE commands SET rest_left = %(why)s, rest_left_who = %(who)s
- WHERE id = %(command)s AND state = 'incomplete' AND event_seq = %(event_seq)s AND rest_left IS NULL
+ WHERE id = %(command)s AND {unindexed("state")} = 'incomplete' AND event_seq = %(event_seq)s AND rest_left IS NULL
 RETURNING id
 """
-_POSTPONE = """
+_POSTPONE = f"""
 UPDATE commands SET due_at = clock_timestamp() + %(wait)s
- WHERE id = %(command)s AND state = 'incomplete' AND event_seq = %(event_seq)s
+ WHERE id = %(command)s AND {unindexed("state")} = 'incomplete' AND event_seq = %(event_seq)s
 """
 
 

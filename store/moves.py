@@ -14,6 +14,7 @@ from canonical.events import move
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, State, Trigger
 from canonical.status import STATUS_OF
 from store.causes import CAUSE
+from store.columns import unindexed
 from store.database import rows
 from store.owing import forget_own_retraction, owing_parameters, owing_tail
 
@@ -78,7 +79,9 @@ _MOVE = (
 WITH cm AS (
   UPDATE commands SET state = %(target)s, state_reason = %(reason)s, state_since = clock_timestamp(),
          event_seq = event_seq + 1, due_at = coalesce(%(due_at)s::timestamptz, clock_timestamp())
-   WHERE id = %(command)s AND state = %(source)s
+   WHERE id = %(command)s AND """
+    + unindexed("state")
+    + """ = %(source)s
      AND NOT (%(without_trace)s AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = %(command)s
                                                AND o.state IN ('applied', 'verified')))
      AND (%(expected_seq)s::int IS NULL OR event_seq = %(expected_seq)s::int)

@@ -13,21 +13,24 @@ from canonical.events import Move, move
 from canonical.lifecycle import State, Trigger
 from canonical.proving import Evidence, Finding, Unproven, Written
 from canonical.settling import root_taken_back
+from store.columns import open_and, unindexed
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.moves import apply_move, take_back_root
 
-_WRITTEN = """
+_WRITTEN = f"""
 SELECT o.seq, o.reference, o.version_written, c.state_since, clock_timestamp() AS now
   FROM commands c JOIN operations o ON o.command_id = c.id
- WHERE c.id = %(command)s AND c.state = 'applied' ORDER BY o.seq
+ WHERE c.id = %(command)s AND {unindexed("c.state")} = 'applied' ORDER BY o.seq
 """
 _OPERATIONS_PROVEN = "UPDATE operations SET state = 'verified' WHERE command_id = %(command)s"
-_POSTPONE = """
+_POSTPONE = f"""
 UPDATE commands SET due_at = clock_timestamp() + %(wait)s
- WHERE id = %(command)s AND state = 'applied' AND event_seq = %(event_seq)s
+ WHERE id = %(command)s AND {unindexed("state")} = 'applied' AND event_seq = %(event_seq)s
 """
-_FOLLOWERS = "SELECT EXISTS (SELECT 1 FROM commands WHERE lane_id = %(lane)s AND state = 'ready') AS waiting"
+_FOLLOWERS = f"""
+SELECT EXISTS (SELECT 1 FROM commands WHERE lane_id = %(lane)s AND {open_and("= 'ready'")}) AS waiting
+"""
 
 #: What a failed proof is called, by what was found; the worst first.
 _REASONS = {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from canonical.outcome import Settlement
 
 #: Guard and effects of a settle, for sends and probes alike: both hold the lane.
+#: What was said of the entry by its name belongs to its creator's subject (``sb``); the lane is looked up first there, since a
+#: join finds all that is open as good as the lane's, right after an outage.
 _SETTLE = (
     """
 WITH lk AS MATERIALIZED (
@@ -68,7 +70,7 @@ sb AS (
   UPDATE commands f SET subject = cm.subject,
          root = CASE WHEN f.action_type || '.' || f.operation = ANY (%(own_entries)s) THEN f.root ELSE cm.root END
     FROM cm
-   WHERE %(reference)s::text IS NOT NULL AND f.lane_id = cm.lane_id AND f.id <> cm.id
+   WHERE %(reference)s::text IS NOT NULL AND f.lane_id = (SELECT cm.lane_id FROM cm) AND f.id <> cm.id
      AND f.subject = 'ref:' || %(reference)s::text AND f.subject <> cm.subject AND f.state IN ("""
     + listed(OPEN)
     + """)),

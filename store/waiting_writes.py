@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from canonical.acceptance import LEASE, NOT_IN_TIME, TURNED_DOWN, Allowance, Sighting, WaitingWrite
 from canonical.events import move
 from canonical.lifecycle import OPEN, State, Trigger
-from store.columns import listed
+from store.columns import listed, unindexed
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.moves import apply_move
@@ -33,15 +33,15 @@ SELECT c.id FROM {_ALLOWED} JOIN connections k ON k.tenant = a.tenant AND k.name
  WHERE k.not_before <= clock_timestamp() ORDER BY c.due_at
 """
 #: Whoever comes second finds the row changed by the first, and takes nothing.
-_TAKE = """
+_TAKE = f"""
 UPDATE commands SET due_at = clock_timestamp() + %(lease)s
- WHERE id = %(command)s AND state = 'pending_remote' AND due_at <= clock_timestamp()
+ WHERE id = %(command)s AND {unindexed("state")} = 'pending_remote' AND due_at <= clock_timestamp()
 RETURNING state_since AS since, clock_timestamp() AS now
 """
 _HELD = "SELECT seq FROM operations WHERE command_id = %(command)s AND state = 'pending_remote'"
-_POSTPONE = """
+_POSTPONE = f"""
 UPDATE commands SET due_at = clock_timestamp() + %(wait)s
- WHERE id = %(command)s AND state = 'pending_remote' AND event_seq = %(event_seq)s
+ WHERE id = %(command)s AND {unindexed("state")} = 'pending_remote' AND event_seq = %(event_seq)s
 """
 #: An intake may be storing a command about the very entry that gets its name here.
 _LOCK_LANE = "SELECT 1 FROM lanes WHERE id = %(lane)s FOR UPDATE"
@@ -55,13 +55,14 @@ SELECT connection_id, %(reference)s, tenant, root, %(version)s FROM commands WHE
 ON CONFLICT (connection_id, reference) DO UPDATE
    SET version = coalesce(excluded.version, links.version), changed_at = clock_timestamp()
 """
-#: What was said of the entry by its name, before we knew that it is ours, belongs to the subject of its creator.
+#: What was said of the entry by its name, before we knew that it is ours, belongs to the subject of its creator. The lane
+#: is looked up first: a join finds all that is open as good as the lane's, right after an outage.
 _JOIN_SUBJECT = f"""
 UPDATE commands f SET subject = c.subject,
        root = CASE WHEN f.action_type || '.' || f.operation = ANY (%(own_entries)s) THEN f.root ELSE c.root END
   FROM commands c
- WHERE c.id = %(command)s AND f.lane_id = c.lane_id AND f.id <> c.id AND f.subject = 'ref:' || %(reference)s
-   AND f.subject <> c.subject AND f.state IN ({listed(OPEN)})
+ WHERE c.id = %(command)s AND f.lane_id = (SELECT m.lane_id FROM commands m WHERE m.id = %(command)s) AND f.id <> c.id
+   AND f.subject = 'ref:' || %(reference)s AND f.subject <> c.subject AND f.state IN ({listed(OPEN)})
 """
 #: Of each connection a range of the index, the longest waiting first; those of no setting have the default time.
 ENDED = f"""

@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 from canonical.events import move
 from canonical.lifecycle import State, Trigger
 from store import due
+from store.columns import open_and
 from store.database import rows, transaction
 from store.moves import apply_move
 
 #: Both only where there is something to forget: mostly nothing is written.
 _FORGET_LANE = "UPDATE lanes SET stumbles = 0 WHERE id = %(lane)s AND stumbles > 0"
-_FORGET_COMMANDS = """
-UPDATE commands SET stumbles = 0 WHERE lane_id = %(lane)s AND state = 'ready' AND stumbles > 0
+_FORGET_COMMANDS = f"""
+UPDATE commands SET stumbles = 0 WHERE lane_id = %(lane)s AND {open_and("= 'ready'")} AND stumbles > 0
 """
 #: A holder that is paused still has its lock: nobody may take over from it, and a person should know.
 _EXPIRED_LEASES = """
