@@ -2,7 +2,8 @@
 
 Run: ``.venv/bin/python -m bench.sweeps`` (another number of settled writes as argument, e.g. 10000000). The exit status is 1
 where a run takes more than a second, where more settled writes make one slower by more than half and 50 ms, or where one finds
-nothing. The sweep of settled writes themselves has a bench of its own (``bench.drift_sweep``).
+nothing. The sweep of settled writes themselves has a bench of its own (``bench.drift_sweep``). Two are not here: ``balance``
+counts what one day brought, once a day, and ``replays`` asks an EHR for each item that it begins.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "unproven": (_moved("applied"),),
     "parked": (_moved("parked"),),
     "pending_remote": (_moved("pending_remote"),),
+    "incomplete": (_moved("incomplete", rest_left="NULL"),),
     "deadlines": (_moved("ready", not_after=_PAST, due_at=_FUTURE),),
     "conflicted": (_moved("conflicted"), _CASE.format(kind="conflict", due_at=_FUTURE, asked_until="NULL")),
     "overdue_cases": (_moved("in_review"), _CASE.format(kind="cannot_tell", due_at=_PAST, asked_until="NULL")),

@@ -51,6 +51,11 @@ _BY_MEANS = {
     Means.SUPERSEDING_DOCUMENT: "a new document takes its place; the old one stays readable",
     Means.CORRECTIVE_ENTRY: "a change of the entry makes up for it; what it said before stays in its history",
 }
+_RUNGS = {
+    Degree.REVERSIBLE: Rollback.TAKES_BACK,
+    Degree.PARTLY: Rollback.CHANGES_BACK,
+    Degree.NOT: Rollback.BY_HAND,
+}
 _BY_HAND = "This service cannot undo it there: a person does it in the EHR."
 _FOR_GOOD = "What takes an entry back is not undone: what should be there again is written anew by its author."
 
@@ -74,6 +79,11 @@ def ways_to_undo(can: Capabilities, action_type: str, operation: str) -> tuple[W
 def best_way_back(can: Capabilities, action_type: str, operation: str) -> WayBack:
     """Return the way that undoes the most."""
     return ways_to_undo(can, action_type, operation)[0]
+
+
+def narrowed(ways: tuple[WayBack, ...]) -> Rollback | None:
+    """Return the rung of the triage ladder on which the farthest of an EHR's ``ways`` stands; ``None``: they are not known."""
+    return _RUNGS[ways[0].degree] if ways else None
 
 
 def _ways(can: Capabilities, action_type: str, operation: str) -> Iterator[WayBack]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from canonical.policy import ActionPolicy, GroupPolicy, PolicySet
     from canonical.three_way import Comparison, FieldDiff, GroupDiff
+    from canonical.triage import Rollback
 
 _SIGNIFICANCE = ("low", "medium", "high")
 
@@ -63,8 +64,19 @@ class Verdict:
     policy: str
 
 
-def judge(policies: PolicySet, comparison: Comparison, *, action_type: str, operation: str, facts: Facts) -> Verdict:
-    """Return what is done with a command on a target that was read and compared just now."""
+def judge(
+    policies: PolicySet,
+    comparison: Comparison,
+    *,
+    action_type: str,
+    operation: str,
+    facts: Facts,
+    way: Rollback | None = None,
+) -> Verdict:
+    """Return what is done with a command on a target that was read and compared just now.
+
+    ``way`` is the way back at its EHR, which may be harder than the action's own (``None``).
+    """
     policy = policies.action(action_type)
     at_stake = [group for group in comparison.groups if group.pending]
     if not at_stake:
@@ -73,9 +85,9 @@ def judge(policies: PolicySet, comparison: Comparison, *, action_type: str, oper
     if policy.operation(operation).whole_entry and (comparison.moved or _is_partly_unseen(comparison)):
         reasons.append("whole-entry")
     if comparison.moved and not all(_only_adds(policy, group) for group in at_stake):
-        ways = rollback(action_type, operation)
+        back = way or rollback(action_type, operation)
         rungs = policies.queue.merge
-        steps = (may_merge(policy, policy.group(group.name).significance, ways, rungs) for group in at_stake)
+        steps = (may_merge(policy, policy.group(group.name).significance, back, rungs) for group in at_stake)
         reasons += [] if all(steps) else ["not-merged-by-machine"]
     if not facts.approved or comparison.moved:
         reasons += person_needed(policy, operation, facts, comparison)

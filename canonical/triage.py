@@ -65,13 +65,15 @@ def triage(
     significance: str = "high",
     overlapping: bool = True,
     behind: Iterable[int] = (),
+    way: Rollback | None = None,
 ) -> Triage:
     """Return where a case stands; ``severity`` is that of its kind, ``behind`` are those of the commands that wait for it.
 
+    ``way`` is the way back at its EHR, which may be harder than the action's own; ``None``: it is not known yet.
     A case is as severe as the most severe of what waits behind it, and one more where what it decides about a protected entry can
     be undone by hand only.
     """
-    policy, way = policies.action(action_type), rollback(action_type, operation)
+    policy, way = policies.action(action_type), way or rollback(action_type, operation)
     grave = policy.protected and significance == "high" and way is Rollback.BY_HAND
     raised = max(severity - 1, SEVERITIES[0]) if grave else severity
     final = min((raised, *behind))

@@ -16,6 +16,7 @@ import structlog
 from canonical.case_kinds import case_kind
 from canonical.case_store import CaseStore, Resolved, StoredCase
 from canonical.case_watch import LookList
+from canonical.compensation_catalogue import narrowed
 from canonical.lifecycle import NEEDS_PERSON, Trigger
 from canonical.policy import PolicySet
 from canonical.review_desk import ReviewError
@@ -150,6 +151,7 @@ class ConflictEngine:
             operation=case.operation,
             significance=verdict.significance,
             overlapping=bool(look.comparison.overlapping),
+            way=narrowed(look.ways_back),
         )
         severity = min(case.severity, found.severity)
         within = verdict.deadline.get(severity, self.policies.queue.due_within(severity))

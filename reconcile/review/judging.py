@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canonical.action import with_parts
+from canonical.compensation_catalogue import narrowed
 from canonical.policy import PolicySet
 from canonical.risk_facts import facts_of
 from canonical.ruling import Verdict, judge, judge_alone
@@ -22,7 +23,14 @@ def verdict_of(look: Look, policies: PolicySet, *, authenticated: bool) -> Verdi
     alone = judge_alone(policies, action_type=action.type, operation=action.operation, fields=fields, facts=facts)
     own = alone
     if look.current is not None:
-        own = judge(policies, look.comparison, action_type=action.type, operation=action.operation, facts=facts)
+        own = judge(
+            policies,
+            look.comparison,
+            action_type=action.type,
+            operation=action.operation,
+            facts=facts,
+            way=narrowed(look.ways_back),
+        )
     if not own.groups:
         # Where nothing is at stake any more, whoever may decide what it states may say so.
         own = replace(own, deciders=alone.deciders)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from adapters import adapters
 from canonical.action import action_specs
 from canonical.capabilities import Capabilities, Support, Way
-from canonical.compensation_catalogue import Degree, Means, best_way_back, ways_to_undo
+from canonical.compensation_catalogue import Degree, Means, best_way_back, narrowed, ways_to_undo
 from canonical.triage import Rollback, rollback
 
+HARDEST_LAST = [Rollback.TAKES_BACK, Rollback.CHANGES_BACK, Rollback.BY_HAND]
 OPERATIONS = [(spec.type, operation) for spec in action_specs().values() for operation in spec.operations]
 
 
@@ -64,7 +65,9 @@ def test_no_ehr_promises_more_than_it_can_or_the_ladder_allows(
     assert all(way.sentence.endswith((".", ")")) for way in ways)
     assert all((way.operation is None) == (way.degree is Degree.NOT) == (way.means is Means.NONE) for way in ways)
     assert all((name[0], way.operation) in able for way in ways if way.operation is not None)
-    ladder = rollback(*name)
+    ladder, rung = rollback(*name), narrowed(ways)
+    assert rung is not None
+    assert HARDEST_LAST.index(rung) >= HARDEST_LAST.index(ladder)
     if ladder is Rollback.BY_HAND:
         assert ways[0].degree is Degree.NOT
     if ladder is Rollback.CHANGES_BACK:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import pytest
@@ -59,6 +60,15 @@ def test_what_is_protected_and_hard_to_undo_comes_first() -> None:
     assert sorted((easy, dose, gone), key=lambda one: one.order) == [gone, dose, easy]
     assert (gone.severity, dose.severity) == (1, 2)
     assert triage(shipped(), severity=1, action_type="AllergyUpdate", operation="retract").severity == 1
+
+
+def test_an_ehr_that_cannot_undo_it_makes_a_case_more_urgent_and_takes_it_from_the_machine() -> None:
+    dose = partial(triage, shipped(), severity=2, action_type="MedicationChange", operation="changeDose")
+    assert (dose().severity, dose(way=Rollback.BY_HAND).severity) == (2, 1)
+    assert dose(way=Rollback.BY_HAND).order < dose().order
+    task = partial(triage, shipped(), severity=4, action_type="CareTask", operation="update", significance="medium")
+    assert task(overlapping=False, way=Rollback.CHANGES_BACK).may_merge
+    assert not task(overlapping=False, way=Rollback.BY_HAND).may_merge
 
 
 def test_what_overlaps_is_on_no_rung() -> None:
