@@ -43,7 +43,8 @@ GROUPS = {
     "patience": ("tests/faults",),
     "journeys": ("tests/e2e",),
     "doors": ("tests/api", "tests/interop"),
-    "writes": ("tests/tasks", "tests/conformance", "tests/reconcile"),
+    "writes": ("tests/tasks", "tests/conformance"),
+    "sweeps": ("tests/reconcile",),
 }
 GROUPED = tuple(folder for folders in GROUPS.values() for folder in folders)
 SIDE_BY_SIDE = (
