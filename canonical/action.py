@@ -39,7 +39,9 @@ class OperationRule:
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
     its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
     (``target.acknowledged``). ``own_entry``: it refers to its target and writes an entry of its own, which is what later
-    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question.
+    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question. ``moves_status``: by
+    its meaning alone the entry's status becomes another one. ``describes``: fields that only say which entry is meant, so that it
+    must say the same.
     """
 
     creates: bool = False
@@ -48,6 +50,8 @@ class OperationRule:
     high_risk: bool = False
     own_entry: bool = False
     urgent: bool = False
+    moves_status: bool = False
+    describes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

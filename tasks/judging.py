@@ -91,7 +91,7 @@ class Judge:
                 refusals.append(error)
                 return None
 
-        found(lambda: check_target(envelope))
+        found(lambda: check_target(envelope, self._policies.guarded(envelope.action.type)))
         found(lambda: check_labels(envelope, settings.options))
         sent_as = found(lambda: check_supported(envelope, self._capabilities(settings), settings.options))
         found(lambda: check_content(envelope, now))
