@@ -19,6 +19,7 @@ from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
 from canonical.medication_context import CONTEXT
 from canonical.sig_agreement import disagreements
+from canonical.therapy import SURROUNDINGS, caveats
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -251,5 +252,7 @@ SPEC = ActionSpec(
     check=_check,
     findings=_findings,
     context=CONTEXT,
+    surroundings=SURROUNDINGS,
+    caveats=caveats,
     receipt_note="Recorded on the medication list; the prescription and the pharmacy were not changed.",
 )

@@ -84,7 +84,7 @@ def test_a_dose_that_its_author_never_saw_is_not_overwritten(station: Station) -
 
 def _by_mark(stored: dict[str, Any]) -> str:
     """Return the id of the command that made an entry, as the entry says."""
-    return next(item["value"] for item in stored["identifier"] if item["system"] == "urn:fhir-writeback:command")
+    return str(next(item["value"] for item in stored["identifier"] if item["system"] == "urn:fhir-writeback:command"))
 
 
 def test_hold_then_resume_by_one_author_is_no_conflict(station: Station) -> None:
