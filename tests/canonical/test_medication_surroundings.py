@@ -50,23 +50,23 @@ def test_a_change_mentions_its_entry_and_a_start_mentions_none() -> None:
     assert kinds(entry("MedicationStatement/m3"), changes=[listed_change_json()]) == ["list_incomplete"]
 
 
-LISINOPRIL = concept(RXNORM, "29046", "lisinopril")
+STARTED = concept(RXNORM, "83367", "atorvastatin")
 
 
 def test_what_a_review_starts_must_not_be_on_the_list_already() -> None:
     """An order counts as well, though no review need mention it."""
     for reference in ("MedicationStatement/m4", "MedicationRequest/r1"):
-        there = entry(reference, medication=LISINOPRIL)
+        there = entry(reference, medication=STARTED)
         assert kinds(there, *map(entry, LIST[:1])) == ["possible_duplicate_therapy"]
 
 
 def test_what_the_same_review_ends_is_no_duplicate_and_what_it_only_holds_is_one() -> None:
-    there = entry("MedicationStatement/m3", medication=LISINOPRIL)
+    there = entry("MedicationStatement/m3", medication=STARTED)
     for operation, found in (("stop", []), ("notTaking", []), ("hold", ["possible_duplicate_therapy"])):
         changes = [listed_change_json(operation, "MedicationStatement/m3"), listed_change_json()]
         assert kinds(there, changes=changes) == found, operation
 
 
 def test_a_review_that_starts_nothing_is_not_held_by_what_is_on_the_list() -> None:
-    there = entry("MedicationStatement/m3", medication=LISINOPRIL)
+    there = entry("MedicationStatement/m3", medication=STARTED)
     assert kinds(there, changes=[listed_change_json("hold", "MedicationStatement/m3")]) == []
