@@ -30,6 +30,7 @@ from datetime import datetime
 from adapters.accepted import code_in, codes_for, outside_encounter, own_code, taken
 from adapters.adapter import Adapter
 from adapters.athenahealth_forms import (
+    MEDICATION_READS,
     UNITS,
     allergy_form,
     allergy_sent,
@@ -61,6 +62,7 @@ from canonical.capabilities import (
     Landing,
     Limit,
     Meaning,
+    MedicationList,
     PreconditionKind,
     Proof,
     ProvenanceSearch,
@@ -256,6 +258,11 @@ KNOWN_CHANGES = (
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS | NO_ENTRY,
+    medication_list=MedicationList(
+        types=("MedicationRequest",),
+        named_by=MEDICATION_READS,
+        source="live CapabilityStatement 2026-08 (US Core 6.1.0), described by api-evangelist/athenahealth",
+    ),
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

@@ -35,6 +35,8 @@ ELEMENTS: Mapping[str, str] = {
 }
 
 
+#: Option of a connection: the FHIR type that shows documented medications.
+MEDICATION_READS = "medication_reads"
 #: LOINC → the only unit (UCUM) in which the interface takes it.
 UNITS: Mapping[str, str] = {
     "29463-7": "g",
@@ -162,7 +164,7 @@ def medication_sent(operation: Operation, site: Site) -> Resource:
 
 def medication_type(site: Site) -> str:
     """Return the FHIR type that shows documented medications on this connection."""
-    return str(site.options.get("medication_reads", "MedicationRequest"))
+    return str(site.options.get(MEDICATION_READS, "MedicationRequest"))
 
 
 def problem_form(resource: Resource, site: Site) -> Sent:

@@ -34,6 +34,7 @@ from adapters.canvas_changes import (
     FDB,
     FDB_ID,
     GUARD,
+    MEDICATION_LIST,
     NORMALISATIONS,
     OBSERVATION,
     STATEMENT,
@@ -60,15 +61,7 @@ from adapters.r4.normalisation import told
 from adapters.r4.support import refused, refused_but, supported
 from adapters.taking_back import marked_in_error, only_taken_back
 from adapters.wire import Answer, NoAnswer
-from canonical.capabilities import (
-    Capabilities,
-    Interaction,
-    Limit,
-    Meaning,
-    PreconditionKind,
-    Proof,
-    Write,
-)
+from canonical.capabilities import Capabilities, Interaction, Limit, Meaning, PreconditionKind, Proof, Write
 from canonical.code_systems import RXNORM
 from canonical.errors import UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
@@ -338,6 +331,7 @@ CAPABILITIES = Capabilities(
     proof=Proof.READ_BACK,
     known_changes=told((*NORMALISATIONS, *canvas_documents.NORMALISATIONS)),
     attribution=ATTRIBUTION,
+    medication_list=MEDICATION_LIST,
     limits=(
         Limit(what="access token", most="36000 s", source=DOCS + "customer-authentication.md"),
         Limit(what="MedicationStatement.dosage", most="1, its text only", source=STATEMENT),

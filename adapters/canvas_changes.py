@@ -15,7 +15,7 @@ from adapters.measured import same_amount
 from adapters.r4.components import LOINC
 from adapters.r4.normalisation import Normalisation, added, not_kept
 from adapters.taking_back import left_as_it_was
-from canonical.capabilities import Attribution, ProvenanceSearch
+from canonical.capabilities import Attribution, MedicationList, ProvenanceSearch
 from canonical.code_systems import UCUM
 from canonical.ports import Resource
 
@@ -25,6 +25,9 @@ ALLERGY, CONDITION = DOCS + "allergyintolerance.md", DOCS + "condition.md"
 TASK, MESSAGE = DOCS + "task.md", DOCS + "communication.md"
 GUARD = DOCS + "conditional-requests.md"
 #: It writes a Provenance of its own for every entry; the documented example names nobody in it.
+MEDICATION_LIST = MedicationList(
+    types=("MedicationStatement", "MedicationRequest"), source=f"{STATEMENT}, medicationrequest.md"
+)
 ATTRIBUTION = Attribution(provenance=ProvenanceSearch.BY_TARGET, source=DOCS + "provenance.md", confirmed=True)
 FDB = "http://www.fdbhealth.com/"
 FDB_ID = "Medication/fdb-"

@@ -35,7 +35,17 @@ from adapters.r4.support import refused_but, supported
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
-from canonical.capabilities import Capabilities, Interaction, Landing, Limit, Meaning, Proof, Transport, Write
+from canonical.capabilities import (
+    Capabilities,
+    Interaction,
+    Landing,
+    Limit,
+    Meaning,
+    MedicationList,
+    Proof,
+    Transport,
+    Write,
+)
 from canonical.code_systems import RXNORM
 from canonical.command import Command
 from canonical.errors import UnsupportedActionError
@@ -180,6 +190,10 @@ NORMALISATIONS = (
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS,
+    medication_list=MedicationList(
+        types=("MedicationStatement", "MedicationRequest"),
+        source=f"live CapabilityStatement of 2026-08 (US Core 6.1.0), described by api-evangelist/eclinicalworks; {_SEGUE}",
+    ),
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

@@ -48,6 +48,7 @@ from canonical.capabilities import (
     Interaction,
     Limit,
     Meaning,
+    MedicationList,
     PreconditionKind,
     Proof,
     ProvenanceSearch,
@@ -320,6 +321,7 @@ CAPABILITIES = Capabilities(
         Limit(what="access token", most="570 s", source="docs.oracle.com mfrap, authorization"),
         Limit(what="requests", most="not published", source="api-evangelist/cerner rate-limits", confirmed=False),
     ),
+    medication_list=MedicationList(types=("MedicationRequest",), source=_MEDICATION, confirmed=True),
     compensations={
         "VitalReading": "none from outside: corrected by an update, marked as an error in Millennium by hand",
         "MedicationChange": "stop: the entry ends; as an error it is marked in Millennium by hand",

@@ -69,11 +69,20 @@ def _facts(item: Capabilities) -> str:
         ("slowest commit, search lag", f"{_seconds(item.slowest_commit)}, {_seconds(item.search_lag)}"),
         ("Provenance", item.provenance),
         ("who changed an entry is told by", _attribution(item)),
+        ("the medication list is read from", _medication_list(item)),
         ("falls back to", ", ".join(f"{kind} (`{'.'.join(to)}`)" for kind, to in item.fallbacks.items()) or "nothing"),
         *((f"taking `{action}` back", how) for action, how in item.compensations.items()),
         *((limit.what, limit.most + _origin(limit.source, confirmed=limit.confirmed)) for limit in item.limits),
     ]
     return _table(("fact", "here"), rows)
+
+
+def _medication_list(item: Capabilities) -> str:
+    known = item.medication_list
+    if not known.types:
+        return "nothing that is known here: what is started is told to be unchecked"
+    named = f", or what `{known.named_by}` names" if known.named_by else ""
+    return ", ".join(known.types) + named + _origin(known.source, confirmed=known.confirmed)
 
 
 def _attribution(item: Capabilities) -> str:

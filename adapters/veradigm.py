@@ -40,7 +40,17 @@ from adapters.readings import amount, numbers_in, stated
 from adapters.site import Site
 from adapters.wire import Answer, NoAnswer
 from canonical import exact_json
-from canonical.capabilities import Capabilities, Interaction, KnownChange, Limit, Meaning, Proof, Transport, Write
+from canonical.capabilities import (
+    Capabilities,
+    Interaction,
+    KnownChange,
+    Limit,
+    Meaning,
+    MedicationList,
+    Proof,
+    Transport,
+    Write,
+)
 from canonical.errors import UnsupportedActionError
 from canonical.outcome import Outcome, Settlement
 from canonical.ports import Operation, Resource
@@ -49,6 +59,8 @@ MAPPING_VERSION = "veradigm/1"
 CREATE = Interaction.CREATE
 #: The member of a call that carries the session.
 _SESSION_IN = "Token"
+#: Option of a connection: the FHIR type that shows documented medications.
+MEDICATION_READS = "medication_reads"
 _CLIENT = "healthfinch/allscripts-unity-client@6db65c9 (third party)"
 _PARAMETERS = tuple(f"Parameter{number}" for number in range(1, 7))
 #: What an error says where the session has ended; the call was not made then.
@@ -186,7 +198,7 @@ def _medication_sent(operation: Operation, site: Site) -> Resource:
 
 
 def _medication_type(site: Site) -> str:
-    return str(site.options.get("medication_reads", "MedicationRequest"))
+    return str(site.options.get(MEDICATION_READS, "MedicationRequest"))
 
 
 HANDLERS: Mapping[tuple[str, str], Handler] = {
@@ -244,6 +256,7 @@ SUPPORTS = {
 CAPABILITIES = Capabilities(
     writes=WRITES,
     supports=SUPPORTS | NO_ENTRY,
+    medication_list=MedicationList(types=("MedicationRequest",), named_by=MEDICATION_READS, source=_CLIENT),
     conditional_create=False,
     finds_by_mark=False,
     proof=Proof.READ_BACK,

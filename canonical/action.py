@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from canonical.capabilities import Capabilities
     from canonical.clinical_time import ClinicalTime
     from canonical.envelope import Envelope
 from canonical.review_context import ContextWanted
@@ -39,7 +40,9 @@ class OperationRule:
     ``needs_seen``: what the author had on the screen must be there too. ``takes_back``: proven, it compensates
     its root. ``high_risk``: its author must acknowledge in so many words what is about to be changed
     (``target.acknowledged``). ``own_entry``: it refers to its target and writes an entry of its own, which is what later
-    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question.
+    commands mean when they name this one. ``urgent``: it must not wait unseen behind somebody's question. ``moves_status``: by
+    its meaning alone the entry's status becomes another one. ``describes``: fields that only say which entry is meant, so that it
+    must say the same.
     """
 
     creates: bool = False
@@ -48,6 +51,8 @@ class OperationRule:
     high_risk: bool = False
     own_entry: bool = False
     urgent: bool = False
+    moves_status: bool = False
+    describes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,8 @@ class Finding:
 
     ``kind`` names the case, ``severity`` is ``low``, ``medium`` or ``high``. ``holds``: nothing is sent before the
     person decided; otherwise it is written at once and the case stands beside it. Findings with the same ``series``
-    (not empty) belong to one case. ``pointer`` and ``detail`` as in :class:`canonical.errors.FieldError`.
+    (not empty) belong to one case. ``pointer`` and ``detail`` as in :class:`canonical.errors.FieldError`. ``about``: the entries
+    of the chart (``Type/id``) that it is about, where a person's decision must hold of just what these say.
     """
 
     kind: str
@@ -75,20 +81,32 @@ class Finding:
     pointer: str
     detail: str
     series: str = ""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What of the chart must be read beside the target before some ``operations`` of an action may be sent.
 
-    ``resource_type`` is a FHIR type: all entries of that type that the chart has of the patient are read. ``judge`` gets the
-    envelope and those entries in canonical words (each a projection with its ``reference``, ``Type/id``), and returns what a
-    person should see; a finding that ``holds`` keeps the command from being sent.
+    ``resource_types`` are FHIR types: all entries of them that the chart has of the patient are read. ``medicines``: so is the
+    medication list, as far as the EHR is declared to show it. ``judge`` gets the envelope and those entries in canonical words
+    (each with its ``reference``, ``Type/id``; medicines with their displays), and returns what a person should see; a finding
+    that ``holds`` keeps the command from being sent. ``parts``: actions that it judges as well where they are parts of this one.
     """
 
-    resource_type: str
+    resource_types: tuple[str, ...] = ()
+    medicines: bool = False
     operations: frozenset[str]
     judge: Callable[[Envelope, Sequence[Mapping[str, Any]]], list[Finding]]
+    parts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caveat:
+    """What somebody might believe was checked: a ``sentence`` for the receipt, and a ``mark`` for the record where it is not."""
+
+    sentence: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +125,7 @@ class ActionSpec:
     in the chart, of this patient, and no error. ``undone_by``: operation → those that put back what it changed, or make
     up for it where the EHR cannot take the entry back; ``ended_as``: what becomes of an entry that is taken back, ``error`` or
     ``cancelled``. ``context``: what of the chart a person who decides about it must see beside.
+    ``caveats``: what is told with the receipt of what is checked at an EHR of such capabilities, and what is not.
     ``rest_may_follow``: of several operations, those that a machine may send later than the ones that are in the chart.
     """
 
@@ -129,6 +148,7 @@ class ActionSpec:
     context: tuple[ContextWanted, ...] = ()
     undone_by: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     ended_as: Literal["error", "cancelled"] = "error"
+    caveats: Callable[[Envelope, Capabilities], tuple[Caveat, ...]] = field(default=lambda _envelope, _known: ())
     rest_may_follow: frozenset[Role] = PROVENANCE_ONLY
 
     @property

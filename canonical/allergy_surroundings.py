@@ -75,5 +75,5 @@ def _holds(kind: str, pointer: str, detail: str) -> Finding:
 
 
 SURROUNDINGS = Surroundings(
-    resource_type="AllergyIntolerance", operations=frozenset({"record", "update", "assertNoneKnown"}), judge=judge
+    resource_types=("AllergyIntolerance",), operations=frozenset({"record", "update", "assertNoneKnown"}), judge=judge
 )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: Option of a connection: the FHIR types from which its medication list is read (a list), where they are not those declared.
+MEDICATION_LIST = "medication_list"
+
+
 class Interaction(StrEnum):
     """What one request does at the EHR, in the words of FHIR."""
 
@@ -116,6 +120,27 @@ class Attribution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MedicationList:
+    """From which FHIR types a patient's medication list can be read at an EHR, each by a search for the patient.
+
+    What is not known of an EHR is declared as not there: no list is read then, and what is started is told to be unchecked.
+    ``named_by``: the option of a connection that names the one type instead, where sites differ. ``source`` as in :class:`Write`.
+    """
+
+    types: tuple[str, ...] = ()
+    named_by: str = ""
+    source: str = "none: no page read states it"
+    confirmed: bool = False
+
+    def on(self, options: Mapping[str, Any]) -> MedicationList:
+        """Return it as a connection with ``options`` has it; one may name the types itself, or none at all."""
+        if MEDICATION_LIST in options:
+            return replace(self, types=tuple(options[MEDICATION_LIST]))
+        named = options.get(self.named_by) if self.named_by else None
+        return replace(self, types=(str(named),)) if named is not None else self
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProvenanceWrite:
     """How an EHR takes a Provenance of ours.
 
@@ -187,6 +212,7 @@ class Capabilities:
     is kept and can be searched for; otherwise a write is looked for by patient, code, time and content, and no create is
     sent while the chart already says the same. ``slowest_commit``: how long after we gave up a write may still land,
     ``search_lag`` how long after that a search may miss it. ``attribution``: what it shows of who changed an entry.
+    ``medication_list``: from which types the medication list is read.
     ``merged``: the EHR's own codes in answers to reads which say that a record was merged into another. ``unreadable``:
     (status, issue code) of answers to reads that are about the one resource asked for, though the status says that the EHR
     is away. ``compensations``: action type → how an entry is taken back.
@@ -204,6 +230,7 @@ class Capabilities:
     search_lag: timedelta = timedelta(seconds=60)
     unreadable: frozenset[tuple[int, str]] = frozenset()
     attribution: Attribution = Attribution()
+    medication_list: MedicationList = MedicationList()
     merged: frozenset[str] = frozenset()
     known_changes: tuple[KnownChange, ...] = ()
     limits: tuple[Limit, ...] = ()
@@ -234,7 +261,13 @@ def within_contract(declared: Capabilities, options: Mapping[str, Any]) -> Capab
     """Return what is left of ``declared`` on a connection with ``options``: verbs that need a flag and lack it are none."""
     writes = {key: write for key, write in declared.writes.items() if _is_agreed(write, options)}
     told = declared.provenance_write if provenance_asked(declared, options) is not Asked.NONE else None
-    return replace(declared, writes=writes, supports=_possible(declared, writes), provenance_write=told)
+    return replace(
+        declared,
+        writes=writes,
+        supports=_possible(declared, writes),
+        provenance_write=told,
+        medication_list=declared.medication_list.on(options),
+    )
 
 
 def provenance_asked(declared: Capabilities, options: Mapping[str, Any]) -> Asked:

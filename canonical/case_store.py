@@ -129,7 +129,8 @@ class Resolution:
     the command's last event that the decision rests on; ``envelope`` the bytes of what is to be sent instead;
     ``approves`` that it is an approval, of the bytes whose digest is ``payload_digest``, until ``valid_until`` (UTC).
     ``replans``: what leaves is made anew; else what was journaled before is sent again.
-    ``knowing`` names what the reviewer was told of the chart and decided all the same. ``asked_until``: its author was asked;
+    ``knowing`` names what the reviewer was told of the chart and decided all the same, and ``rests_on`` is the digest (hex) of
+    the entries that this was about, where the decision holds of nothing else. ``asked_until``: its author was asked;
     ``severity`` raises the case by a level; ``closes``: it ends without a move of the command. ``content`` is JSON of picks
     and free words; ``changed`` that the person changed what was proposed. ``accepted`` is the digest of what the chart says
     (``base_version``) where that was let stand in place of what was written.
@@ -151,6 +152,7 @@ class Resolution:
     replans: bool = False
     changed: bool = False
     knowing: str = ""
+    rests_on: str = ""
     move: Move | None = None
     expected_seq: int | None = None
     closes: bool = False

@@ -76,7 +76,8 @@ class Command:
     a claim.
     ``known_versions`` lead from what the author saw through our own earlier writes, with nobody else's edit in between.
     ``operations`` are those that were planned when it was first claimed, in order; ``resend_decided``: a person decided
-    that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
+    that it is to be sent, whatever the chart says; ``decided_on`` is the digest (hex) of the entries of the chart that the last
+    such decision was about, or empty; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
     ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
@@ -109,6 +110,7 @@ class Command:
     known_versions: tuple[str, ...] = ()
     operations: tuple[OperationProgress, ...] = ()
     resend_decided: bool = False
+    decided_on: str = ""
     is_replanned: bool = False
     sent_as: str | None = None
     approvals: tuple[Approval, ...] = ()

@@ -56,13 +56,14 @@ class NeedsPersonError(WritebackError):
     """Something only a person may decide stands before sending; nothing was sent.
 
     ``kind`` names the case to open, for example ``identity_mismatch``; ``code`` what others of its cause have in common: an
-    answer's code or a ``system|code``, never free text nor anything that says who the patient is.
+    answer's code or a ``system|code``, never free text nor anything that says who the patient is. ``rests_on`` is the digest
+    (hex) of the entries of the chart that it is about, where a decision must hold of just what they say; else empty.
     """
 
-    def __init__(self, kind: str, message: str, *, code: str = "") -> None:
-        """Carry the kind of case and the code of its cause."""
+    def __init__(self, kind: str, message: str, *, code: str = "", rests_on: str = "") -> None:
+        """Carry the kind of case, the code of its cause, and the digest of what it rests on."""
         super().__init__(message)
-        self.kind, self.code = kind, code
+        self.kind, self.code, self.rests_on = kind, code, rests_on
 
 
 class TargetMovedError(WritebackError):

@@ -96,5 +96,5 @@ def _holds(kind: str, detail: str) -> Finding:
 
 
 SURROUNDINGS = Surroundings(
-    resource_type="Immunization", operations=frozenset({"record", "recordNotDone", "correct"}), judge=judge
+    resource_types=("Immunization",), operations=frozenset({"record", "recordNotDone", "correct"}), judge=judge
 )

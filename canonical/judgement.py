@@ -1,10 +1,11 @@
 """What a door judges from the envelope alone: authority, target, deadline, content. Pure; no consent, no keys."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from canonical.action import ActionSpec, spec_for, with_parts
+from canonical.base import unseen
 from canonical.clinical_context import FUTURE_TOLERANCE
 from canonical.envelope import Envelope, Target
 from canonical.errors import FieldError, RefusedError
@@ -53,10 +54,11 @@ def check_labels(envelope: Envelope, options: Mapping[str, Any]) -> None:
         )
 
 
-def check_target(envelope: Envelope) -> None:
+def check_target(envelope: Envelope, guarded: Collection[str] | None = None) -> None:
     """Pass only if the envelope names what it changes and what its author saw of it, and a create names nothing.
 
-    A high-risk change is acknowledged besides, and not before its author saw what it changes. Raises :class:`RefusedError`
+    ``guarded``: the field groups that policy lets nobody change unseen, as :func:`canonical.base.unseen`. A high-risk change is
+    acknowledged besides, and not before its author saw what it changes. Raises :class:`RefusedError`
     ``precondition-required``, ``target-not-allowed`` or ``acknowledgement-required``.
     """
     rule, target = spec_for(envelope.action).rule(envelope.action), envelope.target
@@ -65,11 +67,12 @@ def check_target(envelope: Envelope) -> None:
             error = FieldError(pointer="/target", code="target-not-allowed", detail="this operation makes a new entry")
             raise RefusedError("target-not-allowed", "An operation that creates takes no target.", errors=(error,))
         return
-    missing = missing_of_target(target, needs_seen=rule.needs_seen)
+    missing = missing_of_target(envelope, guarded)
     if missing:
         raise RefusedError(
             "precondition-required",
-            "A change is taken only together with what its author saw, so that no unseen edit is overwritten.",
+            "A change is taken only together with what its author saw, so that no unseen edit is overwritten. Nothing was "
+            "accepted: send the version that its author saw, or the values of the fields that it changes, as they saw them.",
             errors=(missing,),
         )
     lacking = _missing_acknowledgement(target) if rule.high_risk else None
@@ -93,17 +96,25 @@ def _missing_acknowledgement(target: Target | None) -> FieldError | None:
     return None
 
 
-def missing_of_target(target: Target | None, *, needs_seen: bool) -> FieldError | None:
-    """Return what a change lacks of its target: which resource, and what its author saw of it."""
+def missing_of_target(envelope: Envelope, guarded: Collection[str] | None = None) -> FieldError | None:
+    """Return what a change lacks of its target: which resource, and what its author saw of it; ``guarded`` as above.
+
+    Without a version only what they saw tells whether somebody changed it since, so all that the change touches must be there.
+    """
+    target, rule = envelope.target, spec_for(envelope.action).rule(envelope.action)
     if target is None:
         return FieldError(pointer="/target", code="required", detail="name what is changed")
-    if needs_seen and target.seen is None:
+    if rule.needs_seen and target.seen is None:
         return FieldError(pointer="/target/seen", code="required", detail="the fields the author had on the screen")
-    if target.command is not None:
+    if target.command is not None or target.version_id is not None:
         # What an earlier command of ours wrote is known here; its content is what the author saw.
         return None
-    if target.version_id is None and target.seen is None:
+    if target.seen is None:
         return FieldError(pointer="/target/versionId", code="required", detail="or 'seen', or 'command'")
+    names = unseen(envelope, guarded)
+    if names:
+        detail = f"'versionId', or what its author saw of {', '.join(names)}, null for what they saw to be empty"
+        return FieldError(pointer="/target/seen", code="base-unknown", detail=detail)
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from canonical.clinical_list import is_active
 from canonical.code_systems import LOINC
-from canonical.concepts import codes, same_concept
+from canonical.concepts import codes, same_concept, words
 from canonical.entry_words import (
     Entry,
     concept,
@@ -29,18 +29,23 @@ from canonical.entry_words import (
 )
 from canonical.review_context import NOTHING, ContextWanted, Subject
 from canonical.vital_signs import vital_signs
+from canonical.wording import holds, plain
 
 CLASS_NOT_CHECKED = "Same class: not checked (no list of classes here)."
 INGREDIENT_NOT_CHECKED = "Same ingredient: not checked (the change names none)."
 #: Statuses of what is over or never was. Source: HL7 FHIR R4, ``medication-statement-status``, ``medicationrequest-status``.
 _OVER = frozenset({"completed", "entered-in-error", "stopped", "not-taken", "cancelled", "draft"})
+#: Intents of what nobody ordered yet. Source: HL7 FHIR R4, ``medicationrequest-intent``.
+_NOT_ORDERED = frozenset({"proposal", "option"})
+#: Term types of RxNorm that name a substance and no product.
+_SUBSTANCES = frozenset({"IN", "PIN", "MIN"})
 _TAKEN = ("effectiveDateTime", "effectivePeriod", "authoredOn", "dateAsserted")
 _MEASURED = ("effectiveDateTime", "effectivePeriod", "issued")
 
 
 def in_force(entry: Entry) -> bool:
-    """Whether an entry of a medication list is neither over nor an error."""
-    return entry.get("status") not in _OVER
+    """Whether an entry of a medication list is neither over nor an error, and no mere proposal."""
+    return entry.get("status") not in _OVER and entry.get("intent") not in _NOT_ORDERED
 
 
 def named_in(entry: Mapping[str, Any]) -> list[Any]:
@@ -49,9 +54,26 @@ def named_in(entry: Mapping[str, Any]) -> list[Any]:
     return [item for item in [named, *objects(entry.get("ingredient"))] if item]
 
 
+def substances_in(entry: Mapping[str, Any]) -> list[Any]:
+    """Return the concepts by which an entry names its ingredients: a medicine that is named by its substance is one."""
+    named = [entry.get("medication")] if entry.get("medicationTermType") in _SUBSTANCES else []
+    return [item for item in [*named, *objects(entry.get("ingredient"))] if item]
+
+
 def shares(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two entries name one medicine or ingredient in common, by code or in the same words."""
-    return any(same_concept(mine, theirs) for mine in named_in(one) for theirs in named_in(other))
+    """Whether two entries have one medicine or ingredient in common: by code, in the same words, or by an ingredient's name.
+
+    The name of an ingredient counts wherever it stands as a whole in what the other calls its medicine: "warfarin" in "warfarin
+    sodium 5 MG Oral Tablet". What neither code nor word tells is not known here.
+    """
+    if any(same_concept(mine, theirs) for mine in named_in(one) for theirs in named_in(other)):
+        return True
+    return _has_substance_of(one, other) or _has_substance_of(other, one)
+
+
+def _has_substance_of(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    names = {plain(text) for concept in substances_in(other) for text in words(concept)} - {""}
+    return any(holds(text, names) for concept in named_in(one) for text in words(concept))
 
 
 def medicine(entry: Entry, subject: Subject) -> str:
@@ -76,7 +98,7 @@ def _others(subject: Subject, entries: Sequence[Entry]) -> tuple[str, ...]:
     return (
         *(f"Same medicine or ingredient: {medicine(item, subject)}" for item in same),
         *(medicine(item, subject) for item in latest_first(rest, _TAKEN)),
-        *(() if action.get("ingredient") else (INGREDIENT_NOT_CHECKED,)),
+        *(() if substances_in(action) else (INGREDIENT_NOT_CHECKED,)),
         CLASS_NOT_CHECKED,
     )
 

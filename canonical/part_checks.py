@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, StringConstraints
 
 from canonical import exact_json
-from canonical.action import Action, Finding, spec_for
+from canonical.action import Action, ActionSpec, Finding, spec_for
 from canonical.clinical_time import SystemTime
 from canonical.datatypes import Element, LiteralReference
 from canonical.envelope import Acknowledgement, Envelope, Source, Target
@@ -101,11 +101,11 @@ def new_only_errors(parts: Sequence[Part], detail: str) -> list[FieldError]:
 
 
 def _attached_errors(whole: Envelope, parts: Sequence[Part]) -> list[FieldError]:
-    """Refuse as a part what is more than one entry, what takes an entry back, and what must look at a list first."""
-    wrong = []
+    """Refuse as a part what is more than one entry, what takes an entry back, and what must look at a list that nobody reads."""
+    wrong, judged = [], _judged_with(whole)
     for part, alone in zip(parts, envelopes(whole, parts), strict=True):
         spec = spec_for(part.action)
-        looks = spec.surroundings is not None and part.action.operation in spec.surroundings.operations
+        looks = _looks(spec, part.action) and part.action.type not in judged
         if spec.parts(alone):
             wrong.append(_attached(part, "it consists of parts itself: send it as a command of its own"))
         elif spec.rule(part.action).takes_back:
@@ -113,6 +113,16 @@ def _attached_errors(whole: Envelope, parts: Sequence[Part]) -> list[FieldError]
         elif looks:
             wrong.append(_attached(part, "it depends on what else the chart lists: send it as a command of its own"))
     return wrong
+
+
+def _judged_with(whole: Envelope) -> frozenset[str]:
+    """Return the actions whose parts are judged where the whole is, beside the list that it reads."""
+    surroundings = spec_for(whole.action).surroundings
+    return surroundings.parts if surroundings is not None else frozenset()
+
+
+def _looks(spec: ActionSpec, action: Action) -> bool:
+    return spec.surroundings is not None and action.operation in spec.surroundings.operations
 
 
 def _twice_errors(parts: Sequence[Part]) -> list[FieldError]:

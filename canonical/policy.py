@@ -183,6 +183,11 @@ class PolicySet:
         """Return the rows of an action; those implied by its specification where no file has any."""
         return self.actions.get(action_type) or implied(action_specs()[action_type])
 
+    def guarded(self, action_type: str) -> frozenset[str]:
+        """Return the field groups of an action of which a change rests on what its author saw of them."""
+        groups = self.action(action_type).groups.values()
+        return frozenset(group.name for group in groups if group.rule in {Rule.REVIEW, Rule.EXACT_MATCH})
+
     @cached_property
     def version(self) -> str:
         """The SHA-256 of all rows as canonical JSON, in hexadecimal."""

@@ -49,5 +49,5 @@ def _stands_beside(envelope: Envelope, category: str, entry: Entry) -> bool:
 
 
 SURROUNDINGS = Surroundings(
-    resource_type="Condition", operations=frozenset({"add", "update", "reactivate"}), judge=judge
+    resource_types=("Condition",), operations=frozenset({"add", "update", "reactivate"}), judge=judge
 )

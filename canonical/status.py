@@ -173,6 +173,15 @@ _BY_REASON: dict[str, Explanation] = {
         sentence="The chart says this already, or something like it. Nothing was sent.",
         next="A reviewer decides whether it is the same.",
     ),
+    "possible_duplicate_therapy": Explanation(
+        sentence="The same medicine or ingredient is on the medication list already, and active. Nothing was sent.",
+        next="A pharmacist decides whether both entries are meant.",
+    ),
+    "medicine_not_named": Explanation(
+        sentence="The medication list has an active entry of which nobody can tell the medicine, so that it may be the same one. "
+        "Nothing was sent.",
+        next="A pharmacist looks which medicine it is.",
+    ),
     "not_an_allergy": Explanation(
         sentence="The words are those of a side effect or a preference. Nothing was sent.",
         next="A reviewer asks the author whether it is an allergy.",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from canonical.action import action_specs
+from canonical.high_alert import HighAlertList
 from canonical.policy import ActionPolicy, GroupPolicy, OperationPolicy, PolicySet
 from canonical.policy import Need as Approval
 from canonical.triage import rollback
@@ -139,7 +140,14 @@ def medicines(policies: PolicySet) -> str:
         "A person looks at every change of these, unless a prescriber or pharmacist who logged in made it. "
         f"Owner: {listed.owner}. Reviewed {listed.reviewed}, next by {listed.next_review}. Source: {listed.source}."
     )
-    return f"## High-alert medicines\n\n{told}\n\n{_table(('class', 'known by these names, and by RxNorm ingredients'), rows)}"
+    table = _table(("class", "known by these names, and by RxNorm ingredients"), rows)
+    return f"## High-alert medicines\n\n{told}\n\n{table}\n\n{_unverified(listed)}"
+
+
+def _unverified(listed: HighAlertList) -> str:
+    """Return which codes of the list nobody has verified, in words."""
+    named = ", ".join(f"{item.name or 'unnamed'} (`{item.code}`)" for item in listed.unverified)
+    return f"RxNorm codes that nobody has verified yet: {named or 'none'}."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

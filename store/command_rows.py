@@ -25,6 +25,8 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
            AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
+(SELECT e.detail->>'rests_on' FROM events e WHERE e.command_id = c.id AND e.detail ? 'rests_on'
+  ORDER BY e.seq DESC LIMIT 1) AS decided_on,
 c.sent_as, c.sends_stored_of,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference, o.version_written) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
@@ -98,6 +100,7 @@ def command_from(row: dict[str, Any]) -> Command:
         target_reference=row["known_target"],
         known_versions=followed_versions(seen, row["own_versions"]),
         resend_decided=row["resend_decided"],
+        decided_on=row["decided_on"] or "",
         sent_as=row["sent_as"],
         sends_stored_of=row["sends_stored_of"],
         is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],

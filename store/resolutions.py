@@ -107,6 +107,8 @@ def _move(connection: psycopg.Connection[Any], resolution: Resolution, names: di
     told = {**step.detail, "case": resolution.case.id, "decision": decision, "verb": resolution.verb}
     if resolution.knowing:
         told["knowing"] = resolution.knowing
+    if resolution.rests_on:
+        told["rests_on"] = resolution.rests_on
     step = type(step)(trigger=step.trigger, source=step.source, target=step.target, reason=step.reason, detail=told)
     rows(connection, _TO_SEND, names)
     moved = apply_move(

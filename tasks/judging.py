@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from canonical.action import Finding, spec_for, with_parts
+from canonical.action import Caveat, Finding, spec_for, with_parts
 from canonical.admission import AdmissionStore
 from canonical.admission import patient_key as patient_key_of
 from canonical.capabilities import Capabilities
@@ -80,6 +80,10 @@ class Judge:
         """Return how what ``envelope`` does could be undone at its connection, the farthest first."""
         return ways_to_undo(self._capabilities(settings), envelope.action.type, envelope.action.operation)
 
+    def caveats(self, envelope: Envelope, settings: ConnectionSettings) -> tuple[Caveat, ...]:
+        """Return what the receipt of ``envelope`` says of what its connection lets be checked, and of what it does not."""
+        return spec_for(envelope.action).caveats(envelope, self._capabilities(settings))
+
     def judge(self, envelope: Envelope, principal: Principal, settings: ConnectionSettings, now: datetime) -> Judged:
         """Return all that speaks against taking ``envelope`` at ``now`` (UTC), and what is to be known if nothing does."""
         refusals: list[RefusedError] = []
@@ -91,7 +95,7 @@ class Judge:
                 refusals.append(error)
                 return None
 
-        found(lambda: check_target(envelope))
+        found(lambda: check_target(envelope, self._policies.guarded(envelope.action.type)))
         found(lambda: check_labels(envelope, settings.options))
         sent_as = found(lambda: check_supported(envelope, self._capabilities(settings), settings.options))
         found(lambda: check_content(envelope, now))

@@ -18,6 +18,7 @@ from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.mentioned import check_mentioned
 from canonical.patient_match import check_patient
 from canonical.ports import Ehr, Fetched, Operation, Resource, Surrounding, Trace
+from tasks.beside import read_beside, rests_on, told, wanted_by
 from tasks.patients import Patients
 
 
@@ -48,21 +49,16 @@ class Preparation:
         planned = list(ehr.plan(command, around))
         if not planned:
             raise UnsupportedActionError("the adapter planned nothing for it")
-        if not command.attempts and not command.resend_decided:
-            self._check_chart(command, ehr, around, planned, trace)
+        self._check_chart(command, ehr, around, planned, trace)
         return first_plan(stored or planned)
 
     def look_around(self, command: Command, ehr: Ehr, trace: Trace) -> Surrounding:
         """Read what planning ``command`` needs of the chart; raises as :meth:`prepare`."""
-        envelope, spec = command.envelope, command.spec
-        wanted = spec.surroundings
-        beside: tuple[Resource, ...] = ()
-        if wanted is not None and envelope.action.operation in wanted.operations:
-            beside = ehr.entries(wanted.resource_type, envelope.patient.reference, trace)
+        parts = command.spec.parts(command.envelope)
         return Surrounding(
             current=self._current(command, ehr, trace),
-            parts=tuple(self._part_target(part, ehr, trace) for part in spec.parts(envelope)),
-            beside=beside,
+            parts=tuple(self._part_target(part, ehr, trace) for part in parts),
+            beside=read_beside(command, ehr, trace),
         )
 
     @staticmethod
@@ -70,20 +66,33 @@ class Preparation:
         reference = part.target.reference if part.target else None
         return ehr.fetch(reference, trace) if reference is not None else None
 
-    @staticmethod
-    def _check_chart(command: Command, ehr: Ehr, around: Surrounding, planned: list[Operation], trace: Trace) -> None:
+    def _check_chart(
+        self, command: Command, ehr: Ehr, around: Surrounding, planned: list[Operation], trace: Trace
+    ) -> None:
         """Ask a person where the chart speaks against writing this at all; once a person has decided, it is theirs."""
-        for reference in command.spec.mentions(command.envelope):
+        decided = bool(command.attempts) or command.resend_decided
+        for reference in () if decided else command.spec.mentions(command.envelope):
             entry = ehr.fetch(reference, trace).resource
             check_mentioned(ehr.project(entry) if entry is not None else None, command.envelope.patient.reference)
-        wanted = command.spec.surroundings
-        if wanted is not None and command.envelope.action.operation in wanted.operations:
-            told = [ehr.project(item) | {"reference": reference_of(item)} for item in around.beside]
-            for finding in wanted.judge(command.envelope, told):
-                if finding.holds:
-                    raise NeedsPersonError(finding.kind, finding.detail)
-        if any(ehr.twins(operation, trace) for operation in planned):
+        self._check_beside(command, ehr, around, trace, decided=decided)
+        if not decided and any(ehr.twins(operation, trace) for operation in planned):
             raise NeedsPersonError("possible_duplicate", "The chart already says this, and it is not known by whom.")
+
+    @staticmethod
+    def _check_beside(command: Command, ehr: Ehr, around: Surrounding, trace: Trace, *, decided: bool) -> None:
+        """Ask a person where a list of the chart speaks against it.
+
+        What is about certain entries is asked before each request, unless they say just what a person decided about.
+        """
+        wanted = wanted_by(command)
+        findings = wanted.judge(command.envelope, told(around.beside, ehr, trace)) if wanted is not None else []
+        for finding in findings:
+            digest = rests_on(finding, around.beside, ehr)
+            if not finding.holds or (digest == command.decided_on if digest else decided):
+                continue
+            # What was sent before may be the very entry that is found: then nobody may say that nothing was written.
+            kind = "possible_duplicate" if command.attempts else finding.kind
+            raise NeedsPersonError(kind, finding.detail, rests_on=digest)
 
     def _check_people(self, command: Command, ehr: Ehr, trace: Trace) -> None:
         envelope = command.envelope
@@ -124,8 +133,3 @@ class Preparation:
         if command.target_reference is None:
             raise NeedsPersonError("gone", "The target was never written to the chart.")
         return ehr.fetch(command.target_reference, trace)
-
-
-def reference_of(resource: Resource) -> str:
-    """Return ``Type/id`` of a resource as read."""
-    return f"{resource.get('resourceType')}/{resource.get('id')}"

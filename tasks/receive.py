@@ -4,7 +4,7 @@ A refusal is kept and uses up no key. A repeat is answered with the command's st
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from canonical.action import spec_for
+from canonical.action import Caveat, spec_for
 from canonical.admission import Admission, AdmissionStore, Admitted, BusyError, KnownCommand, Refusal
 from canonical.envelope import parse_envelope
 from canonical.errors import RefusedError, StoreUnavailableError
@@ -162,8 +162,9 @@ class Receiver:
         key = check_key(request.key) if request.key is not None else derived_key(envelope, principal.app)
         hashed, print_ = key_hash(principal.tenant, principal.app, key), fingerprint(envelope)
         known = self._store.known(principal.tenant, principal.app, hashed)
+        caveats = self._judge.caveats(envelope, settings)
         if known is not None:
-            return _repeated(known, print_)
+            return _repeated(known, print_, caveats)
         now = self._clock()
         judged = self._judge.judge(envelope, principal, settings, now)
         consent = judged.passed()
@@ -184,24 +185,24 @@ class Receiver:
             sent_as=judged.sent_as,
             detail={
                 "door": request.door,
-                "marks": list(spec_for(envelope.action).marks(envelope, now)),
+                "marks": [*spec_for(envelope.action).marks(envelope, now), *(it.mark for it in caveats if it.mark)],
                 "policy": self._judge.policy_version,
             }
             | _lineage(request.replay),
             replay=request.replay,
         )
-        return self._stored(admission)
+        return self._stored(admission, caveats)
 
-    def _stored(self, admission: Admission) -> Receipt:
+    def _stored(self, admission: Admission, caveats: Sequence[Caveat]) -> Receipt:
         admitted = self._admit(admission)
         if admitted.replayed:
-            return _repeated(admitted.command, admission.fingerprint)
+            return _repeated(admitted.command, admission.fingerprint, caveats)
         principal = admission.principal
         self._quota.count(principal.tenant, principal.app)
         log.info("accepted", action="command.accepted", command=str(admitted.command.id), app=principal.app)
         if admitted.lane_id is not None:
             self._hints.dispatch(admitted.lane_id)
-        return _receipt(admitted.command, replayed=False)
+        return _receipt(admitted.command, caveats, replayed=False)
 
     def _admit(self, admission: Admission) -> Admitted:
         """Store it, letting a concurrent request with the same key go first; the unique key decides in the end."""
@@ -250,16 +251,17 @@ def _lineage(replay: ReplayOf | None) -> dict[str, str]:
     return {"replay": str(replay.replay), "replay_of": str(replay.command)} if replay is not None else {}
 
 
-def _repeated(known: KnownCommand, print_: bytes) -> Receipt:
+def _repeated(known: KnownCommand, print_: bytes, caveats: Sequence[Caveat]) -> Receipt:
     if known.fingerprint != print_:
         raise RefusedError(
             "idempotency-key-reused",
             "This key was used for a command with other content. Nothing was changed; use a new key for a new command.",
         )
-    return _receipt(known, replayed=True)
+    return _receipt(known, caveats, replayed=True)
 
 
-def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
+def _receipt(command: KnownCommand, caveats: Sequence[Caveat], *, replayed: bool) -> Receipt:
+    note = spec_for({"type": command.action_type}).receipt_note
     return Receipt(
         **_told(command.state, command.reason, command.sent_as),
         sent_as=command.sent_as,
@@ -269,7 +271,7 @@ def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
         correlation_id=command.correlation_id,
         author_assurance=command.author_assurance,
         possible_duplicate_of=command.possible_duplicate_of,
-        note=spec_for({"type": command.action_type}).receipt_note,
+        note=" ".join([*([note] if note else []), *(item.sentence for item in caveats)]),
     )
 
 

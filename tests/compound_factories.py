@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.factories import (
     EFFECTIVE,
+    RXNORM,
     Json,
     acknowledged_json,
     concept,
@@ -33,8 +34,12 @@ def care_gap_closure_json(operation: str = "close", **over: Any) -> Json:
 
 
 def listed_change_json(operation: str = "start", reference: str = "MedicationStatement/m3", **over: Any) -> Json:
-    """Return one change of a reconciliation; ``over`` sets members of its target, which a ``start`` has none of."""
-    item: Json = {"action": medication_change_json(operation)}
+    """Return one change of a reconciliation; ``over`` sets members of its target, which a ``start`` has none of.
+
+    What is started is another medicine than those that are on the list.
+    """
+    other = {"medication": concept(RXNORM, "83367", "atorvastatin")} if operation == "start" else {}
+    item: Json = {"action": medication_change_json(operation, **other)}
     if operation != "start":
         target = {
             "reference": reference,

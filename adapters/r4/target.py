@@ -13,6 +13,7 @@ from typing import Any
 from adapters.r4.arrival import check_not_overtaken
 from adapters.r4.patients import patient_reference
 from adapters.site import Site
+from canonical.base import unseen
 from canonical.capabilities import PreconditionKind
 from canonical.command import Command
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
@@ -114,8 +115,9 @@ def check_precondition(
     if version in command.known_versions:
         _check_order(command, now)
         return Precondition(version=version)
-    if target is None or target.version_id is not None or not now.is_as_seen:
+    if target is None or target.version_id is not None:
         raise _moved(command, now, "The target is not as its author saw it.")
+    _check_seen(command, now)
     return Precondition(version=version, rebased=True)
 
 
@@ -123,9 +125,16 @@ def _unguarded(command: Command, now: Now, site: Site) -> Precondition:
     """Compare what the author saw just before writing; an edit in the moment after cannot be prevented, only found."""
     if site.options.get(ACCEPTS_WINDOW) is not True:
         raise NeedsPersonError("no_precondition", "The EHR has no guard against an edit in the moment of writing.")
+    _check_seen(command, now)
+    return Precondition(version=None, rebased=True)
+
+
+def _check_seen(command: Command, now: Now) -> None:
+    """Pass only if all that the change touches was seen, and stands as it was seen: there is no version that says so."""
     if not now.is_as_seen:
         raise _moved(command, now, "The target is not as its author saw it.")
-    return Precondition(version=None, rebased=True)
+    if unseen(command.envelope):
+        raise TargetMovedError("The change touches what its author did not say they saw, and no version stands for it.")
 
 
 def _seen_version(version: str, now: Now) -> Precondition:

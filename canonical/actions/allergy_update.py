@@ -7,6 +7,7 @@ Source: HL7 FHIR R4 (4.0.1) ``AllergyIntolerance``; US Core AllergyIntolerance.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from canonical import allergy_rules
@@ -98,23 +99,26 @@ def _business_code(action: AllergyUpdate) -> str:
     return ":".join([named, *reactions] if action.operation in {"addReaction", "removeReaction"} else [named])
 
 
-_CHANGE = OperationRule(needs_seen=True)
+#: What a change of an entry names it by; only an update may make it say something else.
+_DESCRIBES = frozenset({"code", "noneKnownScope"})
+_CHANGE = OperationRule(needs_seen=True, describes=_DESCRIBES)
 #: What takes a warning away, or may lower one.
-_RISKY = OperationRule(needs_seen=True, high_risk=True)
+_RISKY = replace(_CHANGE, high_risk=True)
+_ENDS = replace(_RISKY, moves_status=True)
 
 SPEC = ActionSpec(
     model=AllergyUpdate,
     operations={
         "record": OperationRule(creates=True),
-        "update": _RISKY,
+        "update": OperationRule(needs_seen=True, high_risk=True),
         "addReaction": _CHANGE,
         "removeReaction": _RISKY,
-        "inactivate": _RISKY,
-        "resolve": _RISKY,
-        "refute": _RISKY,
+        "inactivate": _ENDS,
+        "resolve": _ENDS,
+        "refute": _ENDS,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
         "assertNoneKnown": OperationRule(creates=True),
-        "withdrawNoneKnown": _CHANGE,
+        "withdrawNoneKnown": replace(_CHANGE, moves_status=True),
     },
     undone_by={
         "record": ("inactivate",),

@@ -159,7 +159,7 @@ SPEC = ActionSpec(
     operations={
         "create": OperationRule(creates=True),
         "update": OperationRule(),
-        "complete": OperationRule(),
+        "complete": OperationRule(moves_status=True, describes=frozenset({"code"})),
         "cancel": OperationRule(takes_back=True),
     },
     undone_by={"update": ("update",)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import model_validator
@@ -18,6 +19,7 @@ from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
 from canonical.medication_context import CONTEXT
 from canonical.sig_agreement import disagreements
+from canonical.therapy import SURROUNDINGS, caveats
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -192,20 +194,22 @@ def _business_code(action: MedicationChange) -> str:
     return action.medication.code_in(RXNORM) or action.medication.text or ""
 
 
-_UPDATE = OperationRule(needs_seen=True, high_risk=True)
+#: What a change of an entry names it by; only a correction may make it say something else.
+_DESCRIBES = frozenset({"medication", "medicationTermType", "ingredient", "form", "strength", "isOtc", "category"})
+_CHANGE = OperationRule(needs_seen=True, high_risk=True, describes=_DESCRIBES)
 #: Whoever stops a medicine must not wait unseen.
-_STOP = OperationRule(needs_seen=True, high_risk=True, urgent=True)
+_STOP = replace(_CHANGE, urgent=True, moves_status=True)
 
 SPEC = ActionSpec(
     model=MedicationChange,
     operations={
         "start": OperationRule(creates=True),
-        "changeDose": _UPDATE,
+        "changeDose": _CHANGE,
         "hold": _STOP,
-        "resume": _UPDATE,
+        "resume": replace(_CHANGE, moves_status=True),
         "stop": _STOP,
         "notTaking": _STOP,
-        "correct": _UPDATE,
+        "correct": OperationRule(needs_seen=True, high_risk=True, describes=frozenset({"medicationTermType"})),
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
     undone_by={
@@ -248,5 +252,7 @@ SPEC = ActionSpec(
     check=_check,
     findings=_findings,
     context=CONTEXT,
+    surroundings=SURROUNDINGS,
+    caveats=caveats,
     receipt_note="Recorded on the medication list; the prescription and the pharmacy were not changed.",
 )

@@ -22,7 +22,7 @@ from canonical.clinical_time import ClinicalTime
 from canonical.datatypes import Annotation, Element, Reference, Text
 from canonical.errors import FieldError
 from canonical.field_presence import clear_errors, required_errors, stated, unwanted_errors
-from canonical.medication_surroundings import SURROUNDINGS
+from canonical.medication_surroundings import SURROUNDINGS, caveats_of_starts
 from canonical.part_checks import Part, PartTarget
 from canonical.people import named_error
 from canonical.rest_order import Role
@@ -165,6 +165,7 @@ SPEC = ActionSpec(
     marks=lambda envelope, now: part_checks.marks(envelope, _changes(envelope), now),
     parts=lambda envelope: part_checks.envelopes(envelope, _changes(envelope)),
     surroundings=SURROUNDINGS,
+    caveats=caveats_of_starts,
     mentions=_mentions,
     # Each change rests on the version its author saw. The list does not: it says what was reviewed, and that may have moved on.
     rest_may_follow=frozenset({Role.PART, Role.PROVENANCE}),

@@ -74,13 +74,14 @@ def _business_code(action: PatientReportedOutcome) -> str:
     return (action.questionnaire or "").partition("|")[0]
 
 
-_RISKY = OperationRule(needs_seen=True, high_risk=True)
+#: The answers stay those to their questionnaire, and whether that was all of them moves the status alone.
+_CORRECT = OperationRule(needs_seen=True, high_risk=True, describes=frozenset({"questionnaire", "partial"}))
 
 SPEC = ActionSpec(
     model=PatientReportedOutcome,
     operations={
         "record": OperationRule(creates=True),
-        "correct": _RISKY,
+        "correct": _CORRECT,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
     undone_by={"record": ("correct",), "correct": ("correct",)},

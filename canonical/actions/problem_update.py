@@ -5,6 +5,7 @@ Source: HL7 FHIR R4 (4.0.1) ``Condition``; US Core Condition Problems and Health
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from canonical import problem_rules
@@ -81,17 +82,19 @@ def _business_code(action: ProblemUpdate) -> str:
     return f"{action.category}:{next(iter(named), text)}"
 
 
-_RISKY = OperationRule(needs_seen=True, high_risk=True)
+#: What a change of an entry names it by; it stays on its list, and only an update may make it another problem.
+_DESCRIBES = frozenset({"code", "category"})
+_ENDS = OperationRule(needs_seen=True, high_risk=True, moves_status=True, describes=_DESCRIBES)
 
 SPEC = ActionSpec(
     model=ProblemUpdate,
     operations={
         "add": OperationRule(creates=True),
-        "update": _RISKY,
-        "resolve": _RISKY,
-        "inactivate": _RISKY,
-        "reactivate": OperationRule(needs_seen=True),
-        "refute": _RISKY,
+        "update": OperationRule(needs_seen=True, high_risk=True, describes=frozenset({"category"})),
+        "resolve": _ENDS,
+        "inactivate": _ENDS,
+        "reactivate": replace(_ENDS, high_risk=False),
+        "refute": _ENDS,
         "retract": OperationRule(needs_seen=True, takes_back=True, high_risk=True),
     },
     undone_by={

@@ -192,7 +192,7 @@ SPEC = ActionSpec(
     model=VitalReading,
     operations={
         "record": OperationRule(creates=True),
-        "correct": OperationRule(),
+        "correct": OperationRule(describes=frozenset({"code"})),
         "retract": OperationRule(takes_back=True),
     },
     undone_by={"record": ("correct",), "correct": ("correct",)},

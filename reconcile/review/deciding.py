@@ -14,7 +14,7 @@ from canonical import exact_json
 from canonical.case_kinds import MOST_SEVERE, case_kind
 from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision, StoredView
 from canonical.events import Move, move
-from canonical.lifecycle import Trigger
+from canonical.lifecycle import State, Trigger
 from canonical.policy import PolicySet
 from canonical.review_desk import Decided, Decision, FieldPick, Pick, ReviewError, Verb
 from canonical.reviewer import Reviewer
@@ -157,6 +157,7 @@ def resolution_of(
         replans=replans and step is not None,
         changed=_changes(chosen),
         knowing=look.stop[0] if look.stop is not None and verb in {Verb.APPROVE, *_BY_FIELD} else "",
+        rests_on=look.rests_on if step is not None and step.target is State.READY else "",
         move=step,
         expected_seq=look.command.event_seq if step is not None else None,
         accepted=look.sight if verb is Verb.ACCEPT else None,

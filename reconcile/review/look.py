@@ -31,13 +31,23 @@ from canonical.errors import (
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, FieldState, compare
-from tasks.preparation import Preparation, reference_of
+from tasks.beside import reference_of
+from tasks.preparation import Preparation
 
 _STOPS: Mapping[type[WritebackError], str] = {
     TargetMovedError: "conflict",
     UnsupportedActionError: "not_supported",
     InvalidPayloadError: "invalid_payload",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """What speaks against sending: its ``kind``, a ``sentence``, and the digest of the entries that it is about, if any."""
+
+    kind: str
+    sentence: str
+    rests_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +67,8 @@ class Look:
     what was written); ``said`` and ``proposed`` what that entry says and would say, in canonical words; ``base`` what the author
     saw, ``None`` where they named nothing. ``written`` are the same three as they are written, for words: never to compare.
     ``operations`` are what would be sent, if all of the proposal were kept;
-    ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
+    ``stop`` is (kind, sentence) of what speaks against sending, and ``rests_on`` the digest of the entries beside that this is
+    about, if it is about any. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
     EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
     does could be undone there, the farthest first.
@@ -78,6 +89,7 @@ class Look:
     sight: bytes | None = None
     differing: tuple[str, ...] = ()
     stop: tuple[str, str] | None = None
+    rests_on: str = ""
     ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
 
@@ -85,7 +97,8 @@ class Look:
     def chart_digest(self) -> bytes:
         """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
         said = self.said if self.current is not None else None
-        return hashlib.sha256(exact_json.canonical_bytes([said, self.stop[0] if self.stop else None])).digest()
+        told = [said, self.stop[0] if self.stop else None, *([self.rests_on] if self.rests_on else [])]
+        return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
     @property
     def payload_digest(self) -> bytes | None:
@@ -156,7 +169,7 @@ class ChartReader:
         current: Fetched | None,
         plan: tuple[Operation, ...],
         *,
-        stop: tuple[str, str] | None,
+        stop: Stop | None,
     ) -> Look:
         resource = current.resource if current is not None else None
         said = ehr.project(resource) if resource is not None else {}
@@ -191,12 +204,13 @@ class ChartReader:
             operations=plan,
             sight=sight_digest(ehr, primary, resource) if primary is not None and resource is not None else None,
             differing=ehr.differences(primary, resource) if primary is not None and resource is not None else (),
-            stop=stop,
+            stop=(stop.kind, stop.sentence) if stop is not None else None,
+            rests_on=stop.rests_on if stop is not None else "",
             ways_back=_ways_back(command, ehr),
             takes_provenance=ehr.capabilities.provenance_write is not None,
         )
 
-    def _stop(self, command: Command, trace: Trace) -> tuple[str, str] | None:
+    def _stop(self, command: Command, trace: Trace) -> Stop | None:
         """Return what would keep the command from being sent as it stands; of what is in the chart whole, nothing is sent."""
         if command.operations and all(operation.in_chart for operation in command.operations):
             return None
@@ -205,9 +219,9 @@ class ChartReader:
         try:
             self.preparation.prepare(command, stored, trace)
         except NeedsPersonError as error:
-            return error.kind, str(error)
+            return Stop(kind=error.kind, sentence=str(error), rests_on=error.rests_on)
         except (TargetMovedError, UnsupportedActionError, InvalidPayloadError) as error:
-            return _STOPS[type(error)], str(error)
+            return Stop(kind=_STOPS[type(error)], sentence=str(error))
         return None
 
     def _current(self, command: Command, ehr: Ehr, trace: Trace) -> Fetched | None:

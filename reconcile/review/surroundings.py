@@ -19,7 +19,7 @@ from canonical.ports import Ehr, Resource, Trace
 from canonical.remote_change import chart_change
 from canonical.review_context import Subject, context_entry
 from reconcile.review.look import Look
-from tasks.preparation import reference_of
+from tasks.beside import reference_of
 
 #: Kinds whose question is who the patient is.
 IDENTITY = frozenset({"identity_mismatch", "wrong_patient", "merged_patient"})

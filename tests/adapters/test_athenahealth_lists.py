@@ -101,7 +101,7 @@ def test_removed_reaction_is_left_out() -> None:
 
 def test_reaction_that_could_not_be_said_again_stops_the_merge() -> None:
     bare = {**IN_CHART, "reaction": [{"manifestation": [{"text": "swelling"}]}]}
-    target = {**TARGET, "seen": {"code": PENICILLIN}}
+    target = {**TARGET, "seen": {"code": PENICILLIN, "reaction": bare["reaction"]}}
     action = {
         "type": "AllergyUpdate",
         "operation": "addReaction",

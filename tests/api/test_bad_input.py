@@ -179,6 +179,15 @@ def test_a_tenant_without_connections(reception: Reception) -> None:
             ),
             "/target/seen",
         ),
+        (
+            envelope_json(
+                medication_change_json("changeDose"),
+                target=target_json(
+                    medication_change_json("changeDose"), versionId=ABSENT, seen={"status": "active", "note": None}
+                ),
+            ),
+            "/target/seen",
+        ),
     ],
 )
 def test_a_change_without_what_its_author_saw(reception: Reception, body: dict[str, Any], pointer: str) -> None:

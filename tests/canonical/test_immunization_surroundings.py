@@ -129,5 +129,5 @@ def test_an_entry_of_which_little_can_be_read_is_judged() -> None:
 
 def test_the_chart_s_vaccinations_are_read_before_one_is_written() -> None:
     assert action_specs()["ImmunizationRecord"].surroundings is SURROUNDINGS
-    assert SURROUNDINGS.resource_type == "Immunization"
+    assert SURROUNDINGS.resource_types == ("Immunization",)
     assert SURROUNDINGS.operations == {"record", "recordNotDone", "correct"}

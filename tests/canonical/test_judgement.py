@@ -23,6 +23,8 @@ from tests.factories import (
 
 CORRECT = vital_reading_json(operation="correct")
 HOLD = medication_change_json("hold")
+#: The whole of what a correction of a reading touches.
+READING = {"valueQuantity": quantity("75.20", "kg", "kg"), "effectiveDateTime": "2026-03-10T09:15:00-05:00"}
 COMMAND = "7f3c1c9e-54a5-4a0e-9a52-7a1f9a3a0b11"
 
 
@@ -70,7 +72,7 @@ def test_an_action_may_want_its_author_in_person(monkeypatch: pytest.MonkeyPatch
     ("action", "target"),
     [
         (CORRECT, target_json(CORRECT, seen=ABSENT)),
-        (CORRECT, target_json(CORRECT, versionId=ABSENT)),
+        (CORRECT, target_json(CORRECT, versionId=ABSENT, seen=READING)),
         (CORRECT, {"command": COMMAND}),
         (HOLD, target_json(HOLD)),
         (HOLD, target_json(HOLD, versionId=ABSENT)),
@@ -89,6 +91,8 @@ def test_a_change_that_names_what_its_author_saw_passes(action: dict[str, Any], 
         (HOLD, ABSENT, "/target"),
         (HOLD, target_json(HOLD, seen=ABSENT), "/target/seen"),
         (HOLD, {"command": COMMAND}, "/target/seen"),
+        (CORRECT, target_json(CORRECT, versionId=ABSENT), "/target/seen"),
+        (HOLD, target_json(HOLD, versionId=ABSENT, seen={"note": None}), "/target/seen"),
     ],
 )
 def test_a_change_without_it_is_refused(action: dict[str, Any], target: Any, pointer: str) -> None:

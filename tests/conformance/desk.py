@@ -184,12 +184,14 @@ class Desk:
     def change(self, patient: str, of: Accepted, action: str, operation: str, **more: Any) -> Accepted:
         """Submit a change of what a command made, as an author who looks now sees it."""
         said = examples.example(action, operation, self.connection)
-        return self.submit(patient, said, target=self.target(of.command_id), **more)
+        return self.submit(patient, said, target=self.target(of.command_id, said), **more)
 
-    def target(self, command: UUID) -> dict[str, Any]:
-        """Return the target of a change to what ``command`` made, seen as the chart is now."""
+    def target(self, command: UUID, said: Json) -> dict[str, Any]:
+        """Return the target of a change to what ``command`` made, seen as the chart is now: also what it has not."""
         projection = self.ehr.project(self.stored(self.reference(command)))
-        seen = {name: value for name, value in projection.items() if name in _SEEN}
+        seen = dict.fromkeys(_CHANGED & said.keys()) | {
+            name: value for name, value in projection.items() if name in _SEEN | _CHANGED
+        }
         return {"command": str(command), "seen": seen, "acknowledged": examples.acknowledged()}
 
     def told(self, command: UUID) -> str:
@@ -215,6 +217,10 @@ _SEEN = frozenset(
         *("item", "vaccineCode"),
     }
 )
+
+
+#: And what they come to change.
+_CHANGED = frozenset({"dosage", "reaction"})
 
 
 def _subjects(resource: Mapping[str, Any]) -> set[str]:

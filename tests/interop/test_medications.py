@@ -13,6 +13,10 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 
 def _started(station: Station) -> tuple[int | None, dict[str, Any]]:
+    """Start the medicine on a list on which it is not active: what earlier tests left there is over."""
+    for entry in station.server.all("MedicationStatement"):
+        if entry["status"] not in {"entered-in-error", "completed"}:
+            station.server.put({**entry, "status": "completed"})
     accepted = station.ward.submit(medication_change_json())
     station.run(accepted.lane_id)
     assert station.ward.state(accepted.command_id) == "verified"
@@ -66,6 +70,25 @@ def test_what_was_seen_stands_in_for_a_version_only_while_the_chart_still_says_i
     station.run(lane)
     assert station.ward.state(late.command_id) == "conflicted"
     assert station.server.get(f"MedicationStatement/{stored['id']}")["status"] == "on-hold"
+
+
+def test_a_dose_that_its_author_never_saw_is_not_overwritten(station: Station) -> None:
+    """Named by the command that made it, and seen in its status only: what a clinician made of its dose since stays."""
+    lane, stored = _started(station)
+    station.server.put({**stored, "dosage": [dosage_json(text="Take half a tablet by mouth once daily")]})
+    target = {"command": str(_by_mark(stored)), "seen": {"status": "active"}}
+    change = station.ward.submit(medication_change_json("changeDose"), target=target, new={"app": "another-app"})
+    station.run(lane)
+    assert station.ward.state(change.command_id) == "conflicted"
+    assert station.ward.events(change.command_id)[-1] == "target_moved"
+    assert station.ward.attempts(change.command_id) == []
+    now = station.server.get(f"MedicationStatement/{stored['id']}")
+    assert [item["text"] for item in now["dosage"]] == ["Take half a tablet by mouth once daily"]
+
+
+def _by_mark(stored: dict[str, Any]) -> str:
+    """Return the id of the command that made an entry, as the entry says."""
+    return str(next(item["value"] for item in stored["identifier"] if item["system"] == "urn:fhir-writeback:command"))
 
 
 def test_hold_then_resume_by_one_author_is_no_conflict(station: Station) -> None:

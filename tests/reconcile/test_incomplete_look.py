@@ -23,7 +23,7 @@ from store.database import transaction
 from store.incomplete_writes import StoredIncompleteWrites
 from store.intake import Accepted
 from tests.compound_factories import care_gap_closure_json, listed_change_json, medication_reconciliation_json
-from tests.factories import Json, medication_change_json, vital_reading_json
+from tests.factories import Json, vital_reading_json
 from tests.reconcile.conftest import Noted, let_wait
 from tests.reconcile.review.bench import ENGINEER
 from tests.sandbox_fixture import RunningSandbox, sandbox, sandbox_server
@@ -279,7 +279,7 @@ AI: dict[str, Any] = {"model": "scribe", "version": "3"}
 def test_a_provenance_follows_alone_while_what_it_is_about_stands_and_a_refused_one_is_for_operations(
     bench: Bench, status: int, edit: Json, left: str | None
 ) -> None:
-    accepted = bench.stopped(medication_change_json("start"), "Provenance", 1, status=status, ai=AI)
+    accepted = bench.stopped(listed_change_json()["action"], "Provenance", 1, status=status, ai=AI)
     (case,) = bench.ward.query("SELECT pool FROM cases WHERE command_id = %(id)s", id=accepted.command_id)
     assert case["pool"] == "operations"
     if edit:

@@ -234,7 +234,11 @@ def test_labelled_content_goes_only_where_labels_are_kept(services: Services) ->
 
 def test_the_medication_list_is_told_apart_from_the_prescription(services: Services) -> None:
     receipt = receive(services, envelope_json(medication_change_json()))
-    assert receipt.note == "Recorded on the medication list; the prescription and the pharmacy were not changed."
+    told = "Recorded on the medication list; the prescription and the pharmacy were not changed."
+    assert receipt.note.startswith(
+        f"{told} Before it is sent, the medication list is looked through for the same medicine"
+    )
+    assert receive(services, envelope_json(medication_change_json("stop")), key="another-key-1").note == told
 
 
 def test_the_same_measurement_under_another_key_names_the_first(services: Services) -> None:

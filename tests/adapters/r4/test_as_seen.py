@@ -27,7 +27,12 @@ POUNDS = replace(
     ),
 )
 LB = {"unit": "lb", "system": KG["system"], "code": "[lb_av]"}
-SEEN: dict[str, Any] = {"status": "final", "code": WEIGHT["code"], "valueQuantity": {"value": number("72.50"), **KG}}
+SEEN: dict[str, Any] = {
+    "status": "final",
+    "code": WEIGHT["code"],
+    "valueQuantity": {"value": number("72.50"), **KG},
+    "effectiveDateTime": WEIGHT["effectiveDateTime"],
+}
 
 
 def kept(pounds: str = "159.8", **over: Any) -> Resource:

@@ -9,7 +9,7 @@ from adapters.site import Site
 from canonical.capabilities import Interaction, PreconditionKind
 from canonical.errors import NeedsPersonError, TargetMovedError, UnsupportedActionError
 from canonical.ports import Fetched, Operation, Surrounding
-from tests.adapters.commands import KG, METFORMIN, WEIGHT, command, medication, number
+from tests.adapters.commands import DOSAGE, KG, METFORMIN, WEIGHT, command, medication, number
 from tests.adapters.r4.test_medication_statement import in_chart
 from tests.adapters.r4.test_observation import in_chart as reading_in_chart
 
@@ -210,6 +210,25 @@ def without_guard(*, seen: dict[str, Any] | None, accepts: Any, version_id: str 
     site = Site(base_url=SITE.base_url, options={"accepts_update_window": accepts})
     (operation,) = adapter.plan(command(medication("hold"), target=said), around, site)
     return operation
+
+
+def dose_changed(seen: dict[str, Any], **named: str) -> Operation:
+    """Plan a change of dose on a chart in a version that its author did not name."""
+    target = {"seen": seen, **named}
+    said = command(medication("changeDose", dosage=[{**DOSAGE, "text": "2 tablets daily"}]), target=target)
+    around = Surrounding(current=Fetched(resource=in_chart(), version=LATER))
+    (operation,) = ADAPTER.plan(said.evolve(target_reference="MedicationStatement/m1"), around, SITE)
+    return operation
+
+
+def test_what_is_changed_must_be_among_what_its_author_saw_where_no_version_stands_for_it() -> None:
+    """The dose may be another one by now: that its status and name are as seen says nothing of that."""
+    for named in ({"reference": "MedicationStatement/m1"}, {"command": "11111111-1111-4111-8111-111111111111"}):
+        with pytest.raises(TargetMovedError, match="did not say they saw"):
+            dose_changed(AS_SEEN, **named)
+    whole = {**AS_SEEN, "dosage": in_chart()["dosage"]}
+    operation = dose_changed(whole, reference="MedicationStatement/m1")
+    assert (operation.if_match, operation.rebased) == (LATER, True)
 
 
 @pytest.mark.parametrize("accepts", [None, False, "true", 1])

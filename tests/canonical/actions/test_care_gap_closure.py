@@ -12,6 +12,7 @@ from tests.canonical.readings import reading
 from tests.compound_factories import GAP, care_gap_closure_json
 from tests.factories import (
     ABSENT,
+    NOW,
     Json,
     care_message_json,
     care_task_json,
@@ -77,9 +78,7 @@ def test_evidence_in_the_chart_is_named_literally_and_once() -> None:
     assert SPEC.mentions(parsed(care_gap_closure_json(**FULL))) == ("Observation/o1",)
 
 
-@pytest.mark.parametrize(
-    "recorded", [vital_reading_json(), medication_change_json(), clinical_note_json()], ids=lambda item: item["type"]
-)
+@pytest.mark.parametrize("recorded", [vital_reading_json(), clinical_note_json()], ids=lambda item: item["type"])
 def test_whatever_records_something_new_may_be_evidence(recorded: Json) -> None:
     assert refusals(care_gap_closure_json(evidence=[recorded])) == {}
 
@@ -110,6 +109,7 @@ def test_evidence_changes_nothing_that_the_chart_has(changing: Json) -> None:
     [
         allergy_update_json(),
         problem_update_json(),
+        medication_change_json(),
         clinical_note_json(observations=[vital_reading_json()]),
     ],
     ids=lambda item: item["type"],
@@ -117,6 +117,12 @@ def test_evidence_changes_nothing_that_the_chart_has(changing: Json) -> None:
 def test_what_consists_of_parts_or_looks_at_a_list_first_goes_on_its_own(looking: Json) -> None:
     told = refusals(care_gap_closure_json(evidence=[looking]))
     assert told == {"/action/evidence/0/operation": "attached-operation"}
+
+
+def test_a_medicine_started_as_evidence_is_refused_with_the_sentence_that_says_what_to_do() -> None:
+    envelope = parsed(care_gap_closure_json(evidence=[medication_change_json()]))
+    (error,) = SPEC.check(envelope, NOW)
+    assert error.detail == "it depends on what else the chart lists: send it as a command of its own"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from canonical.capabilities import Support, Way
 from canonical.case_views import CommandPageView
 from canonical.review_desk import Pick, ReviewError, Verb
 from canonical.reviewer import Licence, Pool, Reviewer, Right
-from tests.factories import medication_change_json
+from tests.factories import RXNORM, concept, medication_change_json
 from tests.reconcile.review.bench import ALL_RIGHTS, ENGINEER, NURSE, PHARMACIST, ReviewBench, person
 from tests.reconcile.review.whole_desk import WholeDesk, open_whole_desk
 from tests.tasks.ward import heart_rate
@@ -183,7 +183,8 @@ def test_an_entry_that_somebody_changed_since_is_not_taken_back_unseen(whole: Wh
 def test_a_medicine_is_taken_back_by_who_may_decide_of_it_with_what_was_written_before_their_eyes(
     whole: WholeDesk,
 ) -> None:
-    root = whole.written(medication_change_json(), author={"role": "pharmacist"})
+    started = medication_change_json(medication=concept(RXNORM, "214354", "candesartan"))
+    root = whole.written(started, author={"role": "pharmacist"})
     assert refused(whole, NURSE, root).startswith("not-permitted: This is decided by a pharmacist or prescriber.")
     view = whole.desk.command(NURSE, root)
     assert (view.compensations, view.may_compensate) == ((), "This is decided by a pharmacist or prescriber.")

@@ -38,7 +38,8 @@ NUMBER = iter(range(70_000, 80_000))
 
 def started(bench: ReviewBench, **more: Any) -> Accepted:
     """Submit what a model wrote: a medication to be started, which a person must approve."""
-    action = medication_change_json("start", medication=concept(RXNORM, str(next(NUMBER)), "lisinopril"))
+    number = next(NUMBER)
+    action = medication_change_json("start", medication=concept(RXNORM, str(number), f"medicine {number}"))
     usual = {**MORE, "new": {"approval_required": True, "approval_reason": "ai-authored"}}
     return bench.station.ward.submit(action, **{**usual, **more})
 
