@@ -1,7 +1,7 @@
 """What a report after an incident is made of: what our record and the chart say of a command, and what is judged of both. Data.
 
-The judgement: ``incident_judgement.py``; what should have told somebody: ``incident_signals.py``. Entries of the chart are known by
-their reference here, which leaves the report only as a label.
+The judgement: ``incident_judgement.py``; what should have told somebody: ``incident_signals.py``. Entries of the chart are known
+by their reference here, which leaves the report only as a label.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class RecordedDecision:
 class CommandRecord:
     """All that our record says of one command.
 
-    ``connection`` is empty where only events are left of it. ``seen_version`` is the version that its author saw, ``unfit`` why the
-    balance cannot account for it.
+    ``connection`` is empty where only events are left of it. ``seen_version`` is the version that its author saw, ``unfit`` why
+    the balance cannot account for it.
     """
 
     id: UUID
@@ -237,8 +237,8 @@ class Fired:
 class Divergence:
     """One place where record and chart come apart.
 
-    It came about after the event ``anchor`` and, by the database's clock, not before ``earliest`` nor after ``latest``; the two are
-    one where an event is that place. ``sure``: not only as far as the clocks tell. ``denied`` is the event by which the
+    It came about after the event ``anchor`` and, by the database's clock, not before ``earliest`` nor after ``latest``; the two
+    are one where an event is that place. ``sure``: not only as far as the clocks tell. ``denied`` is the event by which the
     record says the contrary of what the chart shows, ``acts`` is what was sent afterwards and ``worse`` which of them told.
     """
 
@@ -285,7 +285,7 @@ class SwitchTurn:
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentLimits:
-    """How much one report may cost: a longer window or more commands are refused, more reads or time are told as not looked at."""
+    """How much one report may cost: a longer window or more commands are refused, more reads or time are told."""
 
     #: An incident is hours; what is asked of a month is asked of the balance and the board.
     window: timedelta = timedelta(days=7)

@@ -12,7 +12,6 @@ from itertools import pairwise
 
 from canonical.incident import (
     CLOCK_TOLERANCE,
-    Act,
     ChartEntry,
     ChartSide,
     ChartVersion,

@@ -34,12 +34,12 @@ SIGNALS: Mapping[DivergenceKind, Signal] = {
     K.WRITTEN_WITHOUT_RECORD: Signal(
         sweeps=("unknown",),
         cases=("cannot_tell", "late_answer", "written_after_all"),
-        words="The chart is asked for every write without an answer; an answer that comes late, or a find after the end, is a case.",
+        words="The chart is asked for every write without an answer; a late answer, or a find after the end, is a case.",
     ),
     K.WRITTEN_TWICE: Signal(
         sweeps=("unknown", "expired_leases"),
         cases=("late_answer", "cannot_tell", "possible_duplicate"),
-        words="A second entry under one mark makes the next look at the chart say that it cannot tell, and a late answer is a case.",
+        words="With two entries under one mark the next look at the chart cannot tell; a late answer is a case.",
     ),
     K.OVERWRITTEN_UNSEEN: Signal(
         sweeps=("conflicted",),

@@ -1,4 +1,4 @@
-"""Which versions of the chart are which request's: told by marks and versions, never by the clocks alone. Pure; it judges nothing."""
+"""Which versions of the chart are which request's: told by marks and versions, not by clocks. Pure; it judges nothing."""
 
 from __future__ import annotations
 
