@@ -167,7 +167,7 @@ class ChartVersion:
 
     ``mark`` as in :class:`canonical.entry_history.EntryVersion`. ``changes``: it means something else than the version before it;
     ``reverts``: it has something again as it was before the version before it; ``differs``: it is not what our operation
-    wrote there. ``None``: that cannot be told.
+    wrote there. ``None``: that cannot be told. ``by_content``: it was known by what it says, where an EHR keeps no mark.
     """
 
     reference: str
@@ -181,6 +181,7 @@ class ChartVersion:
     changes: bool | None = None
     reverts: bool = False
     differs: bool | None = None
+    by_content: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,8 +239,9 @@ class Divergence:
     """One place where record and chart come apart.
 
     It came about after the event ``anchor`` and, by the database's clock, not before ``earliest`` nor after ``latest``; the two
-    are one where an event is that place. ``sure``: not only as far as the clocks tell. ``denied`` is the event by which the
-    record says the contrary of what the chart shows, ``acts`` is what was sent afterwards and ``worse`` which of them told.
+    are one where an event is that place. Not ``sure``: only clocks, or what an entry says, tell it. ``denied`` is the event by
+    which the record says the contrary of what the chart shows. ``acts`` are what was sent afterwards, ``worse`` is the one of
+    them that made it worse.
     """
 
     kind: DivergenceKind
@@ -300,7 +302,7 @@ class JudgedCommand:
     """One command with the chart as far as it concerns it, and what was judged, the first divergence first."""
 
     record: CommandRecord
-    entries: tuple[ChartEntry, ...]
+    chart: ChartSide
     divergences: tuple[Divergence, ...]
     adapter: str = ""
 

@@ -157,7 +157,8 @@ class _Judgement:
         if len(trace.all) < 2:
             return
         version, attempt = max(trace.all, key=lambda item: item[1] or 0)
-        yield self._at(K.WRITTEN_TWICE, claim_of(self.record, attempt), attempt=attempt, version=version)
+        found = self._at(K.WRITTEN_TWICE, claim_of(self.record, attempt), attempt=attempt, version=version)
+        yield replace(found, sure=not any(item.by_content for item, _ in trace.all))
 
     def _unknown_hands(self) -> Iterator[Divergence]:
         """Versions by this service, at the entries of this command, that no operation of any command accounts for."""

@@ -53,11 +53,11 @@ class Line:
     version: str | None = None
 
 
-def side_by_side(judged: JudgedCommand, chart: ChartSide) -> tuple[Line, ...]:
-    """Return the lines of one command in their order; ``chart`` is that of its connection."""
-    lines = list(_by_our_clock(judged.record))
+def side_by_side(judged: JudgedCommand) -> tuple[Line, ...]:
+    """Return the lines of one command in their order."""
+    chart, lines = judged.chart, list(_by_our_clock(judged.record))
     made = {id(version): n for trace in traces(judged.record, chart) for version, n in trace.all}
-    for entry in judged.entries:
+    for entry in chart.entries:
         _insert(lines, entry, made, chart)
     return tuple(lines)
 

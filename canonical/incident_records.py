@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from canonical.incident import CommandRecord, OwnWrite, RecordedCase, SwitchTurn
 from canonical.ports import Operation
@@ -61,8 +62,11 @@ class IncidentRecords(Protocol):
         """Return what is left of commands that have events in the window and no row."""
         ...
 
-    def writes(self, lanes: Sequence[int], references: Sequence[str]) -> tuple[OwnWrite, ...]:
-        """Return what operations of these lanes wrote at these entries (``Type/id``), and those whose entry is not known."""
+    def writes(self, lanes: Sequence[int], references: Sequence[str], marked: Sequence[UUID]) -> tuple[OwnWrite, ...]:
+        """Return what operations of these lanes wrote at these entries (``Type/id``), and those whose entry is not known.
+
+        And every operation of the commands ``marked``, whose marks were found in the chart.
+        """
         ...
 
     def around(self, connections: Sequence[KnownConnection], since: datetime, until: datetime) -> Surroundings:

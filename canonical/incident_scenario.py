@@ -74,7 +74,7 @@ class Scenario:
     behaviour: dict[str, str] = field(default_factory=dict)
 
 
-def scenario_of(judged: JudgedCommand, found: Divergence, chart: ChartSide) -> Scenario:
+def scenario_of(judged: JudgedCommand, found: Divergence) -> Scenario:
     """Return the scenario in which ``found``, the first divergence of the command, comes about again."""
     worse = found.worse
     return Scenario(
@@ -83,8 +83,8 @@ def scenario_of(judged: JudgedCommand, found: Divergence, chart: ChartSide) -> S
         adapter=judged.adapter,
         action=judged.record.action,
         operation=judged.record.operation,
-        steps=tuple(_steps(judged, found, chart)),
-        behaviour=_behaviour(judged.record, found, chart),
+        steps=tuple(_steps(judged, found)),
+        behaviour=_behaviour(judged.record, found, judged.chart),
     )
 
 
@@ -100,8 +100,8 @@ def _behaviour(record: CommandRecord, found: Divergence, chart: ChartSide) -> di
     return told
 
 
-def _steps(judged: JudgedCommand, found: Divergence, chart: ChartSide) -> Iterator[Step]:
-    record = judged.record
+def _steps(judged: JudgedCommand, found: Divergence) -> Iterator[Step]:
+    record, chart = judged.record, judged.chart
     yield Step(do=Do.SUBMIT)
     made = dict.fromkeys({item.n for item in record.attempts}, 0)
     for trace in traces(record, chart):

@@ -75,6 +75,12 @@ def divergence_words(found: Divergence) -> str:
     return f"{said}.{denied}{sure}"
 
 
+def _unsure(found: Divergence) -> str:
+    if found.version is not None and found.version.by_content:
+        return "It is known by what it says alone, since this EHR keeps no mark of ours: somebody else may have entered it."
+    return "It is not certain: only the clocks could tell, and they are nearer to each other than they may err."
+
+
 def act_words(act: Act) -> str:
     """Return one sentence on what was sent after a divergence, and what it left."""
     numbered = f" (request {act.attempt})" if act.attempt is not None else ""

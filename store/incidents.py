@@ -52,6 +52,8 @@ WRITES = """
 SELECT o.command_id AS command, o.mark, o.reference, o.version_written AS version
   FROM commands c JOIN operations o ON o.command_id = c.id
  WHERE c.lane_id = ANY (%(lanes)s) AND (o.reference = ANY (%(references)s) OR o.reference IS NULL)
+UNION
+SELECT o.command_id, o.mark, o.reference, o.version_written FROM operations o WHERE o.command_id = ANY (%(marked)s)
 """
 CONNECTION_CASES = f"""
 SELECT n.tenant, n.name, {CASE_COLUMNS} FROM cases k JOIN connections n ON n.id = k.connection_id
@@ -101,9 +103,10 @@ class StoredIncidents:
             for id_, owner in found.items()
         )
 
-    def writes(self, lanes: Sequence[int], references: Sequence[str]) -> tuple[OwnWrite, ...]:
+    def writes(self, lanes: Sequence[int], references: Sequence[str], marked: Sequence[UUID]) -> tuple[OwnWrite, ...]:
+        names = {"lanes": list(lanes), "references": list(references), "marked": list(marked)}
         with self._moment() as session:
-            found = rows(session, WRITES, {"lanes": list(lanes), "references": list(references)})
+            found = rows(session, WRITES, names)
         return tuple(OwnWrite(**row) for row in found)
 
     def around(self, connections: Sequence[KnownConnection], since: datetime, until: datetime) -> Surroundings:
