@@ -23,7 +23,7 @@ from canonical.incident import (
     RecordedDecision,
     RecordedEvent,
 )
-from canonical.incident_traces import SEND, is_known, traces
+from canonical.incident_traces import CLAIMS, SEND, is_known, traces
 from canonical.plain_values import words
 
 
@@ -66,10 +66,16 @@ def _by_our_clock(record: CommandRecord) -> Iterator[Line]:
     """Yield what one clock orders, events by their number, none before the one that led to it."""
     told: list[tuple[datetime, int, Line]] = []
     latest: datetime | None = None
+    left: dict[int | None, datetime] = {}
     for event in record.events:
         latest = max(latest, event.at) if latest is not None else event.at
         told.append((latest, 1, _event(event)))
-    told += [(item.claimed_at, 2, _attempt(item)) for item in record.attempts]
+        if event.trigger in CLAIMS:
+            left[event.attempt] = latest
+    for item in record.attempts:
+        # A request is journaled in the commit of its claim, and a moment before that by the clock.
+        claimed = left.get(item.n, item.claimed_at) if item.kind == SEND else item.claimed_at
+        told.append((max(claimed, item.claimed_at), 2, _attempt(item)))
     told += [(item.at, 0, _decision(item)) for item in record.decisions]
     told += [(line.at, 3, line) for case in record.cases for line in case_lines(case) if line.at is not None]
     yield from (line for _, _, line in sorted(told, key=lambda item: item[:2]))

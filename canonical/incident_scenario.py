@@ -25,6 +25,8 @@ from canonical.lifecycle import Trigger
 from canonical.outcome import Outcome, ProbeVerdict
 
 K = DivergenceKind
+#: The database lets no event be taken away, and no command be stored without one.
+_NOT_PLAYED = frozenset({"no-command", "no-receipt-event", "left-at-the-door"})
 
 
 class Do(StrEnum):
@@ -32,13 +34,15 @@ class Do(StrEnum):
 
     #: The command of the scenario is given; where it changes an entry, that is written and proven first.
     SUBMIT = "submit"
-    #: The EHR meets the next write (``on`` ``write``) or the next look for it (``on`` ``look``) with the fault ``what``.
+    #: The EHR meets the next write (``on`` ``write``) or the next look for it (``on`` ``look``) with the fault ``what``;
+    #: ``stale``: the look sees the chart as it was before the write.
     FAULT = "fault"
     #: A worker takes a turn, or the proof a look.
     TURN = "turn"
     #: A person decides to send it again.
     RESEND = "resend"
-    #: Somebody changes the entry in the EHR: ``what`` is ``named`` or ``unnamed``; ``on`` ``send``: just before the next write.
+    #: Somebody changes the entry in the EHR: ``what`` is ``named``, ``unnamed``, or ``forgotten``, by a write of this service
+    #: that the record does not have; ``on`` ``send``: just before the next write.
     EDIT = "edit"
     #: Somebody takes the entry out in the EHR; ``what`` as of an edit.
     REMOVE = "remove"
@@ -75,7 +79,12 @@ class Scenario:
 
 
 def scenario_of(judged: JudgedCommand, found: Divergence) -> Scenario:
-    """Return the scenario in which ``found``, the first divergence of the command, comes about again."""
+    """Return the scenario in which ``found``, the first divergence of the command, comes about again.
+
+    Raises ``ValueError`` for what no play can bring about, since the tables themselves refuse it.
+    """
+    if found.why in _NOT_PLAYED:
+        raise ValueError(found.why)
     worse = found.worse
     return Scenario(
         first=found.kind,
@@ -161,7 +170,7 @@ def _fault_of_look(item: RecordedAttempt, left: int) -> str | None:
     """Return the fault by which a look for what is there, or is not, comes to its outcome."""
     if item.outcome == Outcome.UNAVAILABLE:
         return "error_before_commit"
-    return "stale_search" if left and item.outcome == f"probe_{ProbeVerdict.NOT_APPLIED.value}" else None
+    return "stale" if left and item.outcome == f"probe_{ProbeVerdict.NOT_APPLIED.value}" else None
 
 
 def _afterwards(record: CommandRecord, found: Divergence, chart: ChartSide) -> Iterator[Step]:
@@ -174,7 +183,7 @@ def _afterwards(record: CommandRecord, found: Divergence, chart: ChartSide) -> I
     elif found.kind is K.DRIFT_AFTER_PROOF:
         yield from _edits(record, chart) if found.version is not None else (Step(do=Do.EDIT, what="unnamed"),)
     elif found.kind is K.WRITTEN_WITHOUT_RECORD and found.attempt is None:
-        yield Step(do=Do.ALTER, what="write-forgotten")
+        yield Step(do=Do.EDIT, what="forgotten")
 
 
 def _edits(record: CommandRecord, chart: ChartSide) -> Iterator[Step]:

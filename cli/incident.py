@@ -38,7 +38,7 @@ def incident(
         Path | None, typer.Option(help="Write the first divergence there as a regression case that can be played.")
     ] = None,
 ) -> None:
-    """Compare event log, chart and audit of a window; tell the first divergence, what made it worse, and what should have told."""
+    """Compare event log, chart and audit of a window; say where they first came apart, and what made it worse."""
     from config.incident_wiring import open_reports
 
     with open_reports(settings_here()) as reports:
@@ -65,10 +65,13 @@ def _case(made: "Incident") -> str:
         raise CannotDo(
             "Record and chart agree in this window: there is nothing to play again. No scenario was written."
         )
-    judged = _of_first(made)
-    if not judged.record.action:
-        raise CannotDo("Of this command only events are left: it cannot be played again. No scenario was written.")
-    return to_toml(scenario_of(judged, made.first))
+    try:
+        return to_toml(scenario_of(_of_first(made), made.first))
+    except ValueError:
+        raise CannotDo(
+            "The database lets nobody bring about by a test what the record of this command says: look at its rows. "
+            "No scenario was written."
+        ) from None
 
 
 def _of_first(made: "Incident") -> "JudgedCommand":

@@ -1,4 +1,4 @@
-"""What the report after an incident needs of the service: its record and its EHRs, without Redis or Celery. Importing it builds nothing."""
+"""What the report after an incident needs: the record and the EHRs, not Redis nor Celery. Importing it builds nothing."""
 
 from __future__ import annotations
 
