@@ -253,12 +253,12 @@ class _Judgement:
     def _since_proof(self, proof: RecordedEvent, version: ChartVersion | None) -> Divergence:
         """Place it after the proof, and before the look that found it; between them by the EHR's clock, as far as that goes."""
         found = [event.at for event in self.record.events if event.trigger == T.DRIFT_FOUND and event.seq > proof.seq]
-        latest = max(min([self.until, *found]), proof.at)
+        earliest, latest = proof.at, max(min([self.until, *found]), proof.at)
         at = version.at if version is not None and version.differs is None else None
-        earliest = proof.at
-        if at is not None:
+        # A version of after the look that found something is not what that look found.
+        if at is not None and at - CLOCK_TOLERANCE <= latest:
+            earliest = max(proof.at, at - CLOCK_TOLERANCE)
             latest = max(min(latest, at + CLOCK_TOLERANCE), proof.at)
-            earliest = min(max(proof.at, at - CLOCK_TOLERANCE), latest)
         placed = self._at(K.DRIFT_AFTER_PROOF, proof, version=version)
         return replace(placed, earliest=earliest, latest=latest)
 
