@@ -89,7 +89,7 @@ def _stored(
     record: CommandRecord, operation: RecordedOperation, entry: ChartEntry, chart: ChartSide
 ) -> Iterator[ChartVersion]:
     """Yield the versions of ``entry`` that ``operation`` made."""
-    mine = [item for item in entry.versions if _is_of(operation, item)]
+    mine = [item for item in entry.versions if _is_of(record, operation, item, chart)]
     yield from mine
     if not mine:
         return
@@ -100,11 +100,20 @@ def _stored(
     yield from again[: max(0, sent - len(mine))]
 
 
-def _is_of(operation: RecordedOperation, version: ChartVersion) -> bool:
+def _is_of(record: CommandRecord, operation: RecordedOperation, version: ChartVersion, chart: ChartSide) -> bool:
     if version.mark is not None:
-        return version.mark == operation.mark
+        return version.mark == operation.mark and not _is_anothers(record, operation, version, chart)
     at_home = version.reference == operation.reference
     return at_home and version.version is not None and version.version == operation.version
+
+
+def _is_anothers(record: CommandRecord, operation: RecordedOperation, version: ChartVersion, chart: ChartSide) -> bool:
+    """Whether another command that was sent with the same bytes, and so the same mark, made it: a replay and its original."""
+    others = [item for item in chart.writes if item.mark == operation.mark and item.command != record.id]
+    if any(item.reference == version.reference for item in others):
+        return True
+    is_away = operation.reference is not None and version.reference != operation.reference
+    return is_away and any(item.reference is None for item in others)
 
 
 def _attempt_of(record: CommandRecord, operation: RecordedOperation, sends: list[RecordedAttempt]) -> int | None:

@@ -66,11 +66,7 @@ def divergence_words(found: Divergence) -> str:
     if found.why:
         parts.append(WHY_WORDS.get(found.why, found.why))
     said = ": ".join(parts)
-    sure = (
-        ""
-        if found.sure
-        else " This cannot be told for certain: the two clocks are nearer to each other than they may err."
-    )
+    sure = "" if found.sure else f" {_unsure(found)}"
     denied = f" The record says the contrary: {event_words(found.denied.trigger)}." if found.denied else ""
     return f"{said}.{denied}{sure}"
 

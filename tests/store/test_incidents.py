@@ -9,7 +9,7 @@ import pytest
 
 from store.database import rows, transaction
 from store.incidents import CONNECTION_CASES, RELATED, TOUCHED, WRITES, StoredIncidents
-from tests.tasks.ward import Ward
+from tests.tasks.ward import Ward, heart_rate
 
 HOUR = timedelta(hours=1)
 
@@ -69,8 +69,8 @@ def test_all_that_is_remembered_of_it_comes_with_it(ward: Ward, incidents: Store
 def test_the_version_that_its_author_saw_is_known(ward: Ward, incidents: StoredIncidents) -> None:
     before = now()
     ward.submit(
-        {"type": "VitalReading", "operation": "markInError"},
-        target={"reference": "Observation/o1", "versionId": "7", "acknowledged": {"at": "2026-03-08T09:30:00Z"}},
+        heart_rate(operation="correct", note=[{"text": "read again"}]),
+        target={"reference": "Observation/o1", "versionId": "7", "seen": {"status": "final"}},
     )
     (stored,) = incidents.commands(incidents.connections("t1", None), before, now() + HOUR, most=5)
     assert stored.record.seen_version == "7"
@@ -163,7 +163,7 @@ def test_switches_and_cases_of_a_whole_connection_are_what_was_about(ward: Ward,
     [
         (TOUCHED, {"ix_events_at", "ix_cases_opened", "ix_decisions_at", "ix_drift_findings_recent"}),
         (RELATED, {"ix_commands_replays", "pk_commands"}),
-        (WRITES, {"uq_commands_lane_id", "pk_operations"}),
+        (WRITES, {"Index Cond: (lane_id = ANY", "pk_operations"}),
         (CONNECTION_CASES, {"ix_cases_opened"}),
     ],
     ids=["touched", "related", "writes", "cases"],
