@@ -109,8 +109,10 @@ def _is_of(record: CommandRecord, operation: RecordedOperation, version: ChartVe
 
 def _is_anothers(record: CommandRecord, operation: RecordedOperation, version: ChartVersion, chart: ChartSide) -> bool:
     """Whether another command that was sent with the same bytes, and so the same mark, made it: a replay and its original."""
+    if (operation.reference, operation.version) == (version.reference, version.version):
+        return False
     others = [item for item in chart.writes if item.mark == operation.mark and item.command != record.id]
-    if any(item.reference == version.reference for item in others):
+    if any(item.reference == version.reference and item.version in {version.version, None} for item in others):
         return True
     is_away = operation.reference is not None and version.reference != operation.reference
     return is_away and any(item.reference is None for item in others)

@@ -19,6 +19,7 @@ from canonical.incident import (
 from canonical.incident_judgement import first_of, judge
 from tests.incident_factories import (
     AWAY,
+    COMMAND,
     HOME,
     MARK,
     OTHER,
@@ -42,7 +43,7 @@ LOST = ("received", "accepted", "claimed", "answer_lost")
 TWICE = (*LOST, "probe_not_applied", "claimed", "answered_applied", "proven")
 APPLIED = sent(1, "applied", HOME, "1")
 UPDATE = operation(interaction="update", if_match="1", version="3", mark="urn:change|x")
-UPDATED = OwnWrite(command=OTHER, mark="urn:change|x", reference=HOME, version="3")
+UPDATED = OwnWrite(command=COMMAND, mark="urn:change|x", reference=HOME, version="3")
 CREATED = OwnWrite(command=OTHER, mark=OTHER_MARK, reference=HOME, version="1")
 
 
@@ -170,7 +171,7 @@ DIVERGING = {
         ),
         chart(
             entry(created(), ours("2", minutes=3), theirs("3", minutes=7, changes=False)),  # type: ignore[arg-type]
-            writes=(CREATED, OwnWrite(command=OTHER, mark=MARK, reference=HOME, version="3")),
+            writes=(CREATED, OwnWrite(command=COMMAND, mark=MARK, reference=HOME, version="3")),
         ),
         [(K.WRITTEN_WITHOUT_RECORD, 4), (K.WRITTEN_TWICE, 6)],
     ),
@@ -376,6 +377,29 @@ def test_a_command_that_a_replay_gave_anew_made_it_worse() -> None:
     assert only.worse is not None
     assert (only.worse.kind, only.worse.command) == (ActKind.REPLAY, OTHER)
     assert [version.reference for version in only.worse.left] == [HOME]
+
+
+def test_a_replay_of_the_same_bytes_and_its_original_each_have_their_own_entry() -> None:
+    """Sent as they were stored, both carry the mark of the original."""
+    told = record(
+        events(*LOST, "probe_cannot_tell", "refused_by_person"),
+        sent(1, "unknown"),
+        wrote=operation("in_review", None, None),
+    )
+    anew = replace(record(events(*CLEAN, first_id=100), APPLIED), id=OTHER, replay_of=told.id)
+    shown = chart(
+        entry(ours()),
+        entry(ours(reference=AWAY), reference=AWAY),
+        writes=(
+            OwnWrite(command=COMMAND, mark=MARK, reference=None, version=None),
+            OwnWrite(command=OTHER, mark=MARK, reference=HOME, version="1"),
+        ),
+    )
+    (only,) = judge(told, shown, replays=[anew], until=UNTIL)
+    assert (only.kind, only.version.reference) == (K.WRITTEN_WITHOUT_RECORD, AWAY)  # type: ignore[union-attr]
+    assert only.worse is not None
+    assert [version.reference for version in only.worse.left] == [HOME]
+    assert judge(anew, shown, until=UNTIL) == ()
 
 
 def test_a_replay_before_the_divergence_did_not_make_it_worse() -> None:
