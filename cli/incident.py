@@ -40,8 +40,12 @@ def incident(
 ) -> None:
     """Compare event log, chart and audit of a window; say where they first came apart, and what made it worse."""
     from config.incident_wiring import open_reports
+    from config.logging import configure_logging
 
-    with open_reports(settings_here()) as reports:
+    settings = settings_here()
+    # What is logged on the way must not be among the result.
+    configure_logging(settings.log_level)
+    with open_reports(settings) as reports:
         made = reports.make(_utc(since), _utc(until), tenant=tenant, connection=connection)
     _write(_report(made, form), out)
     _tell(made)
