@@ -86,7 +86,9 @@ def asked(n: int, outcome: str, reference: str | None = None, version: str | Non
     )
 
 
-def operation(state: str = "verified", reference: str | None = HOME, version: str | None = "1", **more: Any) -> Any:
+def operation(
+    state: str = "verified", reference: str | None = HOME, version: str | None = "1", **more: Any
+) -> RecordedOperation:
     """Return the one operation of a command, a create."""
     usual: dict[str, Any] = {"seq": 1, "interaction": "create", "resource_type": "Observation", "mark": MARK}
     return RecordedOperation(**(usual | {"state": state, "reference": reference, "version": version} | more))
@@ -104,7 +106,9 @@ def record(
     return CommandRecord(**(usual | {"events": told, "attempts": attempts, "operations": found} | more))
 
 
-def ours(version: str = "1", *, minutes: float = 4, reference: str = HOME, mark: str | None = MARK, **more: Any) -> Any:
+def ours(
+    version: str = "1", *, minutes: float = 4, reference: str = HOME, mark: str | None = MARK, **more: Any
+) -> ChartVersion:
     """Return a version that carries a mark of ours for the first time."""
     usual: dict[str, Any] = {"is_ours": mark is not None, "mark": mark, "changes": True}
     return ChartVersion(reference=reference, version=version, at=at(minutes), **(usual | more))

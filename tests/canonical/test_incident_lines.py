@@ -8,8 +8,8 @@ import pytest
 
 from canonical.incident import JudgedCommand, RecordedCase, RecordedDecision
 from canonical.incident_lines import Side, side_by_side
-from tests.canonical.test_incident_judgement import APPLIED, CLEAN, CREATED, UPDATE, UPDATED
 from tests.incident_factories import HOME, at, chart, entry, events, ours, record, sent, theirs
+from tests.incident_table import APPLIED, CLEAN, CREATED, UPDATE, UPDATED
 
 
 def lines(*versions: Any, **more: Any) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from canonical.incident import JudgedCommand
 from canonical.incident_judgement import judge
 from canonical.incident_scenario import from_toml, scenario_of, to_toml
-from tests.canonical.test_incident_judgement import DIVERGING
 from tests.incident_factories import UNTIL
+from tests.incident_table import DIVERGING
 
 SCENARIO = """
 first = "written_twice"

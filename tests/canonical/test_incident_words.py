@@ -16,8 +16,8 @@ from canonical.incident_words import (
     unread_words,
 )
 from canonical.unfit import UNFIT_WORDS
-from tests.canonical.test_incident_judgement import DIVERGING
 from tests.incident_factories import UNTIL
+from tests.incident_table import DIVERGING
 
 
 def test_every_kind_of_divergence_and_of_act_is_told() -> None:
