@@ -93,7 +93,7 @@ class ChangeLookup:
             before = editions[at + 1].resource if at + 1 < len(editions) else None
             known = edition.resource is not None and (before is not None or source is ChangeSource.HISTORY)
             marks = marks_in(edition.resource, self.site) - marks_in(before, self.site) if known else frozenset()
-            found.append(self._change(edition, source, _record_of(edition, records), marks))
+            found.append(self._change(edition, source, record_of(edition, records), marks))
         if found:
             return found
         # Neither history nor the entry can be read: what was recorded since is all there is.
@@ -156,7 +156,7 @@ def _time_of(record: Record) -> float:
     return record.recorded.timestamp() if record.recorded else 0.0
 
 
-def _record_of(edition: Edition, records: list[Record]) -> Record | None:
+def record_of(edition: Edition, records: list[Record]) -> Record | None:
     """Return the Provenance of a version: one that names it, else one of its moment that names none."""
     named = next((item for item in records if edition.version in item.versions), None)
     if named is not None or edition.at is None:

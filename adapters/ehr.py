@@ -9,11 +9,12 @@ from typing import Any
 
 from adapters.adapter import Adapter, Request
 from adapters.change_lookup import ChangeLookup
+from adapters.entry_past import EntryPast
 from adapters.live import live_checks
 from adapters.outgoing import body_of, headers_of
 from adapters.r4.operation_outcome import failures, issue_codes, json_object, vendor_codes
-from adapters.r4.pages import matches, next_page
-from adapters.r4.patients import replaced_by
+from adapters.r4.pages import all_pages, matches
+from adapters.r4.patients import survivor_of
 from adapters.retry_after import retry_after
 from adapters.site import Site
 from adapters.tokens import Tokens
@@ -22,6 +23,7 @@ from adapters.wire import Answer, NoAnswer, Wire
 from canonical.boot_clock import boot_seconds
 from canonical.capabilities import Way, within_contract
 from canonical.command import Command
+from canonical.entry_history import EntryHistory
 from canonical.errors import ConfigurationError, EhrUnavailableError, NeedsPersonError
 from canonical.fallback import fallback_for, instead, way_of
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
@@ -38,14 +40,11 @@ from canonical.ports import (
     Trace,
     WireRequest,
 )
+from canonical.provenance import PROVENANCE
 from canonical.remote_change import RemoteChange
 
 #: Why no token could be had → what that makes of a write, of which nothing was sent.
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
-#: Merges that are followed from a record to the one in use.
-MOST_MERGES = 5
-#: Pages of one search; a patient with more entries of one kind than these hold is for a person.
-MOST_PAGES = 20
 #: Success that may name nothing: where our mark is not kept, what was written is looked for by its content at once.
 _NAMELESS = frozenset({Outcome.APPLIED_UNVERIFIED, Outcome.PENDING_REMOTE})
 _CAME_THROUGH = frozenset({Outcome.APPLIED, Outcome.ALREADY_AT_TARGET})
@@ -84,8 +83,7 @@ class RestEhr:
         Raises :class:`EhrUnavailableError` (try later), and :class:`NeedsPersonError` ``not_readable`` where the EHR answers
         but refuses this one resource (waiting would hold up every other patient of the connection), or ``merged_patient``.
         """
-        headers = {"Cache-Control": "no-cache"}
-        answer = self._read(Request(method="GET", path=reference, headers=headers), trace)
+        answer = self._read(Request(method="GET", path=reference, headers={"Cache-Control": "no-cache"}), trace)
         if answer.status in {404, 410} and not self._is_merged(answer):
             return Fetched(resource=None, gone=answer.status == 410)
         resource = json_object(answer.body) if answer.status == 200 else None
@@ -122,30 +120,33 @@ class RestEhr:
 
     def survivor_of(self, patient: str, trace: Trace) -> str | None:
         ends_at = self._until()
-        survivor, passed = None, {patient}
-        for _ in range(MOST_MERGES):
-            record = self._glance(Request(method="GET", path=survivor or patient), trace, ends_at)
-            following = replaced_by(record or {}, self._site.base_url)
-            if following is None or following in passed:
-                break
-            survivor = following
-            passed.add(following)
-        return survivor
+        return survivor_of(
+            patient,
+            lambda name: self._glance(Request(method="GET", path=name), trace, ends_at),
+            base_url=self._site.base_url,
+        )
 
     def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
         """Read all pages of the search that the adapter asks for; raises as :meth:`fetch`."""
-        request: Request | None = self._adapter.entries_query(resource_type, patient, self._site)
-        found: list[Resource] = []
-        for _ in range(MOST_PAGES):
-            if request is None:
-                return tuple(found)
-            answer = self._read(request, trace)
-            bundle = json_object(answer.body) if answer.status == 200 else None
-            if bundle is None or bundle.get("resourceType") != "Bundle":
-                raise self._unreadable(answer)
-            found += matches(bundle)
-            request = next_page(bundle, request, base_url=self._site.base_url)
-        raise NeedsPersonError("not_readable", "The EHR has more entries of this patient than can be looked through.")
+        request = self._adapter.entries_query(resource_type, patient, self._site)
+        pages = all_pages(request, lambda page: self._bundle(page, trace), base_url=self._site.base_url)
+        return tuple(resource for page in pages for resource in matches(page))
+
+    def history(self, reference: str, trace: Trace) -> EntryHistory:
+        return self._past(trace).history(reference)
+
+    def copies(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        by_mark = self.capabilities.finds_by_mark or operation.resource_type == PROVENANCE
+        return self._past(trace).copies(operation) if by_mark else self.twins(operation, trace)
+
+    def _past(self, trace: Trace) -> EntryPast:
+        return EntryPast(
+            adapter=self._adapter,
+            site=self._site,
+            read=lambda request: self._read(request, trace),
+            bundle=lambda request: self._bundle(request, trace),
+            fetch=lambda name: self.fetch(name, trace),
+        )
 
     def twins(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
         request = self._adapter.twin_query(operation, self._site)
@@ -290,6 +291,13 @@ class RestEhr:
         if reason is not None:
             raise EhrUnavailableError(reason, retry_after(answer, self._clock()))
         return answer
+
+    def _bundle(self, request: Request, trace: Trace) -> Resource:
+        answer = self._read(request, trace)
+        bundle = json_object(answer.body) if answer.status == 200 else None
+        if bundle is None or bundle.get("resourceType") != "Bundle":
+            raise self._unreadable(answer)
+        return bundle
 
     def _read_once(self, request: Request, trace: Trace, ends_at: float) -> Answer:
         token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from canonical.command import Command
+    from canonical.entry_history import EntryHistory
     from canonical.outcome import ProbeResult, Settlement
     from canonical.remote_change import RemoteChange
 
@@ -193,6 +194,20 @@ class Ehr(Protocol):
 
         ``own_versions`` are those that commands of ours are known to have written. Reads only; what the EHR does not show or
         refuses is said to be not known: it never raises for what happens on the wire.
+        """
+        ...
+
+    def history(self, reference: str, trace: Trace) -> EntryHistory:
+        """Return every version of ``Type/id`` with who made it; the current one alone where this EHR shows no history.
+
+        Raises as :meth:`fetch`; of a history or a Provenance that is refused, ``troubles`` tells.
+        """
+        ...
+
+    def copies(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        """Return the entries (``Type/id``) that a create put into the chart: all that carry its mark.
+
+        Where this EHR keeps no mark of ours, all that say the same. Empty for what is no create. Raises as :meth:`fetch`.
         """
         ...
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "review": "cli.review",
     "replay": "cli.replay",
     "balance": "cli.balance",
+    "incident": "cli.incident",
     "switch": "cli.switch",
     "doctor": "cli.doctor",
     "migrate": "cli.roles",

@@ -5,7 +5,7 @@ by itself: ``balance_days.py``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -89,6 +89,7 @@ SELECT DISTINCT e.command_id AS id, 'no-command' AS why FROM events e LEFT JOIN 
    AND (%(since)s::date IS NULL OR e.at >= timezone('UTC', %(since)s::timestamp))
    AND (%(until)s::date IS NULL OR e.at < timezone('UTC', %(until)s::timestamp)) LIMIT %(limit)s
 """
+_AMONG = "c.id = ANY(%(commands)s)"
 #: Ids that do not fit are for a person to look at; more of them would tell no more.
 _UNFIT_SHOWN = 100
 
@@ -180,6 +181,14 @@ class Balances:
             },
             unfit=(*unfit, *(Unfit(id=row["id"], why=row["why"]) for row in orphans)),
         )
+
+
+def unfit_among(
+    session: psycopg.Connection[Any], commands: Sequence[UUID], *, time_box: timedelta = TIME_BOX
+) -> dict[UUID, str]:
+    """Return why each of ``commands`` fits nowhere, as far as one does not; in the transaction of ``session``."""
+    names = {"commands": list(commands), "time_box": time_box, "limit": len(commands)}
+    return {row["id"]: row["why"] for row in rows(session, _UNFIT.format(scope=_AMONG), names)}
 
 
 #: Tenant, connection, day of receipt.

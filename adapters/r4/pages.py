@@ -5,12 +5,15 @@ Source: HL7 FHIR R4 (4.0.1), RESTful API, "Paging".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from adapters.adapter import Request
 from canonical.errors import NeedsPersonError
 from canonical.ports import Resource
+
+#: Pages of one search; a patient with more entries of one kind than these hold is for a person.
+MOST_PAGES = 20
 
 
 def matches(bundle: Mapping[str, Any]) -> list[Resource]:
@@ -33,3 +36,19 @@ def next_page(bundle: Mapping[str, Any], request: Request, *, base_url: str) -> 
     if not url.startswith(base):
         raise NeedsPersonError("not_readable", "The EHR continues its list at another address.")
     return Request(method="GET", path=url.removeprefix(base), headers=request.headers)
+
+
+def all_pages(request: Request, read: Callable[[Request], Resource], *, base_url: str) -> Iterator[Resource]:
+    """Yield the bundles that ``read`` gives, page after page; raises as it does, and as :func:`next_page`.
+
+    Raises :class:`NeedsPersonError` ``not_readable`` after :data:`MOST_PAGES` pages: what is not read whole proves nothing.
+    """
+    asked: Request | None = request
+    for _ in range(MOST_PAGES):
+        if asked is None:
+            return
+        bundle = read(asked)
+        yield bundle
+        asked = next_page(bundle, asked, base_url=base_url)
+    if asked is not None:
+        raise NeedsPersonError("not_readable", "The EHR has more entries of this patient than can be looked through.")

@@ -5,7 +5,7 @@ Source: HL7 FHIR R4 (4.0.1), patient compartment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from adapters.r4.references import reference_of
 from canonical.ports import Resource
@@ -13,6 +13,9 @@ from canonical.ports import Resource
 SUBJECT = "subject"
 #: Types that do not call it ``subject``.
 _ELEMENTS: Mapping[str, str] = {"AllergyIntolerance": "patient", "Immunization": "patient", "Task": "for"}
+
+#: Merges that are followed from a record to the one in use.
+MOST_MERGES = 5
 
 
 def patient_element(resource_type: str) -> str:
@@ -33,3 +36,18 @@ def replaced_by(patient: Resource, base_url: str) -> str | None:
         if found is not None and link.get("type") == "replaced-by" and found.startswith("Patient/"):
             return found
     return None
+
+
+def survivor_of(patient: str, read: Callable[[str], Resource | None], *, base_url: str) -> str | None:
+    """Return the record (``Patient/id``) in use in place of ``patient``, ``None`` where the chart names none.
+
+    ``read`` gives a record by its reference, ``None`` where it is not shown.
+    """
+    survivor, passed = None, {patient}
+    for _ in range(MOST_MERGES):
+        following = replaced_by(read(survivor or patient) or {}, base_url)
+        if following is None or following in passed:
+            break
+        survivor = following
+        passed.add(following)
+    return survivor

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from adapters.adapter import Adapter, Request
-from adapters.ehr import MOST_PAGES, RestEhr
+from adapters.ehr import RestEhr
 from adapters.fhir_r4 import ADAPTER
 from adapters.r4.adapter import R4Adapter
+from adapters.r4.pages import MOST_PAGES
 from adapters.site import Site
 from adapters.tokens import NoTokens
 from adapters.wire import Wire

@@ -13,6 +13,7 @@ from canonical.action import action_specs
 from canonical.capabilities import Support, Way
 from canonical.command import Command
 from canonical.compound import part_urn
+from canonical.entry_history import EntryHistory, EntryVersion
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.ports import (
@@ -229,6 +230,16 @@ class Chart:
         own_versions: Collection[str] = (),
     ) -> RemoteChange:
         return self.change
+
+    def history(self, reference: str, trace: Trace) -> EntryHistory:
+        read = self.fetch(reference, trace)
+        now = EntryVersion(version=read.version, resource=read.resource)
+        return EntryHistory(reference=reference, versions=(now,) if read.resource else (), is_whole=False)
+
+    def copies(self, operation: Operation, trace: Trace) -> tuple[str, ...]:
+        if self.down:
+            raise EhrUnavailableError("outage")
+        return tuple(self.marked(operation.mark)) if operation.interaction is Interaction.CREATE else ()
 
     def survivor_of(self, patient: str, trace: Trace) -> str | None:
         return self.survivors.get(patient)
