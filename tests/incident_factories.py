@@ -40,6 +40,7 @@ LEADS_TO = {
     "drift_found": "in_review",
     "refused_by_person": "rejected",
     "target_moved": "conflicted",
+    "removed_in_ehr": "compensated",
 }
 
 

@@ -77,6 +77,31 @@ NOTHING = {
         record(events(*CLEAN), sent(1, "applied", HOME, "1-gzip"), wrote=operation(version="1-gzip")),
         chart(entry(ours())),
     ),
+    "taken out in the EHR, which a person left so": (
+        record(events(*CLEAN, "removed_in_ehr"), APPLIED),
+        chart(entry(is_whole=False)),
+    ),
+    "an update over a version that means the same": (
+        record(events(*CLEAN), sent(1, "applied", HOME, "3"), wrote=UPDATE),
+        chart(
+            entry(created(), theirs("2", minutes=2.9, changes=False), ours("3", mark="urn:change|x")),
+            writes=(CREATED, UPDATED),
+        ),
+    ),
+    "a version that the record does not have, next to another command's": (
+        record(events(*CLEAN), APPLIED),
+        chart(
+            entry(ours(), ours("2", mark=OTHER_MARK, minutes=60), ours("3", mark="urn:test|nobody", minutes=70)),
+            writes=(
+                OwnWrite(command=COMMAND, mark=MARK, reference=HOME, version="1"),
+                OwnWrite(command=OTHER, mark=OTHER_MARK, reference=HOME, version="2"),
+            ),
+        ),
+    ),
+    "sent twice, once into the chart, and stored anew by somebody with a name": (
+        record(events(*TWICE), sent(1, "unknown"), asked(1, "probe_not_applied"), sent(2, "applied", HOME, "1")),
+        chart(entry(ours(), theirs("2", minutes=90, changes=False, is_named=True))),
+    ),
     "nothing could be read": (record(events(*CLEAN), APPLIED), chart()),
     "the current version alone, which is a later one": (
         record(events(*CLEAN), APPLIED),

@@ -69,6 +69,15 @@ def test_what_was_sent_again_is_told_by_what_led_to_it(
     assert (first.kind, first.worse.kind, first.worse.event.seq) == (K.WRITTEN_WITHOUT_RECORD, kind, 7)
 
 
+def test_the_first_request_is_no_resend() -> None:
+    told = record(events(*CLEAN), APPLIED)
+    misplaced = replace(told.events[1], source="parked")
+    (only,) = judge(
+        replace(told, events=(told.events[0], misplaced, *told.events[2:])), chart(entry(ours())), until=UNTIL
+    )
+    assert (only.anchor.seq if only.anchor else None, only.acts) == (2, ())
+
+
 def test_a_resend_that_left_nothing_is_told_and_made_nothing_worse() -> None:
     told = record(
         events(*TWICE[:6], "answered_applied", "refused_by_person")[:6],
