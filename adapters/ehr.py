@@ -10,10 +10,10 @@ from typing import Any
 from adapters.adapter import Adapter, Request
 from adapters.change_lookup import ChangeLookup
 from adapters.live import live_checks
+from adapters.merge_lookup import MergeLookup
 from adapters.outgoing import body_of, headers_of
 from adapters.r4.operation_outcome import failures, issue_codes, json_object, vendor_codes
 from adapters.r4.pages import matches, next_page
-from adapters.r4.patients import replaced_by
 from adapters.retry_after import retry_after
 from adapters.site import Site
 from adapters.tokens import Tokens
@@ -25,6 +25,7 @@ from canonical.command import Command
 from canonical.errors import ConfigurationError, EhrUnavailableError, NeedsPersonError
 from canonical.fallback import fallback_for, instead, way_of
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
+from canonical.patient_trail import PatientTrail
 from canonical.ports import (
     Capabilities,
     Check,
@@ -42,8 +43,6 @@ from canonical.remote_change import RemoteChange
 
 #: Why no token could be had → what that makes of a write, of which nothing was sent.
 _WITHOUT_TOKEN = {"auth": Outcome.AUTH, "throttled": Outcome.THROTTLED, "outage": Outcome.UNAVAILABLE}
-#: Merges that are followed from a record to the one in use.
-MOST_MERGES = 5
 #: Pages of one search; a patient with more entries of one kind than these hold is for a person.
 MOST_PAGES = 20
 #: Success that may name nothing: where our mark is not kept, what was written is looked for by its content at once.
@@ -120,17 +119,13 @@ class RestEhr:
         )
         return lookup.find(reference, since_version, seen_at, self._clock())
 
-    def survivor_of(self, patient: str, trace: Trace) -> str | None:
-        ends_at = self._until()
-        survivor, passed = None, {patient}
-        for _ in range(MOST_MERGES):
-            record = self._glance(Request(method="GET", path=survivor or patient), trace, ends_at)
-            following = replaced_by(record or {}, self._site.base_url)
-            if following is None or following in passed:
-                break
-            survivor = following
-            passed.add(following)
-        return survivor
+    def trail_of(self, patient: str, trace: Trace) -> PatientTrail:
+        ends_at, fresh = self._until(), {"Cache-Control": "no-cache"}
+        return MergeLookup(
+            base_url=self._site.base_url,
+            codes=self.capabilities.merged,
+            look=lambda path: self._look(Request(method="GET", path=path, headers=fresh), trace, ends_at),
+        ).trail(patient)
 
     def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
         """Read all pages of the search that the adapter asks for; raises as :meth:`fetch`."""
@@ -307,13 +302,17 @@ class RestEhr:
 
     def _glance(self, request: Request, trace: Trace, ends_at: float) -> Resource | None:
         """Return the JSON of a 200, ``None`` for whatever else: of what may be refused, no refusal is held against anything."""
+        answer = self._look(request, trace, ends_at)
+        return json_object(answer.body) if answer is not None and answer.status == 200 else None
+
+    def _look(self, request: Request, trace: Trace, ends_at: float) -> Answer | None:
         try:
             token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))
         except EhrUnavailableError:
             return None
         headers = headers_of(request, trace, token)
         answer = self._wire_of(request).read(request.path, headers=headers, seconds=ends_at - boot_seconds())
-        return json_object(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
+        return answer if isinstance(answer, Answer) else None
 
     def _look_into_conflict(
         self, operation: Operation, settlement: Settlement, trace: Trace, *, seconds: float
