@@ -67,3 +67,15 @@ def survivor_in(known: Mapping[Key, Key | None], start: Key) -> Key:
 def with_lines(known: Mapping[str, str | None], lines: Iterable[MapLine]) -> dict[str, str | None]:
     """Return what is known once ``lines`` were added."""
     return {**known, **{line.patient: line.into for line in lines}}
+
+
+def parts(line: MapLine, known: Mapping[str, str | None], lines: Iterable[MapLine]) -> bool:
+    """Return whether ``line``, one of the ``lines`` added to what is ``known``, takes its record from the one it was merged into.
+
+    Where that one was itself merged into what the line names, nobody is parted: the EHR only says it more shortly.
+    """
+    former = known.get(line.patient)
+    if former is None:
+        return False
+    after = with_lines(known, lines)
+    return survivor_in(after, former) != survivor_in(after, line.patient)

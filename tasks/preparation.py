@@ -18,6 +18,7 @@ from canonical.errors import NeedsPersonError, UnsupportedActionError
 from canonical.mentioned import check_mentioned
 from canonical.patient_match import check_patient
 from canonical.ports import Ehr, Fetched, Operation, Resource, Surrounding, Trace
+from tasks.merges import check_remapped
 from tasks.patients import Patients
 
 
@@ -48,7 +49,8 @@ class Preparation:
         planned = list(ehr.plan(command, around))
         if not planned:
             raise UnsupportedActionError("the adapter planned nothing for it")
-        if not command.attempts and not command.resend_decided:
+        is_first_here = not command.attempts or (command.is_remapped and command.is_replanned)
+        if is_first_here and not command.resend_decided:
             self._check_chart(command, ehr, around, planned, trace)
         return first_plan(stored or planned)
 
@@ -75,7 +77,7 @@ class Preparation:
         """Ask a person where the chart speaks against writing this at all; once a person has decided, it is theirs."""
         for reference in command.spec.mentions(command.envelope):
             entry = ehr.fetch(reference, trace).resource
-            check_mentioned(ehr.project(entry) if entry is not None else None, command.envelope.patient.reference)
+            check_mentioned(ehr.project(entry) if entry is not None else None, command.patients)
         wanted = command.spec.surroundings
         if wanted is not None and command.envelope.action.operation in wanted.operations:
             told = [ehr.project(item) | {"reference": reference_of(item)} for item in around.beside]
@@ -95,11 +97,13 @@ class Preparation:
                 raise
             # The chart may have been put right since we remembered it: ask it before asking a person.
             self._check_patient(command, times, ehr, trace)
+        if command.is_remapped:
+            check_remapped(command, ehr.trail_of(command.named_patient, trace))
         encounter = envelope.encounter.reference if envelope.encounter else None
         if encounter is not None:
             found = ehr.fetch(encounter, trace).resource
             for when in times:
-                check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+                check_encounter(found, patients=command.patients, clinical_time=when)
 
     def _check_patient(self, command: Command, times: Sequence[ClinicalTime | None], ehr: Ehr, trace: Trace) -> None:
         patient = self._patient(command, ehr, trace)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,11 @@ from canonical.errors import (
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, FieldState, compare
+from reconcile.review.merged import Successor, successor_of
 from tasks.preparation import Preparation, reference_of
 
+#: The kind of case, and of stop, of a patient whose record was merged.
+MERGED = "merged_patient"
 _STOPS: Mapping[type[WritebackError], str] = {
     TargetMovedError: "conflict",
     UnsupportedActionError: "not_supported",
@@ -60,7 +63,7 @@ class Look:
     ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
     EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
-    does could be undone there, the farthest first.
+    does could be undone there, the farthest first. ``successor``: of a merged patient, the record in its place.
     """
 
     command: Command
@@ -80,12 +83,16 @@ class Look:
     stop: tuple[str, str] | None = None
     ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
+    successor: Successor | None = None
 
     @property
     def chart_digest(self) -> bytes:
         """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
         said = self.said if self.current is not None else None
-        return hashlib.sha256(exact_json.canonical_bytes([said, self.stop[0] if self.stop else None])).digest()
+        told = [said, self.stop[0] if self.stop else None]
+        if self.successor is not None:
+            told += [self.successor.reference, self.successor.closed]
+        return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
     @property
     def payload_digest(self) -> bytes | None:
@@ -140,6 +147,14 @@ class ChartReader:
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
         stop = self._stop(command, trace)
+        if stop is not None and stop[0] == MERGED:
+            look = self._at_chart(case, command, ehr, trace, stop)
+            return replace(look, successor=successor_of(command, ehr, trace))
+        return self._at_chart(case, command, ehr, trace, stop)
+
+    def _at_chart(
+        self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace, stop: tuple[str, str] | None
+    ) -> Look:
         if case_kind(case.kind).maybe_there and command.attempts:
             plan = self.cases.operations(command.id)
             return self._compare(command, ehr, self._written(plan, ehr, trace), plan, stop=stop)

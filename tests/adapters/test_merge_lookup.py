@@ -103,9 +103,8 @@ def _record(identity: str) -> Script:
 
 
 def test_a_vendors_own_code_leads_only_to_the_record_it_names() -> None:
-    with RawServer(_refusal("4107", "Patient/p1"), _record("p1")) as server:
-        with opened(server.url, adapter="epic") as ehr:
-            found = ehr.trail_of("Patient/p2", TRACE)
+    with RawServer(_refusal("4107", "Patient/p1"), _record("p1")) as server, opened(server.url, adapter="epic") as ehr:
+        found = ehr.trail_of("Patient/p2", TRACE)
     assert (found.steps, found.survivor) == ((step("p2", "p1", ToldBy.REDIRECT),), "Patient/p1")
 
 
