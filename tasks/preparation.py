@@ -93,7 +93,7 @@ class Preparation:
         try:
             self._check_patient(command, times, ehr, trace)
         except NeedsPersonError:
-            if not self._forget_patient(command):
+            if not self.forget_patient(command):
                 raise
             # The chart may have been put right since we remembered it: ask it before asking a person.
             self._check_patient(command, times, ehr, trace)
@@ -113,7 +113,8 @@ class Preparation:
     def _patient(self, command: Command, ehr: Ehr, trace: Trace) -> Resource | None:
         return self.patients.get(ehr, trace=trace, **self._patient_key(command))
 
-    def _forget_patient(self, command: Command) -> bool:
+    def forget_patient(self, command: Command) -> bool:
+        """Read the patient of ``command`` anew next time; return whether one was remembered."""
         return self.patients.forget(**self._patient_key(command))
 
     @staticmethod

@@ -139,6 +139,8 @@ class ChartReader:
         command = self.cases.command(case.command_id)
         ehr = self.preparation.ehr_of(command)
         trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
+        # Whoever looks sees the chart as it is, not the patient as they were some minutes ago.
+        self.preparation.forget_patient(command)
         try:
             return self._look(case, command, ehr, trace)
         except (EhrUnavailableError, NeedsPersonError):
