@@ -1,4 +1,4 @@
-"""The command that a person's decision makes of one whose patient was merged: the same intent, for the record in its place.
+"""A command whose patient was merged, said of the record in its place: decided by a person to be sent, or only to be looked for.
 
 It keeps key, author, consent, target and content; only what names the merged record names the other. Nothing is sent here.
 """
@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+from canonical import exact_json
+from canonical.ports import Operation
 
 #: What of an envelope is about its patient. Who wrote it and what it was made from stay as they were said.
 _ABOUT_THE_PATIENT = ("action", "encounter")
@@ -37,3 +41,16 @@ def renamed(value: Any, named: str, survivor: str) -> Any:
         name: survivor if name == "reference" and item == named else renamed(item, named, survivor)
         for name, item in value.items()
     }
+
+
+def looked_for(operation: Operation, named: str, survivor: str) -> Operation | None:
+    """Return ``operation`` as its entry would be found under ``survivor``, ``None`` where what it sends names no patient.
+
+    Only to ask the chart whether it is there, never to send it.
+    """
+    try:
+        said = exact_json.parse(operation.body)
+    except exact_json.InvalidJsonError:
+        return None
+    moved = renamed(said, named, survivor)
+    return replace(operation, body=exact_json.dumps(moved).encode()) if moved != said else None

@@ -85,11 +85,13 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if verb in {Verb.RESEND, Verb.REJECT} and stands_there(case, look):
         # Sent again it could be there twice, and "not written" would not be true.
         return False
+    maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
     if verb is Verb.REMAP:
-        return look.successor is not None and not look.command.partly_in_chart
+        # First it is known whether it is there: what is said again of another record would be there twice.
+        return look.successor is not None and not maybe
     if verb is Verb.RESEND:
-        # For a record that was merged nothing is sent, whoever decides it.
-        return look.is_ours and look.successor is None
+        # For a record that was merged nothing is sent, whoever decides it; who knows that it is not there is asked of that next.
+        return look.is_ours and (look.successor is None or maybe)
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,7 @@ RECORDS = "abcdef"
 
 
 def trail(*records: str, end: TrailEnd = TrailEnd.IN_USE) -> PatientTrail:
-    steps = tuple(
-        MergeStep(patient=old, into=new, told_by=ToldBy.LINK) for old, new in zip(records, records[1:], strict=False)
-    )
+    steps = tuple(MergeStep(patient=old, into=new, told_by=ToldBy.LINK) for old, new in pairwise(records))
     return PatientTrail(start=records[0], steps=steps, end=end)
 
 

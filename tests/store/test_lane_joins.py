@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from itertools import pairwise
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 from uuid import UUID
@@ -31,9 +32,7 @@ def submit(ward: Ward, patient: str, **more: Any) -> Accepted:
 
 
 def trail(*records: str) -> PatientTrail:
-    steps = tuple(
-        MergeStep(patient=old, into=new, told_by=ToldBy.LINK) for old, new in zip(records, records[1:], strict=False)
-    )
+    steps = tuple(MergeStep(patient=old, into=new, told_by=ToldBy.LINK) for old, new in pairwise(records))
     return PatientTrail(start=records[0], steps=steps, end=TrailEnd.IN_USE)
 
 
@@ -257,7 +256,7 @@ def test_claims_and_a_join_at_once_never_have_two_writes_at_the_ehr(ward: Ward) 
 
     commands = [submit(ward, who) for who in (OLD, NEW) * 6]
     learn(ward, commands[0], OLD, NEW)
-    ward.chart.on_send = meet  # type: ignore[assignment]
+    ward.chart.on_send = meet
     turns = [ward.turn() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(6):

@@ -1,4 +1,4 @@
-"""A patient is merged while a command waits: a person says that it belongs to the record in its place, and it is written there."""
+"""A patient is merged while a command waits: a person says that it belongs to the record in its place, and there it goes."""
 
 from __future__ import annotations
 
