@@ -26,7 +26,8 @@ class LaneView:
     ``in_flight`` is a command of the lane in ``sending`` or ``unknown``; ``next`` the command to send, envelope included;
     ``stumbles`` how often sweeps found the lane due and idle; ``failures`` the connection's failures in a row;
     ``taken_late`` that an earlier attempt of ``next`` was taken, by an answer that came after its claim was lost;
-    ``joining`` that it is to be made one with another lane before anything is claimed, since their patients were merged.
+    ``joining`` that it is to be made one with another lane before anything is claimed, since their patients were merged;
+    ``merge_look_due`` that its patient's record, which was merged, is to be read again.
     """
 
     lane_id: int
@@ -46,6 +47,7 @@ class LaneView:
     predecessor_ended: bool
     taken_late: bool
     joining: bool = False
+    merge_look_due: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +163,17 @@ class HeldLane(Protocol):
         """
         ...
 
-    def learn(self, trail: PatientTrail, command: UUID) -> int | None:
-        """Keep what the EHR says of merges of records, for the sake of ``command``.
+    def learn(self, trail: PatientTrail, command: UUID | None = None) -> int | None:
+        """Keep what the EHR says of merges of records; an open case of ``command`` stands with the others of its merge.
 
         Returns the number under which the first of them is known to be merged, ``None`` where it is not.
+        """
+        ...
+
+    def take_merged(self) -> str | None:
+        """Return the record (``Patient/id``) of the lane's patient that is to be read again, ``None``: not now.
+
+        Whatever comes of it, it is not taken again within the hour.
         """
         ...
 

@@ -149,12 +149,15 @@ class HeldPostgresLane:
     ) -> bool:
         return apply_move(self._session, command.id, step, actor=self._actor, case=case, known=known)
 
-    def learn(self, trail: PatientTrail, command: UUID) -> int | None:
+    def learn(self, trail: PatientTrail, command: UUID | None = None) -> int | None:
         names = {"tenant": self.view.tenant, "connection": self.view.connection}
         line = patient_map.learn(self._session, trail, **names)
-        if line is not None:
+        if line is not None and command is not None:
             patient_map.gather(self._session, command, line)
         return line
+
+    def take_merged(self) -> str | None:
+        return patient_map.take_merged(self._session, self.view.lane_id)
 
     def join(self) -> bool:
         return lane_joins.join(self._session, self.view.lane_id)

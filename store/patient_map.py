@@ -59,6 +59,16 @@ _LOOK_AGAIN = """
 UPDATE lanes SET merge_look_at = CASE WHEN id = ANY (%(merged)s) THEN clock_timestamp() + %(wait)s::interval END
  WHERE id = ANY (%(lanes)s)
 """
+_TAKE = """
+WITH taken AS (
+  UPDATE lanes SET merge_look_at = clock_timestamp() + interval '1 hour'
+   WHERE id = %(lane)s AND merge_look_at <= clock_timestamp() RETURNING tenant, connection_id, patient_key)
+SELECT p.content FROM taken t
+  JOIN LATERAL (SELECT names_digest FROM patient_merges m
+                 WHERE m.connection_id = t.connection_id AND m.patient_key = t.patient_key
+                 ORDER BY m.id DESC LIMIT 1) m ON true
+  JOIN payloads p ON p.tenant = t.tenant AND p.digest = m.names_digest
+"""
 _NAMES = (
     "INSERT INTO payloads (tenant, digest, content) VALUES (%(tenant)s, %(digest)s, %(content)s) ON CONFLICT DO NOTHING"
 )
@@ -128,6 +138,12 @@ def _look_again(
 def gather(session: psycopg.Connection[Any], command: UUID, line: int) -> None:
     """Let the open case of ``command`` about its patient's merge stand with the others of the merge that ``line`` tells of."""
     rows(session, _GATHER, {"command": command, "cause": f"{CausePart.MERGE.value}={line}"})
+
+
+def take_merged(session: psycopg.Connection[Any], lane: int) -> str | None:
+    """Return the merged record (``Patient/id``) of a lane's patient if it is to be read again, for whoever comes first."""
+    found = rows(session, _TAKE, {"lane": lane})
+    return str(exact_json.parse(bytes(found[0]["content"]))["patient"]) if found else None
 
 
 def _known(standing: Mapping[bytes, DictRow], keys: Mapping[str, bytes]) -> dict[str, str | None]:

@@ -39,6 +39,17 @@ class Merges:
         log.info("patient followed", action="patient.followed", command=str(command.id), end=trail.end.value, line=line)
         return line
 
+    def look_again(self, lane: HeldLane) -> None:
+        """Ask whether the record of the lane's patient, which was merged, still is, and keep what the EHR says."""
+        record = lane.take_merged()
+        if record is None:
+            return
+        number = str(lane.view.lane_id)
+        trace = Trace(correlation_id=f"merge-{number}", request_id=f"merge-{number}")
+        trail = self.ehrs(lane.view.tenant, lane.view.connection).trail_of(record, trace)
+        line = lane.learn(trail)
+        log.info("merge looked at", action="patient.looked_at", lane=number, end=trail.end.value, line=line)
+
 
 def check_remapped(command: Command, trail: PatientTrail) -> None:
     """Pass only if the record that a re-mapped command's app named is, now, merged into the one that it is sent for.

@@ -115,6 +115,9 @@ class LaneTurn:
         view = lane.view
         if not view.lease_free:
             return Step.IDLE
+        if view.merge_look_due:
+            self._merges.look_again(lane)
+            return Step.MOVED
         if view.in_flight_state is State.SENDING:
             return Step.MOVED if lane.expire() else Step.BLOCKED
         if view.joining:
