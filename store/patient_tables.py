@@ -11,6 +11,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, Table, text
 
 from store.columns import METADATA, NOW, text_column, time_column
+from store.tables import commands, lanes
 
 #: Append-only: the last line of a record counts. Without a survivor it stands for itself again.
 patient_merges = Table(
@@ -32,3 +33,8 @@ patient_merges = Table(
         postgresql_where=text("survivor_key IS NOT NULL"),
     ),
 )
+
+# What merges ask of other tables' columns is indexed only where there is a merge.
+Index("ix_lanes_joins", lanes.c.joins, postgresql_where=text("joins IS NOT NULL"))
+Index("ix_lanes_merge_look", lanes.c.merge_look_at, postgresql_where=text("merge_look_at IS NOT NULL"))
+Index("ix_commands_home", commands.c.home_lane_id, postgresql_where=text("home_lane_id IS NOT NULL"))

@@ -77,8 +77,6 @@ lanes = Table(
     Column("joining", Boolean, nullable=False, server_default=text("false")),
     time_column("merge_look_at"),
     UniqueConstraint("connection_id", "patient_key"),
-    Index("ix_lanes_joins", "joins", postgresql_where=text("joins IS NOT NULL")),
-    Index("ix_lanes_merge_look", "merge_look_at", postgresql_where=text("merge_look_at IS NOT NULL")),
 )
 
 #: The consent in force, one row per consent; its past is in ``consent_versions``.
@@ -227,7 +225,6 @@ commands = Table(
         unique=True,
         postgresql_where=text(f"replay_of IS NOT NULL AND state NOT IN ({listed(ENDED_WITHOUT_EFFECT)})"),
     ),
-    Index("ix_commands_home", "home_lane_id", postgresql_where=text("home_lane_id IS NOT NULL")),
     Index("ix_commands_consent_open", "consent_id", postgresql_where=text(OPEN_UNDER_CONSENT)),
 )
 

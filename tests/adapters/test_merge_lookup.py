@@ -10,8 +10,6 @@ from tests.adapters.chart import PATIENT, TRACE, opened
 from tests.adapters.raw_server import RawServer, Script, answering, http
 from tests.sandbox_fixture import RunningSandbox
 
-CODES = "urn:oid:1.2.840.114350.1.13.0.1.7.2.657369"
-
 
 def merged(old: str, *new: str) -> Resource:
     links = [{"type": "replaced-by", "other": {"reference": f"Patient/{name}"}} for name in new]
@@ -92,34 +90,8 @@ def test_an_ehr_that_cannot_be_reached_is_no_failure() -> None:
         assert ehr.trail_of("Patient/p1", TRACE).end is TrailEnd.UNREAD
 
 
-def _refusal(code: str, location: str) -> Script:
-    issue = {"severity": "fatal", "code": "invalid", "details": {"coding": [{"system": CODES, "code": code}]}}
-    body = exact_json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
-    return answering(http("404 Not Found", f"Location: {location}", body=body))
-
-
 def _record(identity: str) -> Script:
     return answering(http("200 OK", body=exact_json.dumps({**PATIENT, "id": identity}).encode()))
-
-
-def test_a_vendors_own_code_leads_only_to_the_record_it_names() -> None:
-    with RawServer(_refusal("4107", "Patient/p1"), _record("p1")) as server, opened(server.url, adapter="epic") as ehr:
-        found = ehr.trail_of("Patient/p2", TRACE)
-    assert (found.steps, found.survivor) == ((step("p2", "p1", ToldBy.REDIRECT),), "Patient/p1")
-
-
-@pytest.mark.parametrize(
-    ("code", "location", "end"),
-    [
-        ("4107", "", TrailEnd.NAMELESS),
-        ("4107", "https://other.example/fhir/Patient/p1", TrailEnd.NAMELESS),
-        ("4103", "Patient/p1", TrailEnd.UNREAD),
-    ],
-)
-def test_a_refusal_that_names_no_record_of_this_ehr_leads_nowhere(code: str, location: str, end: TrailEnd) -> None:
-    with RawServer(_refusal(code, location)) as server, opened(server.url, adapter="epic") as ehr:
-        found = ehr.trail_of("Patient/p2", TRACE)
-    assert (found.end, found.steps) == (end, ())
 
 
 def test_an_answer_about_another_record_tells_nothing() -> None:
