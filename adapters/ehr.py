@@ -11,10 +11,11 @@ from adapters.adapter import Adapter, Request
 from adapters.change_lookup import ChangeLookup
 from adapters.entry_past import EntryPast
 from adapters.live import live_checks
+from adapters.merge_lookup import MergeLookup
 from adapters.outgoing import body_of, headers_of
-from adapters.r4.operation_outcome import failures, issue_codes, json_object, vendor_codes
+from adapters.r4.operation_outcome import json_object
 from adapters.r4.pages import all_pages, matches
-from adapters.r4.patients import survivor_of
+from adapters.read_refusal import is_away, refusal, says_merged
 from adapters.retry_after import retry_after
 from adapters.site import Site
 from adapters.tokens import Tokens
@@ -24,9 +25,10 @@ from canonical.boot_clock import boot_seconds
 from canonical.capabilities import Way, within_contract
 from canonical.command import Command
 from canonical.entry_history import EntryHistory
-from canonical.errors import ConfigurationError, EhrUnavailableError, NeedsPersonError
+from canonical.errors import ConfigurationError, EhrUnavailableError
 from canonical.fallback import fallback_for, instead, way_of
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
+from canonical.patient_trail import PatientTrail
 from canonical.ports import (
     Capabilities,
     Check,
@@ -84,11 +86,11 @@ class RestEhr:
         but refuses this one resource (waiting would hold up every other patient of the connection), or ``merged_patient``.
         """
         answer = self._read(Request(method="GET", path=reference, headers={"Cache-Control": "no-cache"}), trace)
-        if answer.status in {404, 410} and not self._is_merged(answer):
+        if answer.status in {404, 410} and not says_merged(self.capabilities, answer):
             return Fetched(resource=None, gone=answer.status == 410)
         resource = json_object(answer.body) if answer.status == 200 else None
         if resource is None:
-            raise self._unreadable(answer)
+            raise refusal(self.capabilities, answer)
         version = self._adapter.version_of(resource) or version_from_etag(answer.headers.get("etag", ""))
         return Fetched(resource=resource, version=version)
 
@@ -118,13 +120,13 @@ class RestEhr:
         )
         return lookup.find(reference, since_version, seen_at, self._clock())
 
-    def survivor_of(self, patient: str, trace: Trace) -> str | None:
-        ends_at = self._until()
-        return survivor_of(
-            patient,
-            lambda name: self._glance(Request(method="GET", path=name), trace, ends_at),
+    def trail_of(self, patient: str, trace: Trace) -> PatientTrail:
+        ends_at, fresh = self._until(), {"Cache-Control": "no-cache"}
+        return MergeLookup(
             base_url=self._site.base_url,
-        )
+            codes=self.capabilities.merged,
+            look=lambda path: self._look(Request(method="GET", path=path, headers=fresh), trace, ends_at),
+        ).trail(patient)
 
     def entries(self, resource_type: str, patient: str, trace: Trace) -> tuple[Resource, ...]:
         """Read all pages of the search that the adapter asks for; raises as :meth:`fetch`."""
@@ -153,7 +155,7 @@ class RestEhr:
         if request is None:
             return ()
         answer = self._read(request, trace)
-        if self._is_away(answer):
+        if is_away(self.capabilities, answer):
             raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
         return self._adapter.read_twins(operation, answer, self._site)
 
@@ -231,7 +233,7 @@ class RestEhr:
 
     def probe(self, operation: Operation, trace: Trace) -> ProbeResult:
         answer = self._read(self._adapter.probe(operation, self._site), trace)
-        if self._is_away(answer) or (answer.status == 200 and json_object(answer.body) is None):
+        if is_away(self.capabilities, answer) or (answer.status == 200 and json_object(answer.body) is None):
             raise EhrUnavailableError("outage", retry_after(answer, self._clock()))
         return self._adapter.read_probe(operation, answer, self._site)
 
@@ -296,7 +298,7 @@ class RestEhr:
         answer = self._read(request, trace)
         bundle = json_object(answer.body) if answer.status == 200 else None
         if bundle is None or bundle.get("resourceType") != "Bundle":
-            raise self._unreadable(answer)
+            raise refusal(self.capabilities, answer)
         return bundle
 
     def _read_once(self, request: Request, trace: Trace, ends_at: float) -> Answer:
@@ -315,13 +317,17 @@ class RestEhr:
 
     def _glance(self, request: Request, trace: Trace, ends_at: float) -> Resource | None:
         """Return the JSON of a 200, ``None`` for whatever else: of what may be refused, no refusal is held against anything."""
+        answer = self._look(request, trace, ends_at)
+        return json_object(answer.body) if answer is not None and answer.status == 200 else None
+
+    def _look(self, request: Request, trace: Trace, ends_at: float) -> Answer | None:
         try:
             token = self._tokens.bearer(max(ends_at - boot_seconds(), 0.0))
         except EhrUnavailableError:
             return None
         headers = headers_of(request, trace, token)
         answer = self._wire_of(request).read(request.path, headers=headers, seconds=ends_at - boot_seconds())
-        return json_object(answer.body) if isinstance(answer, Answer) and answer.status == 200 else None
+        return answer if isinstance(answer, Answer) else None
 
     def _look_into_conflict(
         self, operation: Operation, settlement: Settlement, trace: Trace, *, seconds: float
@@ -369,32 +375,11 @@ class RestEhr:
             return settlement
         return replace(settlement, differences=self.differences(operation, stored))
 
-    def _is_away(self, answer: Answer) -> bool:
-        """Whether an answer to a read is one of an EHR that is away, and not about the resource that was asked for."""
-        codes = issue_codes(failures(answer))
-        return answer.status >= 500 and not any((answer.status, code) in self.capabilities.unreadable for code in codes)
-
-    def _is_merged(self, answer: Answer) -> bool:
-        """Whether the EHR says by a code of its own that what was asked for was merged into another record."""
-        return bool(self.capabilities.merged.intersection(vendor_codes(failures(answer))))
-
-    def _unreadable(self, answer: Answer) -> EhrUnavailableError | NeedsPersonError:
-        """A 5xx, or a success that is no FHIR (a gateway's page), says that the EHR is away; a 4xx is about this resource."""
-        if self._is_merged(answer):
-            return NeedsPersonError("merged_patient", "The EHR says that the record was merged into another.")
-        if answer.status < 400 or self._is_away(answer):
-            return EhrUnavailableError("outage")
-        return NeedsPersonError(
-            "not_readable",
-            f"The EHR refuses to show what the command is about (HTTP {answer.status}).",
-            code=f"http-{answer.status}",
-        )
-
     def _statement(self) -> Resource:
         """Read the CapabilityStatement; raises as :meth:`fetch`."""
         trace = Trace(correlation_id="doctor", request_id="doctor")
         answer = self._read(Request(method="GET", path="metadata"), trace)
         statement = json_object(answer.body) if answer.status == 200 else None
         if statement is None:
-            raise self._unreadable(answer)
+            raise refusal(self.capabilities, answer)
         return statement

@@ -297,6 +297,7 @@ class CaseDocument(Document):
     view: str
     command_id: UUID | None = None
     banner: BannerDocument | None = None
+    successor: BannerDocument | None = None
     fields: tuple[FieldDocument, ...]
     unchanged: tuple[FieldDocument, ...]
     chart_change: ChartChangeDocument | None = None

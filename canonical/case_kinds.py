@@ -33,6 +33,8 @@ class CausePart(StrEnum):
     CODE = "code"
     #: The version of the mapping that made, or could not make, what is sent.
     MAPPING = "mapping"
+    #: Which merge of two records, by the number of its line in the map of patients.
+    MERGE = "merge"
 
 
 #: What is neither a code nor a version by its form is not kept: nobody knows what it would say.
@@ -78,6 +80,11 @@ def cause_told(kind: CaseKind, known: Mapping[CausePart, str]) -> str:
     """Return what is ``known`` of the cause of a case, of the parts that its kind asks for: ``code=http-422 mapping=r4/1``."""
     parts = [part for part in kind.cause or () if known.get(part)]
     return " ".join(f"{part}={known[part] if _A_CODE.fullmatch(known[part]) else _NOT_KEPT}" for part in parts)
+
+
+def has_cause(kind: CaseKind, known: Mapping[CausePart, str]) -> bool:
+    """Return whether a case of ``kind`` is gathered with others: of patients' merges only with those of the same merge."""
+    return kind.cause is not None and (CausePart.MERGE not in kind.cause or CausePart.MERGE in known)
 
 
 def cause_parts(cause: str) -> tuple[tuple[CausePart, str], ...]:

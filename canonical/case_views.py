@@ -261,10 +261,11 @@ class FirstDecision:
 class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
-    ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
-    last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
-    each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
-    anything else is shown, and everything else is empty.
+    ``successor`` is the record in place of the patient's where that was merged. ``closed`` says why it is over (and ``status``
+    what became of the write since); ``news`` what is new since the reviewer's last look, ``first_decision`` what waits for a
+    second signature, ``answers`` what its author was asked and said, a sentence each, oldest first, ``round`` counts how often
+    the chart moved during review; ``break_glass``: a reason is asked for before anything else is shown, and everything else is
+    empty.
     """
 
     row: CaseRow
@@ -272,6 +273,7 @@ class CasePage:
     view: str = ""
     command_id: UUID | None = None
     banner: Banner | None = None
+    successor: Banner | None = None
     fields: tuple[FieldRow, ...] = ()
     unchanged: tuple[FieldRow, ...] = ()
     chart_change: ChartChange | None = None

@@ -81,6 +81,8 @@ class Command:
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
     ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
+    ``named_patient`` is the record (``Patient/id``) that its app named, ``known_merged`` whether that is known to be merged into
+    another. A person may have decided since that it belongs to that one.
     """
 
     id: UUID
@@ -115,6 +117,18 @@ class Command:
     sent_as: str | None = None
     approvals: tuple[Approval, ...] = ()
     sends_stored_of: UUID | None = None
+    named_patient: str = ""
+    known_merged: bool = False
+
+    @property
+    def is_remapped(self) -> bool:
+        """Whether it is sent for another record than its app named: the one that was merged into."""
+        return bool(self.named_patient) and self.named_patient != self.envelope.patient.reference
+
+    @property
+    def patients(self) -> frozenset[str]:
+        """The records (``Patient/id``) that its patient has: the one it is sent for and, merged into that, the one named."""
+        return frozenset({self.envelope.patient.reference, self.named_patient or self.envelope.patient.reference})
 
     @property
     def partly_in_chart(self) -> bool:

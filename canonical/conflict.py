@@ -70,7 +70,7 @@ CONFLICTS: dict[Conflict, ConflictKind] = {
         ConflictKind(
             kind=Conflict.MERGED_PATIENT,
             cases=frozenset({"merged_patient"}),
-            verbs=_ALWAYS,
+            verbs=_ALWAYS | {Verb.REMAP},
         ),
         ConflictKind(
             kind=Conflict.LOCKED,

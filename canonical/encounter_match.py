@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,18 +16,19 @@ TOLERANCE_DEFAULT = timedelta(hours=24)
 def check_encounter(
     encounter: Mapping[str, Any] | None,
     *,
-    patient_reference: str,
+    patients: Collection[str],
     clinical_time: ClinicalTime | None,
     tolerance: timedelta = TOLERANCE_DEFAULT,
 ) -> None:
     """Pass only if the chart's Encounter (R4 JSON; ``None``: not there) is this patient's and contains that time.
 
+    ``patients`` are the records of the patient (``Patient/id``): more than one where they were merged.
     Raises :class:`NeedsPersonError` with kind ``wrong_encounter`` or ``encounter_time``: send nothing.
     """
     if encounter is None:
         raise NeedsPersonError("wrong_encounter", "The chart has no such encounter.")
     subject = str((encounter.get("subject") or {}).get("reference") or "")
-    if subject != patient_reference and not subject.endswith(f"/{patient_reference}"):
+    if not any(subject == name or subject.endswith(f"/{name}") for name in patients):
         raise NeedsPersonError("wrong_encounter", "The encounter is another patient's.")
     if encounter.get("status") in {"entered-in-error", "cancelled"}:
         raise NeedsPersonError("wrong_encounter", "The encounter was cancelled or entered in error.")

@@ -41,6 +41,7 @@ EVENT_WORDS: Mapping[Trigger, str] = {
     T.TARGET_MOVED: "The entry was no longer as its author saw it; nothing was sent",
     T.REVIEW_REQUIRED: "A check found something that a person must decide",
     T.REBASED: "Chart and proposal were brought together",
+    T.REMAPPED: "A person decided that it belongs to the record that its patient's was merged into",
     T.RESEND_DECIDED: "A person decided to send it again",
     T.FOUND_BY_PERSON: "A person found it in the chart; it must still be proven",
     T.REFUSED_BY_PERSON: "A person decided not to write it",

@@ -15,6 +15,7 @@ from canonical.command import Command
 from canonical.events import Move
 from canonical.lifecycle import State
 from canonical.outcome import Settlement
+from canonical.patient_trail import PatientTrail
 from canonical.ports import Operation
 
 
@@ -24,7 +25,9 @@ class LaneView:
 
     ``in_flight`` is a command of the lane in ``sending`` or ``unknown``; ``next`` the command to send, envelope included;
     ``stumbles`` how often sweeps found the lane due and idle; ``failures`` the connection's failures in a row;
-    ``taken_late`` that an earlier attempt of ``next`` was taken, by an answer that came after its claim was lost.
+    ``taken_late`` that an earlier attempt of ``next`` was taken, by an answer that came after its claim was lost;
+    ``joining`` that it is to be made one with another lane before anything is claimed, since their patients were merged;
+    ``merge_look_due`` that its patient's record, which was merged, is to be read again.
     """
 
     lane_id: int
@@ -43,6 +46,8 @@ class LaneView:
     next: Command | None
     predecessor_ended: bool
     taken_late: bool
+    joining: bool = False
+    merge_look_due: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +161,24 @@ class HeldLane(Protocol):
 
         ``known`` is what is known of the cause of ``case``: codes and versions, nothing that says who the patient is.
         """
+        ...
+
+    def learn(self, trail: PatientTrail, command: UUID | None = None) -> int | None:
+        """Keep what the EHR says of merges of records; an open case of ``command`` stands with the others of its merge.
+
+        Returns the number under which the first of them is known to be merged, ``None`` where it is not.
+        """
+        ...
+
+    def take_merged(self) -> str | None:
+        """Return the record (``Patient/id``) of the lane's patient that is to be read again, ``None``: not now.
+
+        Whatever comes of it, it is not taken again within the hour.
+        """
+        ...
+
+    def join(self) -> bool:
+        """Make the lane one with those that it is marked to be one with; ``False``: something of them is at the EHR, not now."""
         ...
 
     def close_connection(self, *, until: datetime, reason: str) -> None:

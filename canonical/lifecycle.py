@@ -116,6 +116,8 @@ class Trigger(StrEnum):
     REVIEW_REQUIRED = "review_required"
     #: The chart and the proposal were brought together: on the version a person saw, or where policy lets a machine do it.
     REBASED = "rebased"
+    #: A person decided that it belongs to the record that its patient's was merged into.
+    REMAPPED = "remapped"
     #: A person decided to send again.
     RESEND_DECIDED = "resend_decided"
     #: A machine proved that what stands is as it was written and that the rest is not there; the rest is sent.
@@ -214,6 +216,7 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.CONFLICTED, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.CONFLICTED, T.REFUSED_BY_PERSON): S.REJECTED,
         (S.CONFLICTED, T.AUTHOR_WITHDREW): S.WITHDRAWN,
+        (S.IN_REVIEW, T.REMAPPED): S.READY,
         (S.IN_REVIEW, T.RESEND_DECIDED): S.READY,
         (S.IN_REVIEW, T.FOUND_BY_PERSON): S.APPLIED,
         (S.IN_REVIEW, T.REFUSED_BY_PERSON): S.REJECTED,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from canonical.command import Command
     from canonical.entry_history import EntryHistory
     from canonical.outcome import ProbeResult, Settlement
+    from canonical.patient_trail import PatientTrail
     from canonical.remote_change import RemoteChange
 
 __all__ = [
@@ -211,10 +212,10 @@ class Ehr(Protocol):
         """
         ...
 
-    def survivor_of(self, patient: str, trace: Trace) -> str | None:
-        """Return the record (``Patient/id``) that took the place of ``patient`` by a merge, ``None`` where the chart names none.
+    def trail_of(self, patient: str, trace: Trace) -> PatientTrail:
+        """Return where merges of records lead from ``patient`` (``Patient/id``), read anew.
 
-        Never raises for what happens on the wire.
+        Never raises for what happens on the wire: the trail ends there.
         """
         ...
 

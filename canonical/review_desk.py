@@ -32,6 +32,8 @@ class Verb(StrEnum):
     EDIT = "edit"
     #: Decide, field by field, between chart, proposal and another value; what is left to write goes on the version seen.
     RESOLVE = "resolve"
+    #: Send it for the record that the patient's was merged into, with every check made again.
+    REMAP = "remap"
     #: Send it although the chart or the EHR spoke against it.
     RESEND = "resend"
     #: A person found it in the chart; it is read back and proven.

@@ -93,6 +93,9 @@ def _about(page: Mapping[str, Any]) -> Iterator[str]:
         yield f"Allergies: {banner['allergies']}"
         if banner["identityInQuestion"]:
             yield "The question is whether this is the right patient."
+    if page.get("successor") is not None:
+        names = ("name", "birth", "sex", "recordNumber")
+        yield f"The record in its place: {', '.join(page['successor'][name] for name in names)}"
     if page["breakGlass"]:
         yield "This patient is in a restricted class: give the reason why you must see it with --break-glass."
     yield from filter(None, (page["question"], page["closed"], page["status"], page["news"], page["needsSecond"]))

@@ -164,7 +164,8 @@ class _Glance:
 
     @property
     def _survivor(self) -> str | None:
-        return self.ehr.survivor_of(self._patient, self._trace)
+        trail = self.ehr.trail_of(self._patient, self._trace)
+        return trail.last if trail.steps else None
 
     @property
     def _trace(self) -> Trace:

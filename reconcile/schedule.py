@@ -16,6 +16,7 @@ from reconcile import (
     echoes,
     expired_leases,
     incomplete,
+    merged,
     overdue_cases,
     parked,
     pending_remote,
@@ -37,7 +38,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, incomplete, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays, merged),
     )
 }
 

@@ -19,6 +19,7 @@ from sandbox.edits import Edit, edit_chart, known
 from sandbox.ehr import Ehr
 from sandbox.faults import Rule
 from sandbox.held import decide, held
+from sandbox.merges import Merge, merge
 from sandbox.people import Person, WebClient, register_person, register_web_client
 from sandbox.subscriptions import SubscriptionRequest, Subscriptions
 
@@ -61,6 +62,7 @@ class Admin:
                 ("POST", "held/{number:int}/{decision}", self.post_decision),
                 ("POST", "lock", self.post_lock),
                 ("POST", "close", self.post_close),
+                ("POST", "merge", self.post_merge),
                 ("POST", "subscriptions", self.post_subscriptions),
                 ("GET", "subscriptions", self.get_subscriptions),
                 ("POST", "reset", self.post_reset),
@@ -170,6 +172,12 @@ class Admin:
         at = self._ehr.clock()
         stored = await self._ehr.database.write(lambda connection: _close(self._ehr.chart(connection), reference, at))
         return _raw_json(_shown(stored), 200)
+
+    async def post_merge(self, request: Request) -> Response:
+        """A registrar merges two records of one person, or parts them again; see `Merge`."""
+        asked, at = Merge.model_validate(await _json(request)), self._ehr.clock()
+        await self._ehr.database.write(lambda connection: merge(self._ehr.chart(connection), asked, at))
+        return Response(status_code=204)
 
     async def post_subscriptions(self, request: Request) -> Response:
         """Notify somebody of every change from now on; the answer says what their server made of the handshake."""

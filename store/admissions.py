@@ -27,7 +27,7 @@ SELECT count(*) AS n, clock_timestamp() - coalesce(min(received_at), clock_times
 """
 _SERIES_CASE = """
 SELECT k.id FROM lanes l
-  JOIN commands c ON c.lane_id = l.id
+  JOIN commands c ON c.lane_id = l.id OR c.home_lane_id = l.id
   JOIN cases k ON k.command_id = c.id AND k.kind = %(kind)s AND k.closed_at IS NULL
   JOIN events e ON e.command_id = c.id AND e.seq = 1
  WHERE l.connection_id = %(connection_id)s AND l.patient_key = %(patient_key)s

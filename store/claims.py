@@ -50,7 +50,7 @@ WITH lk AS MATERIALIZED (
     JOIN commands c ON c.lane_id = l.id
     JOIN consents s ON s.id = c.consent_id
     JOIN connections k ON k.id = c.connection_id
-   WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp()
+   WHERE l.id = %(lane)s AND l.fence = %(fence_seen)s AND l.lease_until < clock_timestamp() AND NOT l.joining
      AND pg_backend_pid() = %(pid)s
      AND c.id = %(command)s AND """
     + unindexed("c.state")

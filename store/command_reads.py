@@ -22,6 +22,7 @@ from canonical.command_views import (
 from canonical.errors import FieldError, RefusedError
 from canonical.lifecycle import State
 from store.database import rows, transaction
+from store.patient_terms import commands_of
 
 _COLUMNS = """
 c.id, c.tenant, c.app, k.name AS connection, c.action_type, c.operation, c.state, c.state_reason AS reason,
@@ -44,12 +45,16 @@ _LINEAGE = """
 SELECT c.replay_of, ARRAY(SELECT b.id FROM commands b WHERE b.replay_of = c.id ORDER BY b.received_at, b.id) AS replays
   FROM commands c WHERE c.id = %(id)s
 """
+_OF_PATIENTS = commands_of(
+    "SELECT l.connection_id, l.patient_key FROM lanes l"
+    " WHERE l.tenant = %(tenant)s AND l.patient_key = ANY (%(patient_keys)s::bytea[])"
+)
 _SEARCH = f"""
-SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id JOIN lanes l ON l.id = c.lane_id
+SELECT {_COLUMNS} FROM commands c JOIN connections k ON k.id = c.connection_id
  WHERE c.tenant = %(tenant)s
    AND (%(app)s::text IS NULL OR c.app = %(app)s)
    AND (%(connection)s::text IS NULL OR k.name = %(connection)s)
-   AND (%(patient_keys)s::bytea[] IS NULL OR l.patient_key = ANY (%(patient_keys)s::bytea[]))
+   AND (%(patient_keys)s::bytea[] IS NULL OR c.id IN ({_OF_PATIENTS}))
    AND (%(correlation_id)s::text IS NULL OR c.correlation_id = %(correlation_id)s)
    AND (%(key_hashes)s::bytea[] IS NULL OR c.key_hash = ANY (%(key_hashes)s::bytea[]))
    AND (%(states)s::text[] IS NULL OR c.state = ANY (%(states)s::text[]))

@@ -16,6 +16,7 @@ from store.columns import listed
 from store.command_reads import IDENTIFIER_CHUNK, IDENTIFIER_SCAN, CommandReads, names_patient
 from store.compensation_links import RELATED
 from store.database import rows, transaction
+from store.patient_terms import commands_of
 
 _ENVELOPES = """
 SELECT r.content AS received, d.content AS decided, c.takes_back,
@@ -28,10 +29,12 @@ SELECT r.content AS received, d.content AS decided, c.takes_back,
 #: A code that an EHR gives every day is looked for in its newest answers only.
 _CODE_SCAN = 5_000
 #: Of a command ``c``: it is of one of the patients ``keys``, each at the connection of the same place in ``names``.
-PATIENT_CONDITION = """c.lane_id IN (
-        SELECT l.id FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)
-          JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name
-          JOIN lanes l ON l.connection_id = m.id AND l.patient_key = w.key)"""
+PATIENT_CONDITION = f"""c.id IN ({
+    commands_of(
+        "SELECT m.id, w.key FROM unnest(%(names)s::text[], %(keys)s::bytea[]) AS w (name, key)"
+        " JOIN connections m ON m.tenant = %(tenant)s AND m.name = w.name"
+    )
+})"""
 #: Of a command ``c``: its EHR answered with the code ``vendor_code``.
 CODE_CONDITION = f"""c.id IN (
         SELECT a.command_id FROM (SELECT command_id FROM attempts WHERE tenant = %(tenant)s AND vendor_code = %(vendor_code)s

@@ -24,9 +24,15 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 {IN_LOOP} AS in_loop,
 coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
-           AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
+           AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')
+           AND NOT EXISTS (SELECT 1 FROM events r WHERE r.command_id = c.id AND r.trigger = 'remapped' AND r.seq > e.seq))
+  AS resend_decided,
 (SELECT e.detail->>'rests_on' FROM events e WHERE e.command_id = c.id AND e.detail ? 'rests_on'
   ORDER BY e.seq DESC LIMIT 1) AS decided_on,
+(SELECT q.content FROM payloads q
+  WHERE c.decided_digest IS NOT NULL AND q.tenant = c.tenant AND q.digest = c.envelope_digest) AS received_envelope,
+(SELECT m.survivor_key IS NOT NULL FROM lanes h JOIN patient_merges m USING (connection_id, patient_key)
+  WHERE h.id = coalesce(c.home_lane_id, c.lane_id) ORDER BY m.id DESC LIMIT 1) AS known_merged,
 c.sent_as, c.sends_stored_of,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference, o.version_written) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
@@ -103,10 +109,17 @@ def command_from(row: dict[str, Any]) -> Command:
         decided_on=row["decided_on"] or "",
         sent_as=row["sent_as"],
         sends_stored_of=row["sends_stored_of"],
+        named_patient=_named(row["received_envelope"]) or envelope.patient.reference,
+        known_merged=bool(row["known_merged"]),
         is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],
         approvals=tuple(_approval(*approval) for approval in row["approvals"] or ()),
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),
     )
+
+
+def _named(received: bytes | None) -> str:
+    """Return the record that the app named, where what is sent was decided since; else nothing."""
+    return str(exact_json.parse(bytes(received))["patient"]["reference"]) if received is not None else ""
 
 
 def _progress(

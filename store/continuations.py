@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _GATE = (
     """
 WITH lk AS MATERIALIZED (
-  SELECT c.switch_ids, k.not_before <= clock_timestamp() AS open,
+  SELECT c.switch_ids, k.not_before <= clock_timestamp() AND NOT l.joining AS open,
          ("""
     + GOVERNED
     + """) AS governed

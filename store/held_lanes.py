@@ -23,9 +23,10 @@ from canonical.events import Move
 from canonical.lanes import Claim, Continuation, LaneView, Settle
 from canonical.lifecycle import Trigger
 from canonical.outcome import Settlement
+from canonical.patient_trail import PatientTrail
 from canonical.ports import Operation
 from canonical.settling import instead_of_continuing
-from store import claims, continuations, healing, settles
+from store import claims, continuations, healing, lane_joins, patient_map, settles
 from store.columns import open_and, unindexed
 from store.database import open_session, rows
 from store.lane_views import LANE, LOCK, NEXT, view_from
@@ -150,6 +151,19 @@ class HeldPostgresLane:
         self, command: Command, step: Move, *, case: str | None = None, known: Mapping[CausePart, str] | None = None
     ) -> bool:
         return apply_move(self._session, command.id, step, actor=self._actor, case=case, known=known)
+
+    def learn(self, trail: PatientTrail, command: UUID | None = None) -> int | None:
+        names = {"tenant": self.view.tenant, "connection": self.view.connection}
+        line = patient_map.learn(self._session, trail, **names)
+        if line is not None and command is not None:
+            patient_map.gather(self._session, command, line)
+        return line
+
+    def take_merged(self) -> str | None:
+        return patient_map.take_merged(self._session, self.view.lane_id)
+
+    def join(self) -> bool:
+        return lane_joins.join(self._session, self.view.lane_id)
 
     def close_connection(self, *, until: datetime, reason: str) -> None:
         names = {"tenant": self.view.tenant, "name": self.view.connection}

@@ -33,11 +33,19 @@ _WINNER = """
 SELECT id, fingerprint, state, event_seq FROM commands
  WHERE tenant = %(tenant)s AND app = %(app)s AND key_hash = %(key_hash)s
 """
+#: The lane of the patient who was named, or the one that everything of it stands in since its patient was merged.
 _LANE = """
+WITH RECURSIVE up AS (
+  SELECT id, patient_key, joins, joined_at FROM lanes
+   WHERE connection_id = %(connection_id)s AND patient_key = %(patient_key)s
+  UNION ALL
+  SELECT l.id, l.patient_key, l.joins, l.joined_at FROM up JOIN lanes l ON l.id = up.joins WHERE up.joined_at IS NOT NULL)
 INSERT INTO lanes (tenant, connection_id, patient_key, last_seq)
-VALUES (%(tenant)s, %(connection_id)s, %(patient_key)s, 1)
+VALUES (%(tenant)s, %(connection_id)s,
+        coalesce((SELECT up.patient_key FROM up WHERE up.joined_at IS NULL), %(patient_key)s), 1)
 ON CONFLICT (connection_id, patient_key) DO UPDATE SET last_seq = lanes.last_seq + 1
-RETURNING id, last_seq
+RETURNING id, last_seq, joined_at IS NOT NULL AS is_joined,
+          nullif((SELECT up.id FROM up WHERE up.patient_key = %(patient_key)s), id) AS home
 """
 _TARGET_COMMAND = "SELECT root, subject, lane_id FROM commands WHERE id = %(command)s AND tenant = %(tenant)s"
 _TARGET_LINK = """
@@ -55,12 +63,13 @@ WITH pl AS (
   INSERT INTO payloads (tenant, digest, content) VALUES (%(tenant)s, %(envelope_digest)s, %(envelope)s)
   ON CONFLICT DO NOTHING),
 cm AS (
-  INSERT INTO commands (id, tenant, app, connection_id, lane_id, lane_seq, subject, root, action_type, operation, state,
-      state_reason, event_seq, priority, not_after, consent_id, consent_version, switch_ids, envelope_digest, fingerprint,
-      key_hash, correlation_id, traceparent, approval_required, target_reference, target_command, after, takes_back,
-      author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as, replay_of, sends_stored_of)
-  VALUES (%(id)s, %(tenant)s, %(app)s, %(connection_id)s, %(lane_id)s, %(lane_seq)s, %(subject)s, %(root)s, %(action_type)s,
-      %(operation)s, %(target)s, %(reason)s, 2, %(priority)s, %(not_after)s, %(consent_id)s, %(consent_version)s,
+  INSERT INTO commands (id, tenant, app, connection_id, lane_id, lane_seq, home_lane_id, subject, root, action_type,
+      operation, state, state_reason, event_seq, priority, not_after, consent_id, consent_version, switch_ids,
+      envelope_digest, fingerprint, key_hash, correlation_id, traceparent, approval_required, target_reference,
+      target_command, after, takes_back, author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as,
+      replay_of, sends_stored_of)
+  VALUES (%(id)s, %(tenant)s, %(app)s, %(connection_id)s, %(lane_id)s, %(lane_seq)s, %(home)s, %(subject)s, %(root)s,
+      %(action_type)s, %(operation)s, %(target)s, %(reason)s, 2, %(priority)s, %(not_after)s, %(consent_id)s, %(consent_version)s,
       %(switch_ids)s, %(envelope_digest)s, %(fingerprint)s, %(key_hash)s, %(correlation_id)s, %(traceparent)s,
       %(approval_required)s, %(target_reference)s, %(target_command)s, %(after)s, %(takes_back)s, %(author_digest)s,
       %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s, %(replay_of)s,
@@ -147,6 +156,10 @@ class Accepted:
     possible_duplicate_of: UUID | None = None
 
 
+class _LaneJoined(Exception):
+    """The lane was made one with another while we waited for its row."""
+
+
 def accept(engine: Engine, new: NewCommand) -> Accepted:
     """Store ``new`` durably, or find the command that its key already made.
 
@@ -155,9 +168,13 @@ def accept(engine: Engine, new: NewCommand) -> Accepted:
     ``StoreUnavailableError`` when nothing could be stored.
     """
     try:
-        with transaction(engine) as connection:
-            replay = _replay(connection, new)
-            return replay or _insert(connection, new)
+        while True:
+            try:
+                with transaction(engine) as connection:
+                    replay = _replay(connection, new)
+                    return replay or _insert(connection, new)
+            except _LaneJoined:
+                continue
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != LIVING_REPLAY:
             raise
@@ -180,6 +197,8 @@ def _replay(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted | 
 def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
     names = vars(new)
     lane = rows(connection, _LANE, names)[0]
+    if lane["is_joined"]:
+        raise _LaneJoined
     subject, root = _subject(connection, new, lane["id"])
     _check_predecessors(connection, new)
     duplicate = rows(connection, _DUPLICATE, names) if new.duplicate_key else []
@@ -191,6 +210,7 @@ def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
     parameters |= names | {
         "lane_id": lane["id"],
         "lane_seq": lane["last_seq"],
+        "home": lane["home"],
         "subject": subject,
         "root": root,
         "envelope_digest": hashlib.sha256(new.envelope).digest(),

@@ -38,7 +38,8 @@ LOCK = "SELECT pg_try_advisory_lock(%(lane)s) AS locked, pg_backend_pid() AS pid
 LANE = """
 SELECT l.fence, l.stumbles, l.lease_until < clock_timestamp() AS lease_free,
        l.quarantine_until <= clock_timestamp() AS quarantine_over, k.name AS connection, k.tenant, k.failures,
-       k.not_before <= clock_timestamp() AS connection_open,
+       k.not_before <= clock_timestamp() AS connection_open, l.joining,
+       l.merge_look_at <= clock_timestamp() AS merge_look_due,
        b.id AS in_flight, b.state AS in_flight_state, b.attempts AS in_flight_attempts, clock_timestamp() AS now
   FROM lanes l JOIN connections k ON k.id = l.connection_id
   LEFT JOIN LATERAL (SELECT id, state, attempts FROM commands
@@ -74,6 +75,8 @@ def view_from(lane_id: int, lane: dict[str, Any], following: dict[str, Any] | No
         lease_free=lane["lease_free"],
         quarantine_over=lane["quarantine_over"],
         connection_open=lane["connection_open"],
+        joining=lane["joining"],
+        merge_look_due=bool(lane["merge_look_due"]),
         in_flight=lane["in_flight"],
         in_flight_state=State(state) if state else None,
         in_flight_attempts=lane["in_flight_attempts"] or 0,

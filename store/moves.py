@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from canonical import exact_json
-from canonical.case_kinds import CausePart, case_kind, cause_told
+from canonical.case_kinds import CausePart, case_kind, cause_told, has_cause
 from canonical.drift_plan import drift_plan
 from canonical.events import move
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, NEEDS_PERSON, TRANSITIONS, State, Trigger
@@ -143,7 +143,7 @@ def case_parameters(case: str | None, known: Mapping[CausePart, str] | None = No
         "case_pool": kind.pool.value,
         "case_severity": kind.severity,
         "case_detail": "{}",
-        "case_has_cause": kind.cause is not None,
+        "case_has_cause": has_cause(kind, known or {}),
         "case_by_day": CausePart.DAY in (kind.cause or ()),
         "case_by_action": CausePart.ACTION in (kind.cause or ()),
         "case_cause": cause_told(kind, known or {}),

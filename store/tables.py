@@ -59,7 +59,7 @@ slots = Table(
     PrimaryKeyConstraint("connection_id", "no"),
 )
 
-#: Tenant + connection + patient: the unit that is leased.
+#: Tenant + connection + patient: the unit that is leased. Of a merged patient everything stands in the lane that it ``joins``.
 lanes = Table(
     "lanes",
     METADATA,
@@ -72,6 +72,10 @@ lanes = Table(
     time_column("lease_until", nullable=False, default=LONG_AGO),
     time_column("quarantine_until", nullable=False, default=LONG_AGO),
     Column("stumbles", Integer, nullable=False, server_default="0"),
+    Column("joins", BigInteger),
+    time_column("joined_at"),
+    Column("joining", Boolean, nullable=False, server_default=text("false")),
+    time_column("merge_look_at"),
     UniqueConstraint("connection_id", "patient_key"),
 )
 
@@ -135,6 +139,7 @@ commands = Table(
     Column("connection_id", BigInteger, ForeignKey("connections.id"), nullable=False),
     Column("lane_id", BigInteger, ForeignKey("lanes.id"), nullable=False),
     Column("lane_seq", BigInteger, nullable=False),
+    Column("home_lane_id", BigInteger),
     text_column("subject"),
     Column("root", Uuid, nullable=False),
     text_column("action_type"),
@@ -379,8 +384,7 @@ refused_messages = Table(
     Index("ix_refused_messages_at", "tenant", "refused_at"),
     Index("ix_refused_messages_recent", "refused_at"),
     Index(
-        "uq_refused_messages_message",
-        "message_digest",
+        *("uq_refused_messages_message", "message_digest"),
         unique=True,
         postgresql_where=text("message_digest IS NOT NULL"),
     ),

@@ -42,6 +42,11 @@ _UNPROVEN = """
 SELECT id FROM commands WHERE state = 'applied' AND due_at <= statement_timestamp() - %(grace)s::interval
  ORDER BY due_at LIMIT %(limit)s
 """
+_MERGES = """
+SELECT l.id FROM lanes l JOIN connections k ON k.id = l.connection_id
+ WHERE l.merge_look_at <= statement_timestamp() AND k.not_before <= clock_timestamp()
+ ORDER BY l.merge_look_at LIMIT %(limit)s
+"""
 _LANES_OF = "SELECT DISTINCT lane_id FROM commands WHERE id = ANY (%(commands)s)"
 
 
@@ -54,6 +59,11 @@ class WatchList:
     def __init__(self, engine: Engine, *, actor: str) -> None:
         """Work on ``engine``."""
         self._engine, self._actor = engine, actor
+
+    def merges_to_look_at(self, *, limit: int) -> list[int]:
+        """Return lanes whose patient's record was merged and is to be read again, at connections that are open."""
+        with transaction(self._engine) as connection:
+            return [row["id"] for row in rows(connection, _MERGES, {"limit": limit})]
 
     def due_lanes(self, *, limit: int, idle: timedelta | None = None) -> list[int]:
         """Return up to ``limit`` lanes with something to send, most urgent first; ``idle``: only those due that long."""

@@ -16,7 +16,7 @@ from canonical.command import Command
 from canonical.compound import Plan, Progress
 from canonical.lanes import Claim, Continuation, HeldLane, Settle
 from canonical.lifecycle import Trigger
-from canonical.outcome import Settlement
+from canonical.outcome import Outcome, Settlement
 from canonical.ports import Ehr, Operation, Trace
 from canonical.retry import Backoff
 from canonical.settling import Circumstances, settle_answer, settle_not_sent
@@ -35,9 +35,12 @@ class Journey:
     random: Random = field(default_factory=Random)
     now: Callable[[], float] = boot_seconds
 
-    def make(self, lane: HeldLane, command: Command, plan: Plan) -> bool:
+    def make(
+        self, lane: HeldLane, command: Command, plan: Plan, *, merged: Callable[[HeldLane, Command], object]
+    ) -> bool:
         """Make the journey; ``False``: the lane refused the claim or took it away, leave it to a later turn.
 
+        ``merged`` is told, once that is stored, where the EHR refused it because the patient's record was merged.
         Raises ``StoreUnavailableError`` when it is unknown whether the claim or the outcome was stored: the lane's next
         holder finds the command ``sending`` and, after its lease, probes.
         """
@@ -54,7 +57,10 @@ class Journey:
             self.faultpoints.reach("after_answer")
             outcome = self._outcome(lane, command, settlement, plan.progress)
             if outcome.move.trigger is not Trigger.CONTINUED or settlement.reference is None:
-                return self._settle(lane, command, claim, outcome)
+                settled = self._settle(lane, command, claim, outcome)
+                if settled and settlement.outcome is Outcome.MERGED:
+                    merged(lane, command)
+                return settled
             plan = plan.after(settlement.reference, proven=settlement.differences == (), version=settlement.version)
             begun, operation = self.now(), plan.next
             following = lane.carry_on(claim, outcome, operation)

@@ -19,6 +19,7 @@ from canonical.mentioned import check_mentioned
 from canonical.patient_match import check_patient
 from canonical.ports import Ehr, Fetched, Operation, Resource, Surrounding, Trace
 from tasks.beside import read_beside, rests_on, told, wanted_by
+from tasks.merges import check_remapped
 from tasks.patients import Patients
 
 
@@ -49,7 +50,9 @@ class Preparation:
         planned = list(ehr.plan(command, around))
         if not planned:
             raise UnsupportedActionError("the adapter planned nothing for it")
-        self._check_chart(command, ehr, around, planned, trace)
+        is_first_here = not command.attempts or (command.is_remapped and command.is_replanned)
+        decided = command.resend_decided or not is_first_here
+        self._check_chart(command, ehr, around, planned, trace, decided=decided)
         return first_plan(stored or planned)
 
     def look_around(self, command: Command, ehr: Ehr, trace: Trace) -> Surrounding:
@@ -67,13 +70,19 @@ class Preparation:
         return ehr.fetch(reference, trace) if reference is not None else None
 
     def _check_chart(
-        self, command: Command, ehr: Ehr, around: Surrounding, planned: list[Operation], trace: Trace
+        self,
+        command: Command,
+        ehr: Ehr,
+        around: Surrounding,
+        planned: list[Operation],
+        trace: Trace,
+        *,
+        decided: bool,
     ) -> None:
         """Ask a person where the chart speaks against writing this at all; once a person has decided, it is theirs."""
-        decided = bool(command.attempts) or command.resend_decided
         for reference in () if decided else command.spec.mentions(command.envelope):
             entry = ehr.fetch(reference, trace).resource
-            check_mentioned(ehr.project(entry) if entry is not None else None, command.envelope.patient.reference)
+            check_mentioned(ehr.project(entry) if entry is not None else None, command.patients)
         self._check_beside(command, ehr, around, trace, decided=decided)
         if not decided and any(ehr.twins(operation, trace) for operation in planned):
             raise NeedsPersonError("possible_duplicate", "The chart already says this, and it is not known by whom.")
@@ -100,15 +109,17 @@ class Preparation:
         try:
             self._check_patient(command, times, ehr, trace)
         except NeedsPersonError:
-            if not self._forget_patient(command):
+            if not self.forget_patient(command):
                 raise
             # The chart may have been put right since we remembered it: ask it before asking a person.
             self._check_patient(command, times, ehr, trace)
+        if command.is_remapped:
+            check_remapped(command, ehr.trail_of(command.named_patient, trace))
         encounter = envelope.encounter.reference if envelope.encounter else None
         if encounter is not None:
             found = ehr.fetch(encounter, trace).resource
             for when in times:
-                check_encounter(found, patient_reference=envelope.patient.reference, clinical_time=when)
+                check_encounter(found, patients=command.patients, clinical_time=when)
 
     def _check_patient(self, command: Command, times: Sequence[ClinicalTime | None], ehr: Ehr, trace: Trace) -> None:
         patient = self._patient(command, ehr, trace)
@@ -118,7 +129,8 @@ class Preparation:
     def _patient(self, command: Command, ehr: Ehr, trace: Trace) -> Resource | None:
         return self.patients.get(ehr, trace=trace, **self._patient_key(command))
 
-    def _forget_patient(self, command: Command) -> bool:
+    def forget_patient(self, command: Command) -> bool:
+        """Read the patient of ``command`` anew next time; return whether one was remembered."""
         return self.patients.forget(**self._patient_key(command))
 
     @staticmethod

@@ -8,11 +8,14 @@ from random import Random
 
 import structlog
 
+from canonical.command import Command
 from canonical.compound import progress_of
 from canonical.errors import EhrUnavailableError, NeedsPersonError, StoreUnavailableError
 from canonical.lanes import HeldLane
 from canonical.outcome import ProbeResult, ProbeVerdict
-from canonical.ports import Ehr, Trace
+from canonical.patient_trail import TrailEnd
+from canonical.ports import Ehr, Interaction, Operation, Trace
+from canonical.remapped import looked_for
 from canonical.retry import Backoff
 from canonical.settling import settle_probe
 from tasks.faultpoints import Faultpoints
@@ -41,7 +44,7 @@ class Probing:
             correlation_id=command.correlation_id, request_id=str(claim.request_id), traceparent=command.traceparent
         )
         try:
-            result = self.ehrs(command.tenant, command.connection).probe(operation, trace)
+            result = self._asked(lane, command, operation, trace)
         except EhrUnavailableError as error:
             wait = error.retry_after or self.backoff.delay(command.attempts, self.random)
             lane.release_probe(claim, wait=min(wait, self.backoff.retry_after_cap), detail=error.reason)
@@ -57,3 +60,23 @@ class Probing:
         return lane.settle(
             claim, settle_probe(result, progress_of(command, claim.operation_seq), said_taken=claim.said_taken)
         )
+
+    def _asked(self, lane: HeldLane, command: Command, operation: Operation, trace: Trace) -> ProbeResult:
+        """Ask the chart of the patient and, where their record was merged meanwhile, that of the record in its place."""
+        ehr = self.ehrs(command.tenant, command.connection)
+        result = ehr.probe(operation, trace)
+        if result.verdict is not ProbeVerdict.NOT_APPLIED or operation.interaction is not Interaction.CREATE:
+            return result
+        patient = command.envelope.patient.reference
+        trail = ehr.trail_of(patient, trace)
+        if not trail.steps and trail.end in {TrailEnd.IN_USE, TrailEnd.UNREAD}:
+            return result
+        lane.learn(trail, command.id)
+        if trail.survivor is None:
+            return ProbeResult(verdict=ProbeVerdict.CANNOT_TELL, detail="the patient's record was merged or closed")
+        moved = looked_for(operation, patient, trail.survivor)
+        if moved is None:
+            return ProbeResult(
+                verdict=ProbeVerdict.CANNOT_TELL, detail="not to be looked for under the record in its place"
+            )
+        return ehr.probe(moved, trace)

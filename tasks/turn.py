@@ -32,6 +32,7 @@ from canonical.ports import Operation, Trace
 from canonical.retry import Backoff
 from tasks.faultpoints import Faultpoints
 from tasks.journey import Journey
+from tasks.merges import Merges
 from tasks.preparation import Preparation
 from tasks.probing import Probing
 
@@ -114,8 +115,13 @@ class LaneTurn:
         view = lane.view
         if not view.lease_free:
             return Step.IDLE
+        if view.merge_look_due:
+            self._merges.look_again(lane)
+            return Step.MOVED
         if view.in_flight_state is State.SENDING:
             return Step.MOVED if lane.expire() else Step.BLOCKED
+        if view.joining:
+            return Step.MOVED if lane.join() else Step.IDLE
         if view.in_flight_state is State.UNKNOWN:
             ready = view.quarantine_over and view.connection_open
             return Step.MOVED if ready and self.probing.probe(lane) else Step.IDLE
@@ -149,16 +155,34 @@ class LaneTurn:
         except TargetMovedError:
             return self._stop(lane, command, Trigger.TARGET_MOVED, case="conflict")
         except NeedsPersonError as error:
-            return self._review(lane, command, error.kind, {CausePart.CODE: error.code})
+            return self._review(lane, command, error.kind, self._cause(lane, command, error))
         except UnsupportedActionError:
             return self._review(lane, command, "not_supported", self._mapping(command))
         except InvalidPayloadError:
             return self._review(lane, command, "invalid_payload", self._mapping(command))
         if not _is_as_decided(command, plan):
             return self._decide_anew(lane, command)
+        if command.known_merged is not command.is_remapped:
+            # The map says otherwise: it was parted again, or a person knew of the merge before we did, or we remember too much.
+            line = self._merges.learn(lane, command)
+            if line is not None and not command.is_remapped:
+                return self._review(lane, command, "merged_patient", {CausePart.MERGE: str(line)})
+            if line is None and command.is_remapped:
+                return Step.BLOCKED
         if not command.attempts:
             command = command.evolve(sent_as=plan.next.sent_as)
-        return Step.MOVED if self.journey.make(lane, command, plan) else Step.BLOCKED
+        made = self.journey.make(lane, command, plan, merged=self._merges.learn)
+        return Step.MOVED if made else Step.BLOCKED
+
+    def _cause(self, lane: HeldLane, command: Command, error: NeedsPersonError) -> Mapping[CausePart, str]:
+        if error.kind != "merged_patient":
+            return {CausePart.CODE: error.code}
+        line = self._merges.learn(lane, command)
+        return {} if line is None else {CausePart.MERGE: str(line)}
+
+    @property
+    def _merges(self) -> Merges:
+        return Merges(ehrs=self.preparation.ehrs, patients=self.preparation.patients)
 
     def _could_not_read(self, lane: HeldLane, command: Command, error: EhrUnavailableError) -> Step:
         """Tell a patient whom the EHR cannot read from an EHR that is away: the one must not close it for all others.

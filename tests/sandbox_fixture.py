@@ -120,6 +120,10 @@ class RunningSandbox:
         """A clinician deletes a resource in the EHR."""
         self._admin("POST", "edit", json={"delete": reference})
 
+    def merge(self, patient: str, into: str | None, *, moves_entries: bool = True) -> None:
+        """A registrar merges the record ``patient`` into another (`Patient/id` each), or parts it again."""
+        self._admin("POST", "merge", json={"patient": patient, "into": into, "moves_entries": moves_entries})
+
     def settings(self, **changes: object) -> None:
         """Change how the EHR behaves, e.g. `stale_status=409`."""
         self._admin("PATCH", "settings", json=changes)

@@ -5,7 +5,8 @@ Source: HL7 FHIR R4 (4.0.1), patient compartment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from adapters.r4.references import reference_of
 from canonical.ports import Resource
@@ -29,25 +30,21 @@ def patient_reference(resource: Resource, base_url: str) -> str | None:
 
 
 def replaced_by(patient: Resource, base_url: str) -> str | None:
-    """Return the record (``Patient/id`` of this EHR) that a merged Patient says is in use in its place."""
-    links = patient.get("link")
-    for link in links if isinstance(links, list) else []:
-        found = reference_of(link.get("other"), base_url) if isinstance(link, Mapping) else None
-        if found is not None and link.get("type") == "replaced-by" and found.startswith("Patient/"):
-            return found
-    return None
+    """Return the record (``Patient/id`` of this EHR) that a merged Patient says is in use in its place.
 
-
-def survivor_of(patient: str, read: Callable[[str], Resource | None], *, base_url: str) -> str | None:
-    """Return the record (``Patient/id``) in use in place of ``patient``, ``None`` where the chart names none.
-
-    ``read`` gives a record by its reference, ``None`` where it is not shown.
+    ``None`` where it names none of this EHR, or more than one: nobody guesses which.
     """
-    survivor, passed = None, {patient}
-    for _ in range(MOST_MERGES):
-        following = replaced_by(read(survivor or patient) or {}, base_url)
-        if following is None or following in passed:
-            break
-        survivor = following
-        passed.add(following)
-    return survivor
+    named = {reference_of(link.get("other"), base_url) for link in _replacing(patient)}
+    found = next(iter(named)) if len(named) == 1 else None
+    return found if found is not None and found.startswith("Patient/") else None
+
+
+def says_replaced(patient: Resource) -> bool:
+    """Return whether a Patient says that it was merged at all."""
+    return bool(_replacing(patient))
+
+
+def _replacing(patient: Resource) -> list[Mapping[str, Any]]:
+    links = patient.get("link")
+    listed = links if isinstance(links, list) else []
+    return [link for link in listed if isinstance(link, Mapping) and link.get("type") == "replaced-by"]

@@ -50,7 +50,7 @@ def require_target(command: Command, current: Fetched | None, *, resource_type: 
     named = command.target_reference or (command.envelope.target and command.envelope.target.reference)
     if f"{resource.get('resourceType')}/{resource.get('id')}" != named:
         raise NeedsPersonError("wrong_target", "The EHR answered with another resource than the command names.")
-    if patient_reference(resource, base_url) != command.envelope.patient.reference:
+    if patient_reference(resource, base_url) not in command.patients:
         raise NeedsPersonError("wrong_patient", "The target belongs to another patient than the command names.")
     _check_ours(resource)
     if resource.get("resourceType") != resource_type:

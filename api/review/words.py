@@ -31,6 +31,7 @@ DONE: dict[Verb, str] = {
     Verb.APPROVE: "Your approval is recorded.",
     Verb.EDIT: "Your approval of what you changed is recorded.",
     Verb.RESOLVE: "Your decision is recorded.",
+    Verb.REMAP: "Recorded: it belongs to the record in its place. Every check is made again.",
     Verb.RESEND: "It is being sent again.",
     Verb.FOUND: "Recorded: it is in the chart. It is read back now.",
     Verb.ACCEPT: "Recorded: the chart stays as it is now.",

@@ -18,18 +18,22 @@ TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.APPROVE: Trigger.APPROVED,
     Verb.EDIT: Trigger.APPROVED,
     Verb.RESOLVE: Trigger.REBASED,
+    Verb.REMAP: Trigger.REMAPPED,
     Verb.RESEND: Trigger.RESEND_DECIDED,
     Verb.FOUND: Trigger.FOUND_BY_PERSON,
     Verb.ACCEPT: Trigger.DRIFT_ACCEPTED,
     Verb.REJECT: Trigger.REFUSED_BY_PERSON,
 }
 #: These rest on what the chart says at the moment of deciding.
-NEEDS_CHART = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN})
+NEEDS_CHART = frozenset(
+    {Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.REMAP, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN}
+)
 #: Whether a person can look the answer up with the chart open decides how the same verb is called.
 _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.APPROVE, False): "Approve: send it as it stands",
     (Verb.EDIT, False): "Approve with changes: decide field by field",
     (Verb.RESOLVE, False): "Decide field by field",
+    (Verb.REMAP, False): "It belongs to the record in its place: send it for that one",
     (Verb.RESEND, False): "Send it",
     (Verb.RESEND, True): "It is not in the chart: send it again",
     (Verb.FOUND, True): "It is in the chart",
@@ -81,8 +85,13 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if verb in {Verb.RESEND, Verb.REJECT} and stands_there(case, look):
         # Sent again it could be there twice, and "not written" would not be true.
         return False
+    maybe = case_kind(case.kind).maybe_there and look.command.attempts > 0
+    if verb is Verb.REMAP:
+        # First it is known whether it is there: what is said again of another record would be there twice.
+        return look.successor is not None and not maybe
     if verb is Verb.RESEND:
-        return look.is_ours
+        # For a record that was merged nothing is sent, whoever decides it; who knows that it is not there is asked of that next.
+        return look.is_ours and (look.successor is None or maybe)
     if verb is Verb.FOUND:
         return case_kind(case.kind).maybe_there and look.command.attempts > 0
     return True
@@ -164,6 +173,10 @@ _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.APPROVE: _will_say,
     Verb.EDIT: _field_by_field,
     Verb.RESOLVE: _field_by_field,
+    Verb.REMAP: lambda look: (
+        f"Every check is made again on the record in its place, an approval given before counts no more, and then it is sent for "
+        f"that record. {_will_say(look)}"
+    ),
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
     Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",
     Verb.ACCEPT: _left,

@@ -16,6 +16,7 @@ from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, St
 from canonical.events import Move, move
 from canonical.lifecycle import State, Trigger
 from canonical.policy import PolicySet
+from canonical.remapped import remapped
 from canonical.review_desk import Decided, Decision, FieldPick, Pick, ReviewError, Verb
 from canonical.reviewer import Reviewer
 from canonical.revised import Look as Sight
@@ -35,6 +36,7 @@ _SAID: Mapping[Verb, str] = {
     Verb.APPROVE: "Approved. It is sent now; this page says when the chart proves it.",
     Verb.EDIT: "Approved as you changed it. It is sent now; this page says when the chart proves it.",
     Verb.RESOLVE: "Decided. What you kept is sent now, on the version of the chart that you saw.",
+    Verb.REMAP: "It is sent for the record in its place, if every check lets it; this page says when the chart proves it.",
     Verb.RESEND: "It is sent now; this page says when the chart proves it.",
     Verb.FOUND: "It is read back now; it counts as written only if the chart proves it.",
     Verb.ACCEPT: "The chart stays as it is, and counts from here on. Nothing was written.",
@@ -137,8 +139,9 @@ def resolution_of(
     is_first = decision.verb in _SIGNED_TWICE and verb in _SIGNED_TWICE and verdict.second_signature
     step = None if is_first else _left_as_is(look, case) if verb is Verb.ACCEPT else _step(verb, chosen, case)
     replans = verb in _SIGNED_TWICE and not situation.maybe_there
+    # Who says whose it is has not approved it: an approval for the record that was merged counts for none.
     approves = verb in {Verb.APPROVE, Verb.EDIT} or (
-        verb in _SIGNED_TWICE and look.command.governance.approval_required
+        verb in _SIGNED_TWICE - {Verb.REMAP} and look.command.governance.approval_required
     )
     return Resolution(
         case=case,
@@ -149,7 +152,8 @@ def resolution_of(
         reason=decision.reason or ("chart-kept" if verb is not chosen.verb else ""),
         content=_content(decision),
         envelope=envelope if step is not None else None,
-        payload_digest=plan(look, envelope) if replans else None,
+        # What leaves for another record is planned on its chart, with every check made: a plan made here would bind nothing.
+        payload_digest=plan(look, envelope) if replans and verb is not Verb.REMAP else None,
         base_version=look.version,
         policy_version=policies.version,
         valid_until=look.read_at + verdict.approval if approves else None,
@@ -199,9 +203,11 @@ def _left_as_is(look: Look, case: StoredCase) -> Move:
 
 def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:
     """Return the bytes of what is to be sent instead, or ``None``: as it stands, or not at all."""
-    if chosen.verb not in _BY_FIELD:
+    if chosen.verb not in _BY_FIELD | {Verb.REMAP}:
         return None
     original = exact_json.parse(exact_json.dumps(look.command.envelope.as_json()))
+    if chosen.verb is Verb.REMAP:
+        return _for_the_successor(original, look)
     sight = Sight(
         reference=look.reference if look.command.envelope.target is not None else None,
         version=look.version,
@@ -215,6 +221,12 @@ def _envelope(reviewer: Reviewer, chosen: Decision, look: Look) -> bytes | None:
     except RevisionError as error:
         raise ReviewError(error.code, f"{error} Nothing was changed.") from None
     return exact_json.dumps(made).encode() if made is not None else None
+
+
+def _for_the_successor(original: dict[str, Any], look: Look) -> bytes:
+    assert look.successor is not None  # noqa: S101 - offered only where the EHR leads somewhere
+    assert look.successor.reference is not None  # noqa: S101 - and barred where it names none
+    return exact_json.dumps(remapped(original, look.successor.reference)).encode()
 
 
 def _changes(chosen: Decision) -> bool:

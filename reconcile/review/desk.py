@@ -57,6 +57,7 @@ _ENDED: Mapping[str, str] = {
     Verb.APPROVE: "approved as it stood",
     Verb.EDIT: "approved with changes",
     Verb.RESOLVE: "decided field by field",
+    Verb.REMAP: "sent for the record in its place",
     Verb.RESEND: "sent again",
     Verb.FOUND: "found in the chart",
     Verb.REJECT: "ended, not written,",
@@ -218,8 +219,14 @@ class CaseDesk:
     def _situation(self, reviewer: Reviewer, case: StoredCase, look: Look) -> Situation:
         verdict = verdict_of(look, self.policies, authenticated=case.author_assurance == "authenticated")
         first, signed = self._first(case, look)
+        barred = {Verb.REMAP: look.successor.closed} if look.successor is not None else {}
         permissions = Permissions(
-            reviewer=reviewer, case=case, verdict=verdict, author=look.command.envelope.author, signed=signed
+            reviewer=reviewer,
+            case=case,
+            verdict=verdict,
+            author=look.command.envelope.author,
+            signed=signed,
+            barred=barred,
         )
         return Situation(case=case, look=look, verdict=verdict, permissions=permissions, first=first)
 
@@ -257,6 +264,7 @@ class CaseDesk:
             view=view,
             command_id=case.command_id,
             banner=self.surroundings.banner(case, look),
+            successor=self.surroundings.successor(look),
             fields=differing,
             unchanged=rest,
             chart_change=self.surroundings.change(look, own),

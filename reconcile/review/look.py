@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -31,9 +31,12 @@ from canonical.errors import (
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, FieldState, compare
+from reconcile.review.merged import Successor, successor_of
 from tasks.beside import reference_of
 from tasks.preparation import Preparation
 
+#: The kind of case, and of stop, of a patient whose record was merged.
+MERGED = "merged_patient"
 _STOPS: Mapping[type[WritebackError], str] = {
     TargetMovedError: "conflict",
     UnsupportedActionError: "not_supported",
@@ -71,7 +74,7 @@ class Look:
     about, if it is about any. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
     EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
-    does could be undone there, the farthest first.
+    does could be undone there, the farthest first. ``successor``: of a merged patient, the record in its place.
     """
 
     command: Command
@@ -92,12 +95,15 @@ class Look:
     rests_on: str = ""
     ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
+    successor: Successor | None = None
 
     @property
     def chart_digest(self) -> bytes:
         """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
         said = self.said if self.current is not None else None
         told = [said, self.stop[0] if self.stop else None, *([self.rests_on] if self.rests_on else [])]
+        if self.successor is not None:
+            told += [self.successor.reference, self.successor.closed]
         return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
     @property
@@ -145,6 +151,8 @@ class ChartReader:
         command = self.cases.command(case.command_id)
         ehr = self.preparation.ehr_of(command)
         trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
+        # Whoever looks sees the chart as it is, not the patient as they were some minutes ago.
+        self.preparation.forget_patient(command)
         try:
             return self._look(case, command, ehr, trace)
         except (EhrUnavailableError, NeedsPersonError):
@@ -153,6 +161,12 @@ class ChartReader:
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
         stop = self._stop(command, trace)
+        if stop is not None and stop.kind == MERGED:
+            look = self._at_chart(case, command, ehr, trace, stop)
+            return replace(look, successor=successor_of(command, ehr, trace))
+        return self._at_chart(case, command, ehr, trace, stop)
+
+    def _at_chart(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace, stop: Stop | None) -> Look:
         if case_kind(case.kind).maybe_there and command.attempts:
             plan = self.cases.operations(command.id)
             return self._compare(command, ehr, self._written(plan, ehr, trace), plan, stop=stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from canonical.case_store import StoredCase
 from canonical.envelope import Author
@@ -12,7 +12,7 @@ from canonical.reviewer import Licence, Pool, Reviewer, Right
 from canonical.ruling import Verdict
 
 #: Choosing what the chart will say: by licence and policy.
-CLINICAL = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.SIGN, Verb.RESEND, Verb.FOUND})
+CLINICAL = frozenset({Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.SIGN, Verb.REMAP, Verb.RESEND, Verb.FOUND})
 #: Handing it on says nothing of what is right: whoever works the queue may.
 _HANDS_ON = frozenset({Verb.ASK_AUTHOR, Verb.ESCALATE})
 #: Why somebody without a clinical licence may end a clinical case, too.
@@ -26,13 +26,17 @@ ADMINISTRATIVE: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Permissions:
-    """What ``reviewer`` may decide of ``case``; ``author`` wrote the command, ``signed`` are the people who decided it before."""
+    """What ``reviewer`` may decide of ``case``; ``author`` wrote the command, ``signed`` are the people who decided it before.
+
+    ``barred`` says why nobody may decide some verbs of it, as the chart is.
+    """
 
     reviewer: Reviewer
     case: StoredCase
     verdict: Verdict
     author: Author
     signed: tuple[str, ...] = ()
+    barred: Mapping[Verb, str] = field(default_factory=dict)
 
     def closed_to(self, verb: Verb) -> str:
         """Return why the reviewer may not decide ``verb``, or nothing."""
@@ -41,6 +45,8 @@ class Permissions:
             return "You may look at this and not decide it."
         if verb in _HANDS_ON or verb is Verb.ACKNOWLEDGE:
             return ""
+        if self.barred.get(verb):
+            return self.barred[verb]
         if verb in {Verb.APPROVE, Verb.EDIT, Verb.SIGN} and is_author(reviewer, self.author):
             return "You wrote this: somebody else must approve it."
         if verb is Verb.SIGN and reviewer.actor in self.signed:

@@ -34,16 +34,25 @@ class Surroundings:
 
     def banner(self, case: StoredCase, look: Look) -> Banner:
         """Return whom the case is about, as the chart says now."""
-        envelope, ehr, trace = look.command.envelope, self._ehr(look), _trace(look)
-        patient = envelope.patient.reference
+        envelope = look.command.envelope
         encounter = envelope.encounter.reference if envelope.encounter else None
+        return self._banner(look, envelope.patient.reference, encounter, identity_in_question=case.kind in IDENTITY)
+
+    def successor(self, look: Look) -> Banner | None:
+        """Return the record in place of one that was merged; ``None`` where there is none, or nobody asks."""
+        if look.successor is None or look.successor.reference is None:
+            return None
+        return self._banner(look, look.successor.reference, None)
+
+    def _banner(self, look: Look, patient: str, encounter: str | None, *, identity_in_question: bool = False) -> Banner:
+        ehr, trace = self._ehr(look), _trace(look)
         return banner(
             _fetched(ehr, patient, trace),
             self._entries(ehr, "AllergyIntolerance", patient, trace),
             encounter=_fetched(ehr, encounter, trace) if encounter else None,
             on=look.read_at.astimezone(self._zone(look)).date(),
             is_visit=encounter is not None,
-            identity_in_question=case.kind in IDENTITY,
+            identity_in_question=identity_in_question,
         )
 
     def change(self, look: Look, own_versions: Sequence[str]) -> ChartChange | None:

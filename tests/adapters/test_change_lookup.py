@@ -136,7 +136,6 @@ def test_an_ehr_that_shows_nothing_leaves_the_span_between_two_reads(sandbox: Ru
 def test_an_ehr_that_cannot_be_reached_is_no_failure() -> None:
     with opened("http://127.0.0.1:9/fhir") as ehr:
         change = ehr.changes("Observation/o1", "1", SEEN_AT, TRACE)
-        assert ehr.survivor_of("Patient/p1", TRACE) is None
     assert change.source is ChangeSource.BRACKET
 
 
@@ -181,18 +180,3 @@ def test_an_earlier_version_is_read_as_it_was(sandbox: RunningSandbox) -> None:
     assert before is not None
     assert before.resource is not None
     assert (before.version, before.resource["status"]) == ("1", "final")
-
-
-def merged(old: str, new: str) -> Resource:
-    link = {"type": "replaced-by", "other": {"reference": f"Patient/{new}"}}
-    return {**PATIENT, "id": old, "active": False, "link": [link]}
-
-
-def test_a_merge_is_followed_to_the_record_in_use(sandbox: RunningSandbox) -> None:
-    sandbox.seed([PATIENT, merged("p2", "p1"), merged("p3", "p2"), merged("p4", "p5"), merged("p5", "p4")])
-    with opened(sandbox.url) as ehr:
-        assert ehr.survivor_of("Patient/p1", TRACE) is None
-        assert ehr.survivor_of("Patient/p2", TRACE) == "Patient/p1"
-        assert ehr.survivor_of("Patient/p3", TRACE) == "Patient/p1"
-        assert ehr.survivor_of("Patient/p4", TRACE) == "Patient/p5", "a circle ends"
-        assert ehr.survivor_of("Patient/none", TRACE) is None

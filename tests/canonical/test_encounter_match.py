@@ -24,7 +24,7 @@ def kind(chart: Json | None, time: str | None = EFFECTIVE, hours: int = 1) -> st
     try:
         check_encounter(
             chart,
-            patient_reference="Patient/p1",
+            patients={"Patient/p1"},
             clinical_time=ClinicalTime(time) if time else None,
             tolerance=timedelta(hours=hours),
         )

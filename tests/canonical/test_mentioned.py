@@ -14,13 +14,13 @@ HERS = {"reference": "Patient/p1"}
 
 def kind(told: dict[str, Any] | None) -> str:
     with pytest.raises(NeedsPersonError) as caught:
-        check_mentioned(told, "Patient/p1")
+        check_mentioned(told, {"Patient/p1"})
     return caught.value.kind
 
 
 @pytest.mark.parametrize("name", ["subject", "patient", "for"])
 def test_an_entry_of_this_patient_passes_by_whichever_name_its_type_has_for_one(name: str) -> None:
-    check_mentioned({name: HERS, "status": "final", "verificationStatus": {"text": "x"}}, "Patient/p1")
+    check_mentioned({name: HERS, "status": "final", "verificationStatus": {"text": "x"}}, {"Patient/p1"})
     assert kind({name: {"reference": "Patient/p2"}}) == "wrong_patient"
 
 

@@ -16,6 +16,7 @@ from canonical.compound import part_urn
 from canonical.entry_history import EntryHistory, EntryVersion
 from canonical.errors import EhrUnavailableError, NeedsPersonError, TargetMovedError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
+from canonical.patient_trail import PatientTrail, TrailEnd
 from canonical.ports import (
     Capabilities,
     Check,
@@ -63,7 +64,7 @@ class Chart:
     looked_at: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
     change: RemoteChange = field(default_factory=lambda: RemoteChange(source=ChangeSource.BRACKET))
-    survivors: dict[str, str] = field(default_factory=dict)
+    trails: dict[str, PatientTrail] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -241,8 +242,8 @@ class Chart:
             raise EhrUnavailableError("outage")
         return tuple(self.marked(operation.mark)) if operation.interaction is Interaction.CREATE else ()
 
-    def survivor_of(self, patient: str, trace: Trace) -> str | None:
-        return self.survivors.get(patient)
+    def trail_of(self, patient: str, trace: Trace) -> PatientTrail:
+        return self.trails.get(patient) or PatientTrail(start=patient, end=TrailEnd.IN_USE)
 
     def version_of(self, resource: Resource) -> str | None:
         return None

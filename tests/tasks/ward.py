@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from canonical import exact_json, idempotency
+from canonical.admission import patient_key
 from canonical.envelope import envelope_from
 from canonical.ports import ConnectionSettings, Ehr, Timings
 from canonical.retry import Backoff
@@ -131,7 +131,7 @@ class Ward:
             "tenant": "t1",
             "app": "app",
             "connection_id": self.connection_id,
-            "patient_key": hashlib.sha256(parsed.patient.reference.encode()).digest(),
+            "patient_key": patient_key("t1", parsed.connection, parsed.patient.reference),
             "action_type": parsed.action.type,
             "operation": parsed.action.operation,
             "creates": rule.creates,
