@@ -79,7 +79,8 @@ class Command:
     that it is to be sent, whatever the chart says; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
-    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
+    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it. ``undoes``: the command of which
+    it takes back one operation.
     """
 
     id: UUID
@@ -113,6 +114,7 @@ class Command:
     sent_as: str | None = None
     approvals: tuple[Approval, ...] = ()
     sends_stored_of: UUID | None = None
+    undoes: UUID | None = None
 
     @property
     def partly_in_chart(self) -> bool:

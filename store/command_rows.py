@@ -25,7 +25,7 @@ s.version AS consent_version_now, s.active AS consent_active, s.valid_until AS c
 coalesce(c.target_reference, tg.reference) AS known_target,
 EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
            AND (e.trigger = 'resend_decided' OR e.detail ? 'knowing')) AS resend_decided,
-c.sent_as, c.sends_stored_of,
+c.sent_as, c.sends_stored_of, c.undoes,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference, o.version_written) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
 (SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
@@ -100,6 +100,7 @@ def command_from(row: dict[str, Any]) -> Command:
         resend_decided=row["resend_decided"],
         sent_as=row["sent_as"],
         sends_stored_of=row["sends_stored_of"],
+        undoes=row["undoes"],
         is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],
         approvals=tuple(_approval(*approval) for approval in row["approvals"] or ()),
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),

@@ -173,11 +173,12 @@ commands = Table(
     Column("duplicate_key", LargeBinary),
     Column("possible_duplicate_of", Uuid),
     text_column("sent_as", nullable=True),
-    Column("replay_of", Uuid),
-    Column("sends_stored_of", Uuid),
+    # The last: of which command it takes back an operation, and the operation's place in that.
+    *(Column(name, Uuid) for name in ("replay_of", "sends_stored_of", "undoes")),
     Column("rest_tries", SmallInteger, nullable=False, server_default="0"),
     text_column("rest_left", nullable=True),
     Column("rest_left_who", Text, nullable=False, server_default=""),
+    Column("undoes_seq", Integer),
     UniqueConstraint("tenant", "app", "key_hash", name="uq_commands_key"),
     UniqueConstraint("lane_id", "lane_seq"),
     CheckConstraint(f"state IN ({listed(frozenset(State))})", name="state"),
@@ -191,6 +192,8 @@ commands = Table(
     ),
     Index("ix_commands_waiting_due", "connection_id", "due_at", postgresql_where=text("state = 'pending_remote'")),
     Index("ix_commands_incomplete_due", "due_at", postgresql_where=text("state = 'incomplete' AND rest_left IS NULL")),
+    Index("ix_commands_taking_back", "state_since", postgresql_where=text("state = 'taking_back'")),
+    Index("ix_commands_undoes", "undoes", postgresql_where=text("undoes IS NOT NULL")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
         "ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")
