@@ -218,7 +218,7 @@ class Choice:
 
     ``verb`` is a :class:`canonical.review_desk.Verb`; ``result`` what the chart will say; ``undo`` whether it can be taken back;
     ``behind`` what happens to those that wait; ``reasons`` are code → words, asked for where there are some;
-    ``closed_to`` says why this reviewer may not, or nothing; ``fields``: it is decided field by field.
+    ``closed_to`` says why this reviewer may not, or nothing; ``fields``: it is decided field by field, ``parts``: part by part.
     """
 
     verb: str
@@ -230,6 +230,40 @@ class Choice:
     text_required: bool = False
     closed_to: str = ""
     fields: bool = False
+    parts: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartWay:
+    """One way to undo a part: ``operation`` is what is picked (empty: only a person can, in the EHR).
+
+    ``means`` and ``degree`` as in :mod:`canonical.compensation_catalogue`; ``closed_to`` says why it cannot be picked, or nothing.
+    """
+
+    operation: str
+    means: str
+    degree: str
+    sentence: str
+    closed_to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartRow:
+    """One part of a command that is in the chart only in part, in the order of writing; ``seq`` counts from 1.
+
+    ``what`` it is, and in a ``sentence`` how it stands, read just now; ``standing`` is a :class:`canonical.parts.Standing`;
+    ``reference`` and ``version`` are what was written, where the EHR told it; ``ways`` how it could be undone, none unless it
+    stands; ``note`` what else is to be known.
+    """
+
+    seq: int
+    what: str
+    standing: str
+    sentence: str
+    reference: str = ""
+    version: str = ""
+    ways: tuple[PartWay, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +295,7 @@ class FirstDecision:
 class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
+    ``parts`` are those of a command of which only some are in the chart, or were taken back.
     ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
     last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
     each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
@@ -274,6 +309,7 @@ class CasePage:
     banner: Banner | None = None
     fields: tuple[FieldRow, ...] = ()
     unchanged: tuple[FieldRow, ...] = ()
+    parts: tuple[PartRow, ...] = ()
     chart_change: ChartChange | None = None
     proposal: Proposal | None = None
     context: tuple[ContextEntry, ...] = ()

@@ -55,7 +55,7 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
     #: Ended: it was in the chart and is not any more: a later command took it back, proven, or somebody did in the EHR.
     COMPENSATED = "compensated"
-    #: Ended: some of what was written of it was taken back, proven, and some stands, or was only made up for; the rest never went.
+    #: Ended: some of what was written of it was taken back, proven, and some stands, or was made up for; the rest never went.
     PARTLY_TAKEN_BACK = "partly_taken_back"
 
 

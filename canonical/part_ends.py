@@ -54,8 +54,12 @@ def ending_of(stand: PartsStand) -> PartsEnding:
     made_up = sorted(seq for seq, state in entries if state == TAKEN_BACK_BY[False])
     if not out and not made_up:
         return PartsEnding(move=move(State.TAKING_BACK, Trigger.NOTHING_TAKEN_BACK), case="incomplete")
-    told = {"taken_back": out, "made_up_for": made_up, "stands": sorted(stands)}
-    if stands or made_up:
-        step = move(State.TAKING_BACK, Trigger.PART_STANDS, **told)
-        return PartsEnding(move=step, asks=bool(stands - stand.left))
-    return PartsEnding(move=move(State.TAKING_BACK, Trigger.PARTS_TAKEN_BACK, **told))
+    is_all = not stands and not made_up
+    step = move(
+        State.TAKING_BACK,
+        Trigger.PARTS_TAKEN_BACK if is_all else Trigger.PART_STANDS,
+        taken_back=out,
+        made_up_for=made_up,
+        stands=sorted(stands),
+    )
+    return PartsEnding(move=step, asks=bool(stands - stand.left))

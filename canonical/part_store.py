@@ -16,7 +16,7 @@ PART_STANDS_CASE = "part_stands"
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """The ``commands`` that take parts back, in their order, and their lane; none where everything was out of the chart already."""
+    """The ``commands`` that take parts back, in their order, and their lane; none where all was out of the chart already."""
 
     commands: tuple[UUID, ...]
     lane_id: int | None = None

@@ -26,7 +26,7 @@ SAFETY: Mapping[State, str] = {
     State.APPLIED: "Safe to leave: the EHR says that it has it. Not safe to rely on before it was read back.",
     State.VERIFIED: "Safe: it was proven by reading it back.",
     State.INCOMPLETE: "Not safe to rely on: only a part of it is in the chart. Nothing more is sent before a person decided.",
-    State.TAKING_BACK: "Not safe to rely on: only a part of it is in the chart, and that is being taken out. The rest is not sent.",
+    State.TAKING_BACK: "Not safe to rely on: a part of it is in the chart, and that is being taken out. The rest is not sent.",
     State.CONFLICTED: _PERSON,
     State.IN_REVIEW: _PERSON,
     State.PARKED: "Safe: it is kept, and goes on by itself when the EHR can take it.",

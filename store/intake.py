@@ -99,7 +99,7 @@ class NewCommand:
     ``envelope`` is the JSON as it came (UTF-8 bytes, decimals as written); ``patient_key`` the 32-byte digest that names the
     lane; ``duplicate_key`` digests what makes two readings the same; ``extra_cases`` are opened beside it; ``sent_as`` is the
     fallback that its EHR needs, as far as the door can tell; ``replay_of`` the command that it is given in place of, and
-    ``sends_stored_of`` the one whose journaled bytes are sent; ``undoes`` the one of which it takes back operation ``undoes_seq``;
+    ``sends_stored_of`` the one whose journaled bytes are sent; ``undoes`` the one whose operation ``undoes_seq`` it takes back;
     ``received_detail`` goes on the first event and holds no clinical content.
     """
 

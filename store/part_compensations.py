@@ -26,7 +26,7 @@ from store.columns import listed
 from store.database import rows, transaction
 from store.intake import insert
 from store.moves import apply_move, due_from
-from store.resolutions import RefusedError, carry_out
+from store.resolutions import UnresolvedError, carry_out
 
 #: A claim and a settle take the lane before the command: so does this, which gives commands to the lane.
 _LOCK_LANE = "SELECT 1 FROM lanes l JOIN commands c ON c.lane_id = l.id WHERE c.id = %(root)s FOR UPDATE OF l"
@@ -84,10 +84,7 @@ class StoredPartCompensations:
         self, resolution: Resolution, parts: Sequence[tuple[int, Admission]], removed: Sequence[int]
     ) -> Begun | Resolved:
         root = resolution.case.command_id
-        new = [
-            replace(self._admissions.new_command(item), undoes=root, undoes_seq=seq, creates=False)
-            for seq, item in parts
-        ]
+        new = [replace(self._admissions.new_command(item), undoes=root, undoes_seq=seq) for seq, item in parts]
         try:
             with transaction(self._engine) as connection:
                 rows(connection, _LOCK_LANE, {"root": root})
@@ -98,7 +95,7 @@ class StoredPartCompensations:
                     for before, item in zip([None, *new], new, strict=False)
                 ]
                 finish(connection, root, actor=self._actor)
-        except RefusedError as refused:
+        except UnresolvedError as refused:
             return refused.resolved
         return Begun(commands=tuple(item.id for item in new), lane_id=next(iter(lanes), None))
 
@@ -112,14 +109,14 @@ class StoredPartCompensations:
 
 
 def part_undone(connection: psycopg.Connection[Any], by: UUID, *, actor: str) -> None:
-    """Note what the proven command ``by`` did to the part that it undoes, if it undoes one; end that command if it was the last."""
+    """Note what the proven command ``by`` did to the part that it undoes; end that command if this was the last."""
     names = {"by": by, "taken_back": TAKEN_BACK_BY[True], "made_up": TAKEN_BACK_BY[False]}
     for row in rows(connection, _UNDONE, names):
         finish(connection, row["root"], actor=actor)
 
 
 def finish(connection: psycopg.Connection[Any], root: UUID, *, actor: str) -> bool:
-    """End the taking back of ``root`` if nothing that takes a part of it back is under way; ``False``: not yet, or done already."""
+    """End the taking back of ``root`` if nothing that takes a part of it back is under way; ``False``: not yet, or done."""
     locked = rows(connection, _LOCK, {"root": root})
     if not locked or rows(connection, _UNDER_WAY, {"root": root}):
         return False

@@ -4,7 +4,7 @@ A refusal is kept and uses up no key. A repeat is answered with the command's st
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
@@ -137,6 +137,26 @@ class Receiver:
             self.refuse(error, request, raw)
             raise
 
+    def judged(self, raw: bytes, *, principal: Principal, key: str, door: str, correlation_id: str) -> Admission:
+        """Return what would be stored of the command in ``raw``, for a caller who stores it together with something else.
+
+        Raises ``RefusedError`` (kept, no key used up) also for a key that made a command before, and ``StoreUnavailableError``.
+        Once it is stored, :meth:`given` must be told.
+        """
+        request = Incoming(principal=principal, key=key, door=door, correlation_id=correlation_id)
+        try:
+            return _new(self._judged(raw, request))
+        except RefusedError as error:
+            self.refuse(error, request, raw)
+            raise
+
+    def given(self, admissions: Sequence[Admission], lane_id: int | None) -> None:
+        """Count commands that were stored together, and have their lane looked at."""
+        for admission in admissions:
+            self._quota.count(admission.principal.tenant, admission.principal.app)
+        if lane_id is not None:
+            self._hints.dispatch(lane_id)
+
     def refuse(self, error: RefusedError, request: Incoming, raw: bytes = b"") -> None:
         """Keep the refusal of one request; ``raw`` only if it came as a message, whose sender keeps no copy."""
         log.info("refused", action="command.refused", code=error.code, door=request.door, app=request.principal.app)
@@ -155,6 +175,11 @@ class Receiver:
         )
 
     def _receive(self, raw: bytes, request: Incoming) -> Receipt:
+        found = self._judged(raw, request)
+        return _receipt(found, replayed=True) if isinstance(found, KnownCommand) else self._stored(found)
+
+    def _judged(self, raw: bytes, request: Incoming) -> Admission | KnownCommand:
+        """Return what is to be stored, or the command that the key made before of the same content."""
         principal = request.principal
         envelope = parse_envelope(raw)
         assurance = check_authority(envelope, principal)
@@ -163,12 +188,12 @@ class Receiver:
         hashed, print_ = key_hash(principal.tenant, principal.app, key), fingerprint(envelope)
         known = self._store.known(principal.tenant, principal.app, hashed)
         if known is not None:
-            return _repeated(known, print_)
+            return _same(known, print_)
         now = self._clock()
         judged = self._judge.judge(envelope, principal, settings, now)
         consent = judged.passed()
         self._quota.check(principal.tenant, principal.app)
-        admission = Admission(
+        return Admission(
             envelope=envelope,
             raw=raw,
             principal=principal,
@@ -190,7 +215,6 @@ class Receiver:
             | _lineage(request.replay),
             replay=request.replay,
         )
-        return self._stored(admission)
 
     def _stored(self, admission: Admission) -> Receipt:
         admitted = self._admit(admission)
@@ -250,13 +274,24 @@ def _lineage(replay: ReplayOf | None) -> dict[str, str]:
     return {"replay": str(replay.replay), "replay_of": str(replay.command)} if replay is not None else {}
 
 
+def _new(found: Admission | KnownCommand) -> Admission:
+    if isinstance(found, KnownCommand):
+        raise RefusedError("idempotency-key-reused", "This was given before. Nothing was changed.")
+    return found
+
+
 def _repeated(known: KnownCommand, print_: bytes) -> Receipt:
+    return _receipt(_same(known, print_), replayed=True)
+
+
+def _same(known: KnownCommand, print_: bytes) -> KnownCommand:
+    """Return the command that a key made, if it was of the same content; raises ``idempotency-key-reused``."""
     if known.fingerprint != print_:
         raise RefusedError(
             "idempotency-key-reused",
             "This key was used for a command with other content. Nothing was changed; use a new key for a new command.",
         )
-    return _receipt(known, replayed=True)
+    return known
 
 
 def _receipt(command: KnownCommand, *, replayed: bool) -> Receipt:
