@@ -237,7 +237,7 @@ class Choice:
 class PartWay:
     """One way to undo a part: ``operation`` is what is picked (empty: only a person can, in the EHR).
 
-    ``means`` and ``degree`` as in :mod:`canonical.compensation_catalogue`; ``closed_to`` says why it cannot be picked, or nothing.
+    ``means`` and ``degree`` as in :mod:`canonical.compensation_catalogue`; ``closed_to`` says why it is not to be picked.
     """
 
     operation: str

@@ -1,4 +1,4 @@
-"""The parts of a command of several operations: which action each of them is, and how each stands in the chart. It reads nothing."""
+"""Parts of a command of several operations: which action each of them is, and how each stands in the chart. It reads nothing."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from reconcile import (
     parked,
     pending_remote,
     replays,
+    taking_back,
     unacknowledged,
     unanswered,
     unknown,
@@ -37,7 +38,7 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, incomplete, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays, taking_back),
     )
 }
 

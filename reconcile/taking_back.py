@@ -1,4 +1,4 @@
-"""Sweep: commands of which parts were being taken back, and nothing takes them back any more. What that ends as is ``part_ends.py``.
+"""Sweep: commands of which parts were being taken back, and nothing does so any more. How they end is told in ``part_ends.py``.
 
 A proof ends them in its own commit; this finds those of which the last compensation was refused, withdrawn or denied.
 """
@@ -22,7 +22,7 @@ class Config:
     limit: int = 50
 
 
-def run_once(services: Services, hands: Hands, config: Config = Config()) -> Counts:  # noqa: ARG001 - nothing is handed on
+def run_once(services: Services, _hands: Hands, config: Config = Config()) -> Counts:
     """End each of them."""
     store = services.part_compensations
     return {"ended": sum(store.finish(command) for command in store.due(limit=config.limit))}

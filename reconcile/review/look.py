@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +28,11 @@ from canonical.errors import (
     UnsupportedActionError,
     WritebackError,
 )
+from canonical.parts import IN_PARTS
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, FieldState, compare
+from reconcile.review.standing import PartsLook, PartStanding
 from tasks.preparation import Preparation, reference_of
 
 _STOPS: Mapping[type[WritebackError], str] = {
@@ -60,7 +62,7 @@ class Look:
     ``stop`` is (kind, sentence) of what speaks against sending. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
     EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
-    does could be undone there, the farthest first.
+    does could be undone there, the farthest first. ``parts`` are those of a command that is in the chart only in part.
     """
 
     command: Command
@@ -80,12 +82,21 @@ class Look:
     stop: tuple[str, str] | None = None
     ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
+    parts: tuple[PartStanding, ...] = ()
 
     @property
     def chart_digest(self) -> bytes:
-        """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
+        """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone.
+
+        Of a command that is there in part it is how each part stands, version and all: what is decided rests on each of them.
+        """
         said = self.said if self.current is not None else None
-        return hashlib.sha256(exact_json.canonical_bytes([said, self.stop[0] if self.stop else None])).digest()
+        told = [
+            said,
+            self.stop[0] if self.stop else None,
+            *([[part.digest for part in self.parts]] if self.parts else []),
+        ]
+        return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
     @property
     def payload_digest(self) -> bytes | None:
@@ -133,10 +144,20 @@ class ChartReader:
         ehr = self.preparation.ehr_of(command)
         trace = Trace(correlation_id=command.correlation_id, request_id=f"case-{case.id}")
         try:
-            return self._look(case, command, ehr, trace)
+            parts = self._parts(case, command, ehr)
+            return replace(self._look(case, command, ehr, trace), parts=parts)
         except (EhrUnavailableError, NeedsPersonError):
             # What the EHR refuses to show is not to be decided of, either.
-            return self._blind(command, ehr)
+            return replace(self._blind(command, ehr), parts=self._parts(case, command, ehr, is_readable=False))
+
+    def _parts(
+        self, case: StoredCase, command: Command, ehr: Ehr, *, is_readable: bool = True
+    ) -> tuple[PartStanding, ...]:
+        if case.state not in IN_PARTS:
+            return ()
+        operations = self.cases.operations(command.id)
+        look = PartsLook(command=command, operations=operations, case=case, ehr=ehr, is_readable=is_readable)
+        return look.parts()
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
         stop = self._stop(command, trace)

@@ -23,22 +23,21 @@ from reconcile.review.taking_rights import why_not
 #: A reason for what is only tried out: any will do.
 _ANY_REASON = "tried out, and not sent"
 _NOT_COMPOSED = "It says what is right, so its author sends it: it cannot be made up here."
-_MOVED = "Somebody changed it since: taking it back is asked once more, of a person who sees both. Nothing is overwritten."
-_GOES_ALONG = (
-    "It goes along with another part and cannot be undone by this service: a person looks whether it is still right, in the EHR."
+_MOVED = (
+    "Somebody changed it since: taking it back is asked once more, of a person who sees both. Nothing is overwritten."
 )
+_GOES_ALONG = "It goes along with another part and cannot be undone by this service: a person looks whether it is still right, in the EHR."
 _MAKERS = "It says who made what was written, and that stays true: it is not taken back, and nothing else rests on it."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartWays:
-    """What ``reviewer`` may do about one ``part`` of ``command``; ``at`` is when the command stopped, ``now`` (both UTC)."""
+    """What ``reviewer`` may do about one ``part`` of ``command``, as the chart was read at ``now`` (UTC)."""
 
     part: PartStanding
     command: Command
     policies: PolicySet
     reviewer: Reviewer
-    at: datetime
     now: datetime
 
     @property
@@ -114,7 +113,7 @@ class PartWays:
             command=self.command.id,
             fields=part.wrote,
             version=part.done.version,
-            at=self.at,
+            at=self.now,
             reference=part.done.reference,
             before=part.before,
         )
