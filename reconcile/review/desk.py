@@ -170,15 +170,20 @@ class CaseDesk:
 
     def _case(self, reviewer: Reviewer, case_id: int) -> StoredCase:
         found = self.cases.find(reviewer.tenant, case_id)
-        if found is None or not (sees(reviewer, found) or reviewer.may(Right.OVERSEE)):
+        if found is None or not (self._sees(reviewer, found) or reviewer.may(Right.OVERSEE)):
             raise ReviewError("not-found", "There is no such case, or it is not one of yours.")
         return found
+
+    def _sees(self, reviewer: Reviewer, case: StoredCase) -> bool:
+        """Whether the case is theirs to see; who was shown it while it was open also sees how it ended."""
+        was_shown = not case.is_open and Pool.CLINICAL in reviewer.pools
+        return sees(reviewer, case) or (was_shown and self.cases.last_view(case, reviewer.actor) is not None)
 
     def _readable(self, reviewer: Reviewer, case_id: int) -> StoredCase:
         """Return a case whose content the reviewer may see; who only oversees its queue is told so."""
         case = self._case(reviewer, case_id)
         require(reviewer, Right.SEE_CONTENT)
-        if not sees(reviewer, case):
+        if not self._sees(reviewer, case):
             raise ReviewError(
                 "not-permitted",
                 f"This is a {case.pool.value} case. You may see that it is there, and not what it says: leave it to them.",

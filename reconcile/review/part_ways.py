@@ -26,7 +26,7 @@ _NOT_COMPOSED = "It says what is right, so its author sends it: it cannot be mad
 _MOVED = (
     "Somebody changed it since: taking it back is asked once more, of a person who sees both. Nothing is overwritten."
 )
-_GOES_ALONG = "It goes along with another part and cannot be undone by this service: a person looks whether it is still right, in the EHR."
+_GOES_ALONG = "It goes along with another part, and this service cannot undo it: a person looks whether it is right, in the EHR."
 _MAKERS = "It says who made what was written, and that stays true: it is not taken back, and nothing else rests on it."
 
 

@@ -39,9 +39,19 @@ class PartBench:
         assert self.whole.station.server.sandbox is not None
         return self.whole.station.server.sandbox
 
-    def stopped(self, action: Json, type: str = "Task", nth: int = 1, status: int = 422, **more: Any) -> UUID:
+    def stopped(
+        self,
+        action: Json,
+        type: str = "Task",
+        nth: int = 1,
+        status: int = 422,
+        approver: Reviewer | None = None,
+        **more: Any,
+    ) -> UUID:
         """Return a command whose ``nth`` write of ``type`` the EHR refused: what came before it stands."""
         command = self.whole.give(action, **more)
+        if approver is not None:
+            self.approve(command, approver)
         rule = {"fault": "error_before_commit", "match": {"method": "POST", "type": type}, "nth": nth}
         self.sandbox.faults({"id": "stop", **rule, "parameters": {"status": status}})
         self.whole.run(command)
@@ -50,10 +60,13 @@ class PartBench:
         assert self.whole.state(command) == "incomplete", self.whole.station.ward.reason(command)
         return command
 
+    def approve(self, command: UUID, reviewer: Reviewer) -> None:
+        """Let a person approve a command as it stands."""
+        page = self.page(command, reviewer)
+        self.whole.desk.decide(reviewer, page.row.id, Decision(verb=Verb.APPROVE, view=page.view))
+
     def case_of(self, command: UUID, kind: str | None = None) -> int:
-        sql = (
-            "SELECT id FROM cases WHERE command_id = %(id)s AND closed_at IS NULL AND coalesce(kind = %(kind)s::text, true)"
-        )
+        sql = "SELECT id FROM cases WHERE command_id = %(id)s AND closed_at IS NULL AND coalesce(kind = %(kind)s::text, true)"
         (found,) = self.whole.look(sql, id=command, kind=kind)
         return int(found["id"])
 
@@ -66,9 +79,7 @@ class PartBench:
         decision = Decision(verb=Verb.COMPENSATE, view=page.view, parts=parts, text=reason)
         return self.whole.desk.decide(reviewer, page.row.id, decision)
 
-    def refused(
-        self, page: CasePage, parts: Mapping[int, str], reviewer: Reviewer = NURSE, reason: str = WHY
-    ) -> str:
+    def refused(self, page: CasePage, parts: Mapping[int, str], reviewer: Reviewer = NURSE, reason: str = WHY) -> str:
         """Return code and sentence with which it is refused; nothing was stored or moved."""
         before = self.whole.look("SELECT id, state, event_seq FROM commands ORDER BY id")
         try:
