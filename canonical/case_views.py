@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from canonical.command_views import TimelineEvent
+from canonical.part_views import PartRow
 from canonical.reviewer import Pool
 from canonical.three_way import FieldState
 
@@ -231,39 +232,6 @@ class Choice:
     closed_to: str = ""
     fields: bool = False
     parts: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartWay:
-    """One way to undo a part: ``operation`` is what is picked (empty: only a person can, in the EHR).
-
-    ``means`` and ``degree`` as in :mod:`canonical.compensation_catalogue`; ``closed_to`` says why it is not to be picked.
-    """
-
-    operation: str
-    means: str
-    degree: str
-    sentence: str
-    closed_to: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartRow:
-    """One part of a command that is in the chart only in part, in the order of writing; ``seq`` counts from 1.
-
-    ``what`` it is, and in a ``sentence`` how it stands, read just now; ``standing`` is a :class:`canonical.parts.Standing`;
-    ``reference`` and ``version`` are what was written, where the EHR told it; ``ways`` how it could be undone, none unless it
-    stands; ``note`` what else is to be known.
-    """
-
-    seq: int
-    what: str
-    standing: str
-    sentence: str
-    reference: str = ""
-    version: str = ""
-    ways: tuple[PartWay, ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from api.review.form import Form
 from api.review.typed_value import TypedValueError, typed_value
-from canonical.case_views import CasePage, EditKind, FieldRow, PartRow
+from canonical.case_views import CasePage, EditKind, FieldRow
+from canonical.part_views import PartRow
 from canonical.review_desk import Decision, FieldPick, Pick, Verb
 
 #: Hidden fields: the names of the fields that can be picked, and the verbs that go by them.

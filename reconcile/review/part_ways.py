@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from canonical.case_views import PartRow, PartWay
 from canonical.command import Command
 from canonical.compensation import Wrote, compensation, is_takeable
 from canonical.compensation_catalogue import Means, WayBack
+from canonical.part_views import PartRow, PartWay
 from canonical.parts import REMOVED_NOW, STANDING_WORDS, Standing, is_record_of_makers
 from canonical.plain_values import words
 from canonical.policy import PolicySet
@@ -26,7 +26,9 @@ _NOT_COMPOSED = "It says what is right, so its author sends it: it cannot be mad
 _MOVED = (
     "Somebody changed it since: taking it back is asked once more, of a person who sees both. Nothing is overwritten."
 )
-_GOES_ALONG = "It goes along with another part, and this service cannot undo it: a person looks whether it is right, in the EHR."
+_GOES_ALONG = (
+    "It goes along with another part, and this service cannot undo it: a person looks whether it is right, in the EHR."
+)
 _MAKERS = "It says who made what was written, and that stays true: it is not taken back, and nothing else rests on it."
 
 

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from canonical.case_views import CasePage, PartRow
+from canonical.case_views import CasePage
+from canonical.incomplete import rest_plan
+from canonical.part_views import PartRow
 from canonical.review_desk import Decided, Decision, ReviewError, Verb
-from canonical.reviewer import Reviewer
+from canonical.reviewer import Licence, Reviewer
 from reconcile import taking_back
-from tests.compound_factories import care_gap_closure_json
+from reconcile.incomplete_look import IncompleteLook
+from store.incomplete_writes import StoredIncompleteWrites
+from tests.compound_factories import care_gap_closure_json, listed_change_json
 from tests.factories import Json, vital_reading_json
-from tests.reconcile.conftest import Noted
-from tests.reconcile.review.bench import NURSE
+from tests.reconcile.conftest import Noted, let_wait
+from tests.reconcile.review.bench import NURSE, NotedHints, ReviewBench, person
 from tests.reconcile.review.whole_desk import WholeDesk
 from tests.sandbox_fixture import RunningSandbox
 
+OTHER_NURSE = person("gil-nurse", Licence.NURSE)
+BOTH = {1: "retract", 2: "retract"}
 WHY = "measured on another patient"
 MARK = "urn:fhir-writeback:command"
 
@@ -129,3 +135,82 @@ class PartBench:
 def told(parts: tuple[PartRow, ...]) -> list[tuple[int, str]]:
     """Return how each part stands, by place."""
     return [(part.seq, part.standing) for part in parts]
+
+
+def events(bench: PartBench, command: UUID) -> list[str]:
+    return bench.whole.station.ward.events(command)
+
+
+def open_cases(bench: PartBench, command: UUID) -> list[str]:
+    sql = "SELECT kind FROM cases WHERE command_id = %(id)s AND closed_at IS NULL ORDER BY kind"
+    return [row["kind"] for row in bench.whole.look(sql, id=command)]
+
+
+def closes(bench: PartBench) -> bool:
+    return bench.whole.services.doors.balances.sheet().closes
+
+
+def reject(bench: PartBench, command: UUID, reviewer: Reviewer = NURSE) -> None:
+    """Let a person decide that a command is not sent."""
+    page = bench.page(command, reviewer)
+    choice = next(item for item in page.choices if item.verb == Verb.REJECT)
+    decision = Decision(verb=Verb.REJECT, view=page.view, reason=choice.reasons[0][0], text="it is right")
+    bench.whole.desk.decide(reviewer, page.row.id, decision)
+
+
+def edit(bench: PartBench, root: UUID, seq: int) -> str:
+    """Let somebody change what part ``seq`` wrote; return its reference."""
+    sql = "SELECT reference FROM operations WHERE command_id = %(r)s AND seq = %(s)s"
+    (row,) = bench.whole.look(sql, r=root, s=seq)
+    entry = bench.whole.station.server.get(row["reference"])
+    bench.sandbox.edit({**entry, "note": [{"text": "it is hers, and right"}]}, by={"name": "Dr. Ames"})
+    return str(row["reference"])
+
+
+def undone(bench: PartBench, root: UUID) -> list[int]:
+    return [
+        row["undoes_seq"] for row in bench.whole.look("SELECT undoes_seq FROM commands WHERE undoes = %(r)s", r=root)
+    ]
+
+
+def sweeper(bench: PartBench) -> IncompleteLook:
+    ward, ehr = bench.whole.station.ward, bench.whole.station.ehr
+    writes = StoredIncompleteWrites(ward.engine, actor="sweep")
+    return IncompleteLook(writes=writes, ehrs=lambda _tenant, _name: ehr, plan=rest_plan())
+
+
+def locked(bench: PartBench) -> UUID:
+    """Return a command whose own entry was locked until its budget was gone: a machine may send the rest."""
+    command = bench.whole.give(readings())
+    bench.whole.look("UPDATE commands SET spent = 7 WHERE id = %(id)s", id=command)
+    rule = {"fault": "error_before_commit", "match": {"method": "POST", "type": "Task"}, "parameters": {"status": 423}}
+    bench.sandbox.faults({"id": "stop", **rule})
+    bench.whole.run(command)
+    bench.sandbox.faults()
+    assert bench.whole.state(command) == "incomplete"
+    let_wait(bench.whole.station.ward, 301)
+    return command
+
+
+def statements(bench: PartBench, *names: str) -> tuple[str, ...]:
+    """Put active medication statements into the chart of the patient, and no others."""
+    for entry in bench.whole.station.server.all("MedicationStatement"):
+        bench.sandbox.delete(f"MedicationStatement/{entry['id']}")
+    desk = ReviewBench(station=bench.whole.station, desk=bench.whole.services.case_desk, hints=NotedHints())
+    for name in names:
+        desk.statement(name)
+    return names
+
+
+def listed(entry: dict[str, Any], operation: str, **over: Any) -> dict[str, Any]:
+    """Return a change of ``entry`` by somebody who saw it as it is."""
+    seen = {"status": entry["status"], "medication": entry["medicationCodeableConcept"], "dosage": entry["dosage"]}
+    item = listed_change_json(
+        operation, f"MedicationStatement/{entry['id']}", versionId=entry["meta"]["versionId"], seen=seen
+    )
+    item["action"] |= over
+    return item
+
+
+def attested() -> dict[str, Any]:
+    return {"ai": {"model": "scribe", "version": "3"}}
