@@ -19,6 +19,11 @@ was written, is linked with the first command both ways (`compensates`, `compens
 Until then the first command stays in the chart. `GET /v1/compensations?connection=…` tells the same of one connection within its
 contract, `POST /v1/commands:preview` of one command before it is sent.
 
+Of a command of several operations of which only some are in the chart, each that stands is undone by itself: a person picks them
+on the command's case, what was written last is undone first, and on the version that was written. The first command counts as
+taken back only when nothing of it stands; a part that cannot be undone, or was only made up for, is told and stays on record.
+What only goes along (a change that an entry entails, the record of who made it) has no way back of its own.
+
 *Reversible*: the entry counts no more. *Partly*: what counts is made right, and what was there goes on being readable as such, or
 the EHR's own staff must agree. *Not*: only a person can, in the EHR. Operations that an EHR does not take as entries have no row.
 """

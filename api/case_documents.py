@@ -66,6 +66,7 @@ def decision_of(asked: DecisionRequest) -> Decision:
         verb=asked.verb,
         view=asked.view,
         fields={name: FieldPick(pick=item.pick, value=item.value) for name, item in asked.fields.items()},
+        parts={int(place): operation for place, operation in asked.parts.items()},
         reason=asked.reason,
         text=asked.text,
     )

@@ -18,6 +18,8 @@ from canonical.reviewer import Pool
 #: What somebody wrote: a question, how they know, why they must see it. Kept among the payloads, never logged.
 Words = Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True)]
 CaseId = Annotated[int, Field(ge=1, lt=2**63, strict=True)]
+#: A part's place in the order of writing, as the name of a JSON member.
+Place = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}$")]
 Term = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
 #: Cases of one bulk act.
 BULK_LIMIT = 100
@@ -75,11 +77,15 @@ class PickRequest(Element):
 
 
 class DecisionRequest(Element):
-    """A decision on the look at the chart that ``view`` names; ``reason`` is a code of the choice's list."""
+    """A decision on the look at the chart that ``view`` names; ``reason`` is a code of the choice's list.
+
+    ``parts``, of ``compensate``: place of a part → the operation of one of its ways; a part that is not named stays in the chart.
+    """
 
     verb: Verb
     view: Token
     fields: Annotated[dict[Token, PickRequest], Field(max_length=100, default_factory=dict)]
+    parts: Annotated[dict[Place, Token], Field(max_length=200, default_factory=dict)]
     reason: Annotated[str, StringConstraints(max_length=64)] = ""
     text: Words = ""
 
@@ -250,7 +256,8 @@ class ContextDocument(Document):
 class ChoiceDocument(Document):
     """One thing that may be decided, and what comes of it. ``closedTo``: why you may not, or nothing.
 
-    ``reasons``: one of them is needed, if there are any; ``fields``: send a pick for each field that is not ``fixed``.
+    ``reasons``: one of them is needed, if there are any; ``fields``: send a pick for each field that is not ``fixed``;
+    ``parts``: send a way for each part that is to be undone.
     """
 
     verb: Verb
@@ -262,6 +269,37 @@ class ChoiceDocument(Document):
     text_required: bool
     closed_to: str
     fields: bool
+    parts: bool
+
+
+class PartWayDocument(Document):
+    """One way to undo a part: send ``operation`` to pick it, empty where only a person can, in the EHR.
+
+    ``means`` and ``degree`` as in ``GET /v1/compensations``; ``closedTo``: why you cannot pick it, or nothing.
+    """
+
+    operation: str
+    means: str
+    degree: str
+    sentence: str
+    closed_to: str
+
+
+class PartDocument(Document):
+    """One part of a command that is in the chart only in part, as it stands there; ``seq`` is its place in the order of writing.
+
+    ``standing``: ``asWritten``, ``changed``, ``gone``, ``inError``, ``takenBack``, ``madeUpFor``, ``removed``, ``notThere``,
+    ``notSent``, ``maybeThere`` or ``notRead``; ``version`` is the one that was written. ``ways``: none unless it stands.
+    """
+
+    seq: int
+    what: str
+    standing: str
+    sentence: str
+    reference: str
+    version: str
+    ways: tuple[PartWayDocument, ...]
+    note: str
 
 
 class WaitingDocument(Document):
@@ -300,6 +338,7 @@ class CaseDocument(Document):
     successor: BannerDocument | None = None
     fields: tuple[FieldDocument, ...]
     unchanged: tuple[FieldDocument, ...]
+    parts: tuple[PartDocument, ...]
     chart_change: ChartChangeDocument | None = None
     proposal: ProposalDocument | None = None
     context: tuple[ContextDocument, ...]

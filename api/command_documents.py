@@ -13,7 +13,7 @@ from api.models import (
 )
 from canonical.acknowledging import Owed, in_words
 from canonical.asking import Question
-from canonical.command_views import CommandDetail, CommandSummary
+from canonical.command_views import CommandDetail, CommandSummary, OperationView
 from canonical.review_reads import RelatedCommand
 from canonical.status import STATUS_OF, explain
 
@@ -70,5 +70,10 @@ def command_document(
         replay_of=detail.replay_of,
         replays=detail.replays,
         timeline=tuple(TimelineDocument.model_validate(event) for event in detail.events),
-        operations=tuple(OperationDocument.model_validate(operation) for operation in detail.operations),
+        operations=tuple(_operation(operation, related) for operation in detail.operations),
     )
+
+
+def _operation(operation: OperationView, related: tuple[RelatedCommand, ...]) -> OperationDocument:
+    undoing = tuple(item.id for item in related if item.takes_back and item.part == operation.seq)
+    return OperationDocument(**vars(operation), compensated_by=undoing)

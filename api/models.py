@@ -66,7 +66,11 @@ class TimelineDocument(Document):
 
 
 class OperationDocument(Document):
-    """One interaction with the EHR: its reference and version there, once known."""
+    """One interaction with the EHR: its reference and version there, once known.
+
+    ``compensatedBy`` are the commands that took it back, or were to, where it is one of several; its ``state`` is ``taken_back``
+    or ``made_up_for`` once that was proven, and ``removed`` where somebody did it in the EHR.
+    """
 
     seq: int
     interaction: str
@@ -74,6 +78,7 @@ class OperationDocument(Document):
     state: str
     reference: str | None = None
     version: str | None = None
+    compensated_by: tuple[UUID, ...] = ()
 
 
 class CommandSummaryDocument(Document):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from canonical.command_views import TimelineEvent
+from canonical.part_views import PartRow
 from canonical.reviewer import Pool
 from canonical.three_way import FieldState
 
@@ -218,7 +219,7 @@ class Choice:
 
     ``verb`` is a :class:`canonical.review_desk.Verb`; ``result`` what the chart will say; ``undo`` whether it can be taken back;
     ``behind`` what happens to those that wait; ``reasons`` are code → words, asked for where there are some;
-    ``closed_to`` says why this reviewer may not, or nothing; ``fields``: it is decided field by field.
+    ``closed_to`` says why this reviewer may not, or nothing; ``fields``: it is decided field by field, ``parts``: part by part.
     """
 
     verb: str
@@ -230,6 +231,7 @@ class Choice:
     text_required: bool = False
     closed_to: str = ""
     fields: bool = False
+    parts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,11 +263,12 @@ class FirstDecision:
 class CasePage:
     """One case in reading order. ``view`` is what a decision must name: it says which chart the reviewer saw.
 
-    ``successor`` is the record in place of the patient's where that was merged. ``closed`` says why it is over (and ``status``
-    what became of the write since); ``news`` what is new since the reviewer's last look, ``first_decision`` what waits for a
-    second signature, ``answers`` what its author was asked and said, a sentence each, oldest first, ``round`` counts how often
-    the chart moved during review; ``break_glass``: a reason is asked for before anything else is shown, and everything else is
-    empty.
+    ``successor`` is the record in place of the patient's where that was merged. ``parts`` are those of a command of which only
+    some are in the chart, or were taken back.
+    ``closed`` says why it is over (and ``status`` what became of the write since); ``news`` what is new since the reviewer's
+    last look, ``first_decision`` what waits for a second signature, ``answers`` what its author was asked and said, a sentence
+    each, oldest first, ``round`` counts how often the chart moved during review; ``break_glass``: a reason is asked for before
+    anything else is shown, and everything else is empty.
     """
 
     row: CaseRow
@@ -276,6 +279,7 @@ class CasePage:
     successor: Banner | None = None
     fields: tuple[FieldRow, ...] = ()
     unchanged: tuple[FieldRow, ...] = ()
+    parts: tuple[PartRow, ...] = ()
     chart_change: ChartChange | None = None
     proposal: Proposal | None = None
     context: tuple[ContextEntry, ...] = ()

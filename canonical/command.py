@@ -80,7 +80,8 @@ class Command:
     such decision was about, or empty; ``is_replanned``: what it says was decided anew since its last request, so
     that what was journaled before is not sent again. ``sent_as`` names the fallback by which it goes: its entry itself is not
     in the chart then, and nothing else of the chart has changed. ``approvals`` are those by which it is sent, people's only.
-    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it.
+    ``sends_stored_of``: it is sent in place of that command, with the bytes journaled for it. ``undoes``: the command of which
+    it takes back one operation.
     ``named_patient`` is the record (``Patient/id``) that its app named, ``known_merged`` whether that is known to be merged into
     another. A person may have decided since that it belongs to that one.
     """
@@ -117,6 +118,7 @@ class Command:
     sent_as: str | None = None
     approvals: tuple[Approval, ...] = ()
     sends_stored_of: UUID | None = None
+    undoes: UUID | None = None
     named_patient: str = ""
     known_merged: bool = False
 

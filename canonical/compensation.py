@@ -1,7 +1,7 @@
-"""Taking an entry out of the chart again: the command that does it, made from the command that wrote it. Nothing is sent here.
+"""Undoing an entry in the chart: the command that does it, made from the command that wrote it. Nothing is sent here.
 
 It is a command like any other: the reviewer is its author, it names the version that we wrote, and a chart that moved since is
-a conflict.
+a conflict. What takes an entry back says so and why; what makes up for a change puts back what the entry said before.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from datetime import datetime
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
+from canonical import exact_json
 from canonical.action import Action, action_specs, spec_for
 from canonical.datatypes import CodeableConcept
-from canonical.envelope import Envelope
+from canonical.envelope import Envelope, parse_envelope
+from canonical.errors import RefusedError
+from canonical.judgement import check_content, check_target
 from canonical.principal import Principal
 from canonical.reviewer import Licence, Reviewer
 
@@ -39,12 +42,18 @@ _ROLES: Mapping[Licence, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Wrote:
-    """What a command wrote and proved: ``fields`` of the entry as R4 JSON by canonical name, its ``version``, and when (UTC)."""
+    """What a command wrote: ``fields`` of the entry as R4 JSON by canonical name, its ``version``, and when (UTC).
+
+    ``reference`` (``Type/id``) names the entry where it is one of several of the command; ``before`` is what the entry said
+    before it was changed, ``None`` where that is not known, or nothing.
+    """
 
     command: UUID
     fields: Mapping[str, Any]
     version: str | None
     at: datetime
+    reference: str | None = None
+    before: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +94,10 @@ def compensation_key(command: UUID, operation: str, reviewer: Reviewer, *, tries
 def compensation(
     envelope: Envelope, wrote: Wrote, operation: str, *, reviewer: Reviewer, reason: str, now: datetime
 ) -> dict[str, Any]:
-    """Return, as JSON, the envelope of the command that takes back what ``envelope`` wrote; ``now`` is UTC."""
+    """Return, as JSON, the envelope of the command that undoes what ``envelope`` wrote; ``now`` is UTC.
+
+    Whether the door takes it is the door's to say: what makes up for a change needs to know what was there before.
+    """
     body: dict[str, Any] = {
         "connection": envelope.connection,
         "action": _action(envelope.action, wrote, operation, reason),
@@ -111,13 +123,43 @@ def _action(action: Action, wrote: Wrote, operation: str, reason: str) -> dict[s
     named = next((name for name in stated if name in _NAMES and name in fields and said[name] is not None), None)
     needed = [name for name, info in fields.items() if info.is_required() and name not in {"type", "operation"}]
     names = dict.fromkeys([*needed, *([named] if named else [])])
-    why = next(name for name in _REASONS if name in fields)
+    why = next((name for name in _REASONS if name in fields), None)
     return {
         "type": action.type,
         "operation": operation,
         **{name: said[name] for name in names if name in said},
-        why: _as_field(fields[why].annotation, reason),
+        **(put_back(action, wrote) if operation == action.operation else {}),
+        **({why: _as_field(fields[why].annotation, reason)} if why is not None else {}),
     }
+
+
+def put_back(action: Action, wrote: Wrote) -> dict[str, Any]:
+    """Return what an entry said before ``action`` changed it, of all that counts: field → R4 JSON, ``None`` to clear it.
+
+    Who noted it and when stays with the change that is made up for. Nothing where it is not known what was there.
+    """
+    counts = [name for group in spec_for(action).field_groups if group.significance == "high" for name in group.fields]
+    then, known = wrote.before, type(action).model_fields
+    names = {info.alias or name for name, info in known.items()} - _NAMES - {*_REASONS, "status"}
+    if then is None:
+        return {}
+    return {name: then.get(name) for name in counts if name in names and then.get(name) != wrote.fields.get(name)}
+
+
+def is_takeable(body: Mapping[str, Any], action: Action, wrote: Wrote, now: datetime) -> bool:
+    """Whether the door would take ``body``, which undoes ``action``, as far as the command itself says; ``now`` is UTC.
+
+    One that would put nothing back undoes nothing.
+    """
+    if body["action"]["operation"] == action.operation and not put_back(action, wrote):
+        return False
+    try:
+        envelope = parse_envelope(exact_json.dumps(body).encode())
+        check_target(envelope)
+        check_content(envelope, now)
+    except RefusedError:
+        return False
+    return True
 
 
 def _as_field(annotation: Any, text: str) -> Any:
@@ -136,7 +178,8 @@ def _kinds(annotation: Any) -> list[Any]:
 def _target(action: Action, wrote: Wrote, operation: str, reviewer: Reviewer, now: datetime) -> dict[str, Any]:
     """Return the entry by the command that wrote it, in the version that it wrote: any later edit is a conflict."""
     rule = spec_for(action).operations[operation]
-    target: dict[str, Any] = {"command": str(wrote.command), "seenAt": wrote.at.isoformat()}
+    target: dict[str, Any] = {"seenAt": wrote.at.isoformat()}
+    target |= {"reference": wrote.reference} if wrote.reference is not None else {"command": str(wrote.command)}
     if wrote.version is not None:
         target["versionId"] = wrote.version
     if rule.needs_seen or wrote.version is None:

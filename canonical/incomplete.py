@@ -46,6 +46,8 @@ class Left(StrEnum):
     CANNOT_TELL = "cannot_tell"
     #: It was tried as often as it may be.
     TRIED = "tried"
+    #: A person had decided to take back what stands, and none of it was.
+    DECIDED = "decided"
     #: The EHR could not be read for too long, or does not show the record.
     UNREADABLE = "unreadable"
 
@@ -59,6 +61,7 @@ WORDS: Mapping[Left, str] = {
     Left.FOUND: "the part that failed seems to be in the chart",
     Left.CANNOT_TELL: "nobody can tell whether the part that failed is in the chart",
     Left.TRIED: "the rest was tried as often as a machine may",
+    Left.DECIDED: "a person had decided to take back what is in the chart, and none of it was taken back",
     Left.UNREADABLE: "the EHR could not be read",
 }
 

@@ -37,6 +37,8 @@ class State(StrEnum):
     VERIFIED = "verified"
     #: Some operations of a compound write applied, some not; delta replay or a reviewer moves it.
     INCOMPLETE = "incomplete"
+    #: What stands of an incomplete command is being taken back, each part by a command of its own; the last of these moves it.
+    TAKING_BACK = "taking_back"
     #: The target moved; the conflict engine moves it.
     CONFLICTED = "conflicted"
     #: A person must decide, a case is open; a reviewer moves it.
@@ -53,6 +55,8 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
     #: Ended: it was in the chart and is not any more: a later command took it back, proven, or somebody did in the EHR.
     COMPENSATED = "compensated"
+    #: Ended: some of what was written of it was taken back, proven, and some stands, or was made up for; the rest never went.
+    PARTLY_TAKEN_BACK = "partly_taken_back"
 
 
 class Trigger(StrEnum):
@@ -142,6 +146,14 @@ class Trigger(StrEnum):
     REPLACED = "replaced"
     #: A later command took it out of the chart, proven.
     TAKEN_BACK = "taken_back"
+    #: A person decided which of the parts in the chart are taken back; commands of their own do it.
+    TAKE_BACK_DECIDED = "take_back_decided"
+    #: Every part that was in the chart is out of it again, proven.
+    PARTS_TAKEN_BACK = "parts_taken_back"
+    #: All that was to take parts back is over, and a part stands, or was made up for by a correction.
+    PART_STANDS = "part_stands"
+    #: All that was to take parts back is over, and none of them did.
+    NOTHING_TAKEN_BACK = "nothing_taken_back"
     #: The chart no longer says what was written.
     DRIFT_FOUND = "drift_found"
     #: The chart says something else than was written, and that counts from here on; the reason says on whose word.
@@ -212,6 +224,10 @@ TRANSITIONS: Mapping[tuple[State, Trigger], State] = MappingProxyType(
         (S.INCOMPLETE, T.REST_REPLAYED): S.READY,
         (S.INCOMPLETE, T.FOUND_BY_PERSON): S.APPLIED,
         (S.INCOMPLETE, T.REVIEW_REQUIRED): S.IN_REVIEW,
+        (S.INCOMPLETE, T.TAKE_BACK_DECIDED): S.TAKING_BACK,
+        (S.TAKING_BACK, T.PARTS_TAKEN_BACK): S.COMPENSATED,
+        (S.TAKING_BACK, T.PART_STANDS): S.PARTLY_TAKEN_BACK,
+        (S.TAKING_BACK, T.NOTHING_TAKEN_BACK): S.INCOMPLETE,
         (S.CONFLICTED, T.REBASED): S.READY,
         (S.CONFLICTED, T.REVIEW_REQUIRED): S.IN_REVIEW,
         (S.CONFLICTED, T.REFUSED_BY_PERSON): S.REJECTED,

@@ -101,6 +101,8 @@ NOT_TO_REPLAY: Mapping[State, str] = MappingProxyType(
         **dict.fromkeys((State.RECEIVED, State.READY, State.SENDING, State.UNKNOWN), "goes-on-by-itself"),
         **dict.fromkeys((State.PENDING_REMOTE, State.APPLIED, State.PARKED), "goes-on-by-itself"),
         **dict.fromkeys((State.AWAITING_APPROVAL, State.CONFLICTED, State.INCOMPLETE), "its-case-decides"),
+        State.TAKING_BACK: "goes-on-by-itself",
+        State.PARTLY_TAKEN_BACK: "taken-back",
         State.VERIFIED: "in-the-chart",
         State.COMPENSATED: "taken-back",
         State.WITHDRAWN: "withdrawn",

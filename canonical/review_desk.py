@@ -52,7 +52,7 @@ class Verb(StrEnum):
     SIGN = "sign"
     #: Have seen what stands beside a command that goes on by itself.
     ACKNOWLEDGE = "acknowledge"
-    #: Take what is in the chart out again, as a command of its own.
+    #: Take out of the chart again what stands of it: the parts that are picked, each by a command of its own.
     COMPENSATE = "compensate"
 
 
@@ -77,12 +77,15 @@ class Decision:
     """What a reviewer decided, on the view they had.
 
     ``view`` names it (:class:`canonical.case_views.CasePage`); ``fields`` is the pick by field name, for what is decided field by
-    field; ``reason`` a code of the choice's list, ``text`` free words (clinical content: kept among the payloads).
+    field; ``parts`` is how each part is taken back (its place in the order of writing → the operation), for what is decided part
+    by part, where a part that is not named stays; ``reason`` a code of the choice's list, ``text`` free words (clinical content:
+    kept among the payloads).
     """
 
     verb: Verb
     view: str
     fields: Mapping[str, FieldPick] = field(default_factory=dict)
+    parts: Mapping[int, str] = field(default_factory=dict)
     reason: str = ""
     text: str = ""
 

@@ -16,12 +16,16 @@ from canonical.lifecycle import State
 
 @dataclass(frozen=True, kw_only=True)
 class RelatedCommand:
-    """Another command about the same entry: one that took it back (``takes_back``), or the one that this takes back."""
+    """Another command about the same entry: one that took it back (``takes_back``), or the one that this takes back.
+
+    ``part`` is the place (from 1) of the operation that is meant, where it is one of several.
+    """
 
     id: UUID
     operation: str
     state: State
     takes_back: bool
+    part: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ SAFETY: Mapping[State, str] = {
     State.APPLIED: "Safe to leave: the EHR says that it has it. Not safe to rely on before it was read back.",
     State.VERIFIED: "Safe: it was proven by reading it back.",
     State.INCOMPLETE: "Not safe to rely on: only a part of it is in the chart. Nothing more is sent before a person decided.",
+    State.TAKING_BACK: "Not safe to rely on: a part of it is in the chart, and that is being taken out. The rest is not sent.",
     State.CONFLICTED: _PERSON,
     State.IN_REVIEW: _PERSON,
     State.PARKED: "Safe: it is kept, and goes on by itself when the EHR can take it.",
@@ -33,6 +34,7 @@ SAFETY: Mapping[State, str] = {
     State.WITHDRAWN: _ENDED,
     State.EXPIRED: _ENDED,
     State.SUPERSEDED: _ENDED,
+    State.PARTLY_TAKEN_BACK: "Not safe to rely on: a part of what was meant stands in the chart. Nothing more of it is sent.",
     State.COMPENSATED: "Safe: it was taken out of the chart, and that was proven.",
 }
 #: What was taken out in the EHR itself was seen to be gone, and is no proof of ours.

@@ -67,8 +67,9 @@ def _settle_success(command: Command, settlement: Settlement, progress: Progress
     if settlement.reference is None:
         # Success that names nothing cannot be read back: the probe must find it by our mark.
         return _step(settlement, Trigger.ANSWER_LOST, "answer-names-nothing")
-    # That an entry counts no more is proven by reading it back, never by an answer that says so.
-    proven = settlement.differences == () and not command.takes_back
+    # That an entry counts no more, or was made up for, is proven by reading it back, never by an answer that says so.
+    undoes = command.takes_back or command.undoes is not None
+    proven = settlement.differences == () and not undoes
     if progress.after:
         step = move(State.SENDING, Trigger.CONTINUED, done=progress.before + 1, left=progress.after)
         return Settle(

@@ -28,6 +28,7 @@ STATUS_OF: dict[State, Status] = {
     State.APPLIED: Status.PENDING,
     State.VERIFIED: Status.IN_CHART,
     State.INCOMPLETE: Status.NEEDS_ATTENTION,
+    State.TAKING_BACK: Status.NEEDS_ATTENTION,
     State.CONFLICTED: Status.NEEDS_ATTENTION,
     State.IN_REVIEW: Status.NEEDS_ATTENTION,
     State.PARKED: Status.PENDING,
@@ -36,6 +37,8 @@ STATUS_OF: dict[State, Status] = {
     State.EXPIRED: Status.NOT_WRITTEN,
     State.SUPERSEDED: Status.NOT_WRITTEN,
     State.COMPENSATED: Status.TAKEN_BACK,
+    # Neither taken back while something stands, nor in the chart as it was meant: somebody must know.
+    State.PARTLY_TAKEN_BACK: Status.NEEDS_ATTENTION,
 }
 
 
@@ -73,6 +76,10 @@ _BY_STATE: dict[State, Explanation] = {
     State.INCOMPLETE: Explanation(
         sentence="Part of it is in the chart and part is not.", next="A reviewer decides about the rest."
     ),
+    State.TAKING_BACK: Explanation(
+        sentence="Part of it is in the chart and is being taken back. The rest is not sent.",
+        next="Wait; each part is taken back by a command of its own, and read back.",
+    ),
     State.CONFLICTED: Explanation(
         sentence="The chart changed after the author looked at it. Nothing was overwritten.",
         next="A reviewer compares both and decides.",
@@ -94,6 +101,10 @@ _BY_STATE: dict[State, Explanation] = {
     ),
     State.SUPERSEDED: Explanation(sentence="A later entry replaced it before it was sent.", next=_NOTHING),
     State.COMPENSATED: Explanation(sentence="It was in the chart and has been taken back.", next=_NOTHING),
+    State.PARTLY_TAKEN_BACK: Explanation(
+        sentence="Part of it was written. Some of that was taken back and some is in the chart; the rest was never sent.",
+        next="See which part stands; what this service cannot take back is taken out in the EHR.",
+    ),
 }
 
 _CONSENT_OVER = Explanation(

@@ -23,6 +23,7 @@ COLUMNS = {
     "received": "came in",
     "inChart": "in chart",
     "takenBack": "taken back",
+    "partlyTakenBack": "partly",
     "inFlight": "in flight",
     "ready": "ready",
     "waiting": "waiting",

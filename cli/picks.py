@@ -50,6 +50,21 @@ def picks(fields: Sequence[str], values: Sequence[str]) -> dict[str, dict[str, A
     return found
 
 
+def parts(given: Sequence[str]) -> dict[str, str]:
+    """Return how each part is taken back, its place → the way; what is not named stays.
+
+    Raises:
+        CannotDo: one of them is none, or a part is named twice; nothing was sent.
+    """
+    found: dict[str, str] = {}
+    for item in given:
+        place, way = _pair(item, "--part SEQ=WAY, such as 2=retract")
+        if not (place.isascii() and place.isdecimal()) or place in found:
+            raise CannotDo(f"--part {place}: name each part once, by its number. Nothing was sent.")
+        found[place] = way
+    return found
+
+
 def _pair(given: str, form: str) -> tuple[str, str]:
     name, found, rest = given.partition("=")
     if not (name and found and rest):

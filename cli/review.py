@@ -13,7 +13,7 @@ from canonical.review_desk import Verb
 from canonical.reviewer import Pool
 from cli.board_words import print_board
 from cli.errors import CannotDo
-from cli.picks import picks, typed
+from cli.picks import parts, picks, typed
 from cli.review_words import effects, print_case, print_found, print_queue
 from cli.service_client import PersonToken, Profile, ServiceClient
 from cli.submit import PROFILE, ProfileOption, print_served, succeeded
@@ -166,6 +166,12 @@ def decide(
     value: Annotated[
         list[str] | None, typer.Option(help="NAME=JSON: another value; @FILE reads it from a file.")
     ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SEQ=WAY: a part to take back, and by which of its ways; once for each part. The others stay."
+        ),
+    ] = None,
     reason: Annotated[str, typer.Option(help="A code of the choice's reasons.")] = "",
     text: Annotated[str, typer.Option(help="Your question, or how you know; @FILE reads it from a file.")] = "",
     view: Annotated[str | None, typer.Option(help="Decide on what 'show' showed you under this name.")] = None,
@@ -184,7 +190,13 @@ def decide(
             "--yes needs --view: a decision rests on what you saw. Run 'writeback review show' and name what it says "
             "after 'Seen as'. Nothing was sent."
         )
-    body = {"verb": verb.value, "fields": picks(field or (), value or ()), "reason": reason, "text": typed(text)}
+    body = {
+        "verb": verb.value,
+        "fields": picks(field or (), value or ()),
+        "parts": parts(part or ()),
+        "reason": reason,
+        "text": typed(text),
+    }
     with open_client(profile, token_file) as client:
         seen = view or _shown(client, case, verb)
         if not yes:
@@ -219,6 +231,8 @@ def _confirm(case: int, body: dict[str, Any]) -> None:
     for name, pick in body["fields"].items():
         kept = exact_json.dumps(pick["value"]) if "value" in pick else f"as in the {pick['pick']}"
         say(f"  {name}: {kept}")
+    for place, way in body["parts"].items():
+        say(f"  part {place}: {way}")
     if not typer.confirm(f"Decide case {case} so?", err=True):
         raise CannotDo("Nothing was changed.")
 

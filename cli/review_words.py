@@ -64,6 +64,8 @@ def print_case(console: Console, page: Mapping[str, Any]) -> None:
         console.print(text, markup=False)
     if page["fields"]:
         console.print(_fields(page))
+    for text in _parts(page):
+        console.print(text, markup=False)
     for text in _evidence(page):
         console.print(text, markup=False)
     for choice in page["choices"]:
@@ -108,6 +110,20 @@ def _fields(page: Mapping[str, Any]) -> Any:
         seen = "not seen" if field["seen"] is None else field["seen"]
         table.add_row(field["name"], seen, field["chart"], field["proposed"], said)
     return table
+
+
+def _parts(page: Mapping[str, Any]) -> Iterator[str]:
+    """Return what of it is in the chart, part by part, and how each could be taken back."""
+    for part in page["parts"]:
+        told = ", ".join(filter(None, (part["reference"], part["version"] and f"written as version {part['version']}")))
+        yield f"\nPart {part['seq']}: {part['what']}"
+        yield f"  {part['sentence']}{f' ({told})' if told else ''}"
+        if part["note"]:
+            yield f"  {part['note']}"
+        for way in part["ways"]:
+            name = f"--part {part['seq']}={way['operation']}: " if way["operation"] and not way["closedTo"] else ""
+            shut = way["closedTo"] if way["closedTo"] != way["sentence"] else ""
+            yield f"  {name}{way['sentence']}{f' Not open to you: {shut}' if shut else ''}"
 
 
 def _evidence(page: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from canonical.admission import AdmissionStore
 from canonical.capabilities import Capabilities
+from canonical.part_store import PartCompensations
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
 from canonical.review_desk import ReviewDesk
@@ -21,6 +22,7 @@ from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
 from reconcile.review.engine import ConflictEngine
 from reconcile.review.look import ChartReader
+from reconcile.review.part_desk import PartDesk
 from reconcile.review.review_desk import Desk
 from reconcile.review.search import CommandSearch
 from reconcile.review.surroundings import Surroundings
@@ -83,6 +85,7 @@ class Doors:
     capabilities: Callable[[ConnectionSettings], Capabilities]
     receiver: Receiver
     admissions: AdmissionStore
+    parts: PartCompensations
 
 
 def review_desk(
@@ -103,6 +106,7 @@ def review_desk(
 
     return Desk(
         cases=cases,
+        parts=PartDesk(cases=cases, receiver=doors.receiver, store=doors.parts),
         commands=CommandDesk(
             cases=cases.cases,
             records=records,

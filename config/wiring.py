@@ -25,6 +25,7 @@ from adapters import declared, open_ehr
 from canonical.capabilities import Capabilities
 from canonical.case_watch import Alerts
 from canonical.errors import ConfigurationError, StoreUnavailableError
+from canonical.part_store import PartCompensations
 from canonical.policy import PolicySet
 from canonical.ports import ConnectionSettings, Ehr
 from canonical.review_desk import ReviewDesk
@@ -57,6 +58,7 @@ from store.drift_incidents import DriftIncidents
 from store.held_lanes import PostgresLanes
 from store.late_cases import LateCases
 from store.lineage import Lineage
+from store.part_compensations import StoredPartCompensations
 from store.proofs import Proofs
 from store.refusals import Refusals
 from store.sweep_runs import SweepRuns
@@ -110,6 +112,7 @@ class Services(Looks):
     drift_incidents: DriftIncidents
     replays: Replays
     late_cases: LateCases
+    part_compensations: PartCompensations
     balance_days: BalanceDays
     alerts: Alerts
     message_door: MessageDoor
@@ -218,7 +221,8 @@ def _assemble(
         hints=hints,
         clock=clock,
     )
-    doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions)
+    parts = StoredPartCompensations(engine, admissions, actor=actor)
+    doors = DeskDoors(capabilities=ehrs.capabilities, receiver=receiver, admissions=admissions, parts=parts)
     explains = explainer(engine, ehrs=ehrs, zone=cases.zone, clock=clock)
     looks = looks_of(engine, known, cases, ehrs=ehrs, hints=hints, clock=clock, actor=actor)
     previewer = _previewer(engine, judge, ehrs, clock)
@@ -242,6 +246,7 @@ def _assemble(
         drift_incidents=DriftIncidents(engine),
         replays=replays(engine, known, ehrs=ehrs, doors=doors, previewer=previewer, hints=hints),
         late_cases=LateCases(engine),
+        part_compensations=parts,
         balance_days=BalanceDays(engine, actor=actor),
         alerts=LoggedAlerts(),
         message_door=message_door(settings, receiver=receiver, store=admissions, clock=clock),

@@ -21,6 +21,7 @@ from reconcile import (
     parked,
     pending_remote,
     replays,
+    taking_back,
     unacknowledged,
     unanswered,
     unknown,
@@ -38,7 +39,8 @@ SWEEPS: dict[str, Sweep] = {
     module.SWEEP.name: module.SWEEP
     for module in (
         *(due, expired_leases, unknown, unproven, parked, pending_remote, incomplete, deadlines, callbacks),
-        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays, merged),
+        *(conflicted, overdue_cases, unanswered, unacknowledged, drifted, balance, echoes, replays),
+        *(merged, taking_back),
     )
 }
 

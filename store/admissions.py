@@ -70,7 +70,7 @@ class Admissions:
 
     def admit(self, admission: Admission) -> Admitted:
         principal = admission.principal
-        accepted = accept(self._engine, self._new_command(admission))
+        accepted = accept(self._engine, self.new_command(admission))
         command = self.known(principal.tenant, principal.app, admission.key_hash)
         assert command is not None  # noqa: S101 - it was committed above, and commands are never deleted
         return Admitted(command=command, replayed=accepted.replayed, lane_id=accepted.lane_id)
@@ -101,7 +101,8 @@ class Admissions:
         with transaction(self._engine) as connection:
             return bool(rows(connection, _SERIES_CASE, parameters))
 
-    def _new_command(self, admission: Admission) -> NewCommand:
+    def new_command(self, admission: Admission) -> NewCommand:
+        """Return the row that an admission makes, under an id of its own; nothing is stored yet."""
         envelope, principal = admission.envelope, admission.principal
         rule = spec_for(envelope.action).rule(envelope.action)
         target = envelope.target

@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy import Engine
 
 from canonical.lifecycle import BLOCKS_LANE, ENDED_WITHOUT_EFFECT, NEEDS_PERSON, OPEN, State
+from canonical.provenance import PROVENANCE
 from store.columns import listed
 from store.database import rows, transaction
 
@@ -25,6 +26,8 @@ _IN_FLIGHT = frozenset({State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, Stat
 #: In which column of the balance a state is counted; ``ready`` is told apart by whether something is before it.
 COLUMN_OF: dict[State, str] = (
     {State.VERIFIED: "in_chart", State.COMPENSATED: "taken_back", State.PARKED: "parked", State.READY: "ready"}
+    # It waits for the commands that take it back, which are counted where they are.
+    | {State.PARTLY_TAKEN_BACK: "partly_taken_back", State.TAKING_BACK: "waiting"}
     | dict.fromkeys(_IN_FLIGHT, "in_flight")
     | dict.fromkeys(NEEDS_PERSON, "needs_person")
     | dict.fromkeys(ENDED_WITHOUT_EFFECT, "ended")
@@ -65,6 +68,11 @@ _UNFIT_WHEN = {
     "in-chart-without-proof": f"c.state = '{State.VERIFIED}' AND NOT {_PROVEN}",
     "ended-but-in-chart": f"""c.state IN ({listed(ENDED_WITHOUT_EFFECT)})
         AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = c.id AND o.state IN ('applied', 'verified'))""",
+    "taken-back-but-stands": f"""c.state = '{State.COMPENSATED}' AND EXISTS (SELECT 1 FROM commands u WHERE u.undoes = c.id)
+        AND EXISTS (SELECT 1 FROM operations o WHERE o.command_id = c.id AND o.state IN ('applied', 'verified')
+                       AND o.resource_type <> '{PROVENANCE}')""",
+    "nobody-takes-it-back": f"""c.state = '{State.TAKING_BACK}' AND c.state_since < clock_timestamp() - %(time_box)s
+        AND NOT EXISTS (SELECT 1 FROM commands u WHERE u.undoes = c.id AND u.state IN ({listed(OPEN)}))""",
     "nobody-is-asked": f"""c.state IN ({listed(NEEDS_PERSON)})
         AND NOT EXISTS (SELECT 1 FROM cases a WHERE a.command_id = c.id AND a.holds AND a.closed_at IS NULL)""",
     "in-flight-too-long": f"c.state IN ({listed(_IN_FLIGHT)}) AND c.state_since < clock_timestamp() - %(time_box)s",
@@ -98,12 +106,14 @@ _UNFIT_SHOWN = 100
 class Balance:
     """One side ``received`` (events), the other where those commands are now (states), all of them counts.
 
-    ``waiting``: ready, but an earlier command of its lane or subject is not through; ``ready``: next to be sent.
+    ``waiting``: ready, but an earlier command of its lane or subject is not through, or for commands that take it back;
+    ``ready``: next to be sent; ``partly_taken_back``: ended with a part in the chart.
     """
 
     received: int = 0
     in_chart: int = 0
     taken_back: int = 0
+    partly_taken_back: int = 0
     ready: int = 0
     waiting: int = 0
     in_flight: int = 0
@@ -114,7 +124,7 @@ class Balance:
     @property
     def accounted(self) -> int:
         """The sum of where commands are."""
-        places = (self.in_chart, self.taken_back, self.ready, self.waiting, self.in_flight)
+        places = (self.in_chart, self.taken_back, self.partly_taken_back, self.ready, self.waiting, self.in_flight)
         return sum(places) + self.parked + self.needs_person + self.ended
 
     @property

@@ -87,7 +87,7 @@ class BalanceDays:
             "day": day,
             "sheets": exact_json.dumps(_sheets(sheet)),
             "closes": sheet.closes,
-            "over": total.received == total.in_chart + total.taken_back + total.ended,
+            "over": total.received == total.in_chart + total.taken_back + total.partly_taken_back + total.ended,
             "soon": term.soon,
             "seldom": term.seldom,
         }

@@ -33,7 +33,7 @@ EXISTS (SELECT 1 FROM events e WHERE e.command_id = c.id
   WHERE c.decided_digest IS NOT NULL AND q.tenant = c.tenant AND q.digest = c.envelope_digest) AS received_envelope,
 (SELECT m.survivor_key IS NOT NULL FROM lanes h JOIN patient_merges m USING (connection_id, patient_key)
   WHERE h.id = coalesce(c.home_lane_id, c.lane_id) ORDER BY m.id DESC LIMIT 1) AS known_merged,
-c.sent_as, c.sends_stored_of,
+c.sent_as, c.sends_stored_of, c.undoes,
 (SELECT json_agg(json_build_array(o.seq, o.state, o.placeholder, o.reference, o.version_written) ORDER BY o.seq)
    FROM operations o WHERE o.command_id = c.id) AS operations,
 (SELECT coalesce(json_agg(json_build_array(o.if_match, o.version_written, e.id = c.target_command)
@@ -111,6 +111,7 @@ def command_from(row: dict[str, Any]) -> Command:
         sends_stored_of=row["sends_stored_of"],
         named_patient=_named(row["received_envelope"]) or envelope.patient.reference,
         known_merged=bool(row["known_merged"]),
+        undoes=row["undoes"],
         is_replanned=row["decided_attempts"] is not None and row["decided_attempts"] == row["attempts"],
         approvals=tuple(_approval(*approval) for approval in row["approvals"] or ()),
         operations=tuple(_progress(*operation) for operation in row["operations"] or ()),

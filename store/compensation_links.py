@@ -10,13 +10,18 @@ from canonical.lifecycle import State
 from canonical.review_reads import RelatedCommand
 from store.database import rows, transaction
 
-#: What takes an entry back is of its subject and names its command, or the entry itself.
+#: What takes an entry back is of its subject and names its command, or the entry itself; what takes back a part of a command
+#: names that one beside.
 RELATED = """
-SELECT b.id, b.operation, b.state, b.takes_back
-  FROM commands c JOIN commands b ON b.lane_id = c.lane_id AND b.subject = c.subject AND b.id <> c.id
+SELECT b.id, b.operation, b.state, b.takes_back OR b.undoes IS NOT DISTINCT FROM c.id AS takes_back,
+       coalesce(CASE WHEN b.undoes = c.id THEN b.undoes_seq END, CASE WHEN c.undoes = b.id THEN c.undoes_seq END) AS part
+  FROM commands c JOIN commands b ON b.lane_id = c.lane_id AND b.id <> c.id
  WHERE c.id = %(command)s
-   AND ((b.takes_back AND (b.target_command = c.id OR (b.target_command IS NULL AND b.root = c.id)))
-        OR (c.takes_back AND (b.id = c.target_command OR (c.target_command IS NULL AND b.id = c.root))))
+   AND (b.undoes = c.id OR c.undoes = b.id
+        OR (b.subject = c.subject AND b.undoes IS NULL AND b.takes_back
+            AND (b.target_command = c.id OR (b.target_command IS NULL AND b.root = c.id)))
+        OR (b.subject = c.subject AND c.undoes IS NULL AND c.takes_back
+            AND (b.id = c.target_command OR (c.target_command IS NULL AND b.id = c.root))))
  ORDER BY b.lane_seq
 """
 

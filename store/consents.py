@@ -40,7 +40,7 @@ SELECT version, active, valid_from, valid_until, actor, at FROM consent_versions
  WHERE consent_id = %(id)s ORDER BY version
 """
 #: Sent, or maybe sent: the revocation comes too late for these, and a person may want them taken back.
-IN_FLIGHT = (State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, State.APPLIED, State.INCOMPLETE)
+IN_FLIGHT = (State.SENDING, State.UNKNOWN, State.PENDING_REMOTE, State.APPLIED, State.INCOMPLETE, State.TAKING_BACK)
 #: A person has these: in flight once anything was sent, queued before.
 WITH_A_PERSON = (State.CONFLICTED, State.IN_REVIEW)
 #: Queued under this consent: the gate denies each of them when its turn comes.

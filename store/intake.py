@@ -67,13 +67,13 @@ cm AS (
       operation, state, state_reason, event_seq, priority, not_after, consent_id, consent_version, switch_ids,
       envelope_digest, fingerprint, key_hash, correlation_id, traceparent, approval_required, target_reference,
       target_command, after, takes_back, author_digest, author_assurance, duplicate_key, possible_duplicate_of, sent_as,
-      replay_of, sends_stored_of)
+      replay_of, sends_stored_of, undoes, undoes_seq)
   VALUES (%(id)s, %(tenant)s, %(app)s, %(connection_id)s, %(lane_id)s, %(lane_seq)s, %(home)s, %(subject)s, %(root)s,
       %(action_type)s, %(operation)s, %(target)s, %(reason)s, 2, %(priority)s, %(not_after)s, %(consent_id)s, %(consent_version)s,
       %(switch_ids)s, %(envelope_digest)s, %(fingerprint)s, %(key_hash)s, %(correlation_id)s, %(traceparent)s,
       %(approval_required)s, %(target_reference)s, %(target_command)s, %(after)s, %(takes_back)s, %(author_digest)s,
       %(author_assurance)s, %(duplicate_key)s, %(possible_duplicate_of)s, %(sent_as)s, %(replay_of)s,
-      %(sends_stored_of)s)
+      %(sends_stored_of)s, %(undoes)s, %(undoes_seq)s)
   ON CONFLICT (tenant, app, key_hash) DO NOTHING
   RETURNING id, tenant, app, event_seq, connection_id, action_type),
 first AS (
@@ -107,7 +107,7 @@ class NewCommand:
     ``envelope`` is the JSON as it came (UTF-8 bytes, decimals as written); ``patient_key`` the 32-byte digest that names the
     lane; ``duplicate_key`` digests what makes two readings the same; ``extra_cases`` are opened beside it; ``sent_as`` is the
     fallback that its EHR needs, as far as the door can tell; ``replay_of`` the command that it is given in place of, and
-    ``sends_stored_of`` the one whose journaled bytes are sent;
+    ``sends_stored_of`` the one whose journaled bytes are sent; ``undoes`` the one whose operation ``undoes_seq`` it takes back;
     ``received_detail`` goes on the first event and holds no clinical content.
     """
 
@@ -143,6 +143,8 @@ class NewCommand:
     sent_as: str | None = None
     replay_of: UUID | None = None
     sends_stored_of: UUID | None = None
+    undoes: UUID | None = None
+    undoes_seq: int | None = None
     received_detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -156,7 +158,7 @@ class Accepted:
     possible_duplicate_of: UUID | None = None
 
 
-class _LaneJoined(Exception):
+class LaneJoinedError(Exception):
     """The lane was made one with another while we waited for its row."""
 
 
@@ -172,8 +174,8 @@ def accept(engine: Engine, new: NewCommand) -> Accepted:
             try:
                 with transaction(engine) as connection:
                     replay = _replay(connection, new)
-                    return replay or _insert(connection, new)
-            except _LaneJoined:
+                    return replay or insert(connection, new)
+            except LaneJoinedError:
                 continue
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != LIVING_REPLAY:
@@ -194,11 +196,15 @@ def _replay(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted | 
     return Accepted(command_id=found[0]["id"], replayed=True)
 
 
-def _insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
+def insert(connection: psycopg.Connection[Any], new: NewCommand) -> Accepted:
+    """Store ``new``, whose key nobody has used before, within a transaction of the caller's.
+
+    Raises as :func:`accept`, and :class:`LaneJoinedError`: roll back and do it again.
+    """
     names = vars(new)
     lane = rows(connection, _LANE, names)[0]
     if lane["is_joined"]:
-        raise _LaneJoined
+        raise LaneJoinedError
     subject, root = _subject(connection, new, lane["id"])
     _check_predecessors(connection, new)
     duplicate = rows(connection, _DUPLICATE, names) if new.duplicate_key else []

@@ -10,6 +10,14 @@ from canonical.outcome import TAKEN
 from store.columns import listed, unindexed
 from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
 
+#: Whether an open command ``b`` of the subject holds up ``c``. What takes back a part of an incomplete command cannot wait for
+#: that one, which waits for it; nor for what is behind that one and waits for it, too.
+_HOLDS_UP = f"""
+(c.undoes IS NULL OR b.undoes = c.undoes OR NOT EXISTS (
+   SELECT 1 FROM commands r WHERE r.id = c.undoes AND r.state = '{State.TAKING_BACK}'
+      AND r.subject = b.subject AND r.lane_seq <= b.lane_seq OFFSET 0))
+"""
+
 #: What makes a ready command ``c`` the next of its lane: due, nothing of the lane in flight, nothing open before it.
 #: Each is looked up by itself (``OFFSET 0``) and by its own index: right after an outage the planner's figures still say that
 #: next to nothing is open, and a join of all that is due with all that is open would be as good as any to it.
@@ -17,7 +25,7 @@ ELIGIBLE = f"""
 c.state = 'ready' AND c.due_at <= statement_timestamp()
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.state IN ('sending', 'unknown') OFFSET 0)
 AND NOT EXISTS (SELECT 1 FROM commands b WHERE b.lane_id = c.lane_id AND b.subject = c.subject
-                   AND b.lane_seq < c.lane_seq AND b.state IN ({listed(OPEN)}) OFFSET 0)
+                   AND b.lane_seq < c.lane_seq AND b.state IN ({listed(OPEN)}) AND {_HOLDS_UP} OFFSET 0)
 AND (c.after = '{{}}' OR NOT EXISTS (
   SELECT 1 FROM commands b WHERE b.id = ANY (c.after) AND {unindexed("b.state")} IN ({listed(OPEN)}) OFFSET 0))
 """

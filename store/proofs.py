@@ -17,6 +17,7 @@ from store.columns import open_and, unindexed
 from store.database import rows, transaction
 from store.healing import load_command, stored_operations
 from store.moves import apply_move, take_back_root
+from store.part_compensations import part_undone
 
 _WRITTEN = f"""
 SELECT o.seq, o.reference, o.version_written, c.state_since, clock_timestamp() AS now
@@ -73,6 +74,8 @@ class Proofs:
             root = root_taken_back(unproven.command)
             if root is not None:
                 take_back_root(connection, root, by=unproven.command.id, actor=self._actor)
+            if unproven.command.undoes is not None:
+                part_undone(connection, unproven.command.id, actor=self._actor)
             return True
 
     def fail(self, unproven: Unproven, evidence: list[Evidence]) -> bool:

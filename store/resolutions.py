@@ -63,8 +63,11 @@ UPDATE cases SET version = version + 1, closed_reason = CASE WHEN %(ends)s THEN 
 LOOK = "look"
 
 
-class _Refused(Exception):  # never leaves this module: it rolls the transaction back
+class UnresolvedError(Exception):
+    """Nothing is stored: it rolls back the transaction in which a resolution is carried out, and never leaves the store."""
+
     def __init__(self, resolved: Resolved) -> None:
+        """Carry why."""
         super().__init__()
         self.resolved = resolved
 
@@ -73,26 +76,27 @@ def resolve(engine: Engine, resolution: Resolution) -> Resolved:
     """Store ``resolution``; anything but ``DONE`` changed nothing."""
     try:
         with transaction(engine) as connection:
-            _resolve(connection, resolution)
-    except _Refused as refused:
+            carry_out(connection, resolution)
+    except UnresolvedError as refused:
         return refused.resolved
     return Resolved.DONE
 
 
-def _resolve(connection: psycopg.Connection[Any], resolution: Resolution) -> None:
+def carry_out(connection: psycopg.Connection[Any], resolution: Resolution) -> None:
+    """Store ``resolution`` within a transaction of the caller's; raises :class:`UnresolvedError`, which must roll it back."""
     names = _names(resolution)
     found = rows(connection, _LOCK, names)
     if not found or found[0]["is_over"]:
-        raise _Refused(Resolved.DECIDED_BEFORE)
+        raise UnresolvedError(Resolved.DECIDED_BEFORE)
     if found[0]["is_claimed"] and resolution.stage != LOOK:
-        raise _Refused(Resolved.CLAIMED)
+        raise UnresolvedError(Resolved.CLAIMED)
     for content in (resolution.content, resolution.envelope):
         if content is not None:
             kept = {"tenant": resolution.case.tenant, "digest": hashlib.sha256(content).digest(), "content": content}
             rows(connection, _PAYLOAD, kept)
     recorded = rows(connection, _RECORD, names)
     if not recorded:
-        raise _Refused(Resolved.DECIDED_BEFORE)
+        raise UnresolvedError(Resolved.DECIDED_BEFORE)
     if resolution.move is not None:
         _move(connection, resolution, names, recorded[0]["id"])
     rows(connection, _AFTER, names)
@@ -119,7 +123,7 @@ def _move(connection: psycopg.Connection[Any], resolution: Resolution, names: di
         expected_seq=resolution.expected_seq,
     )
     if not moved:
-        raise _Refused(Resolved.MOVED)
+        raise UnresolvedError(Resolved.MOVED)
     if resolution.accepted is not None:
         accept_baseline(
             connection,

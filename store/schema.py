@@ -3,6 +3,7 @@
 from store import (
     acknowledgement_tables,
     balance_tables,
+    callback_tables,
     drift_tables,
     notification_tables,
     patient_tables,
@@ -16,6 +17,7 @@ __all__ = [
     "METADATA",
     "acknowledgement_tables",
     "balance_tables",
+    "callback_tables",
     "drift_tables",
     "notification_tables",
     "patient_tables",

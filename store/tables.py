@@ -178,11 +178,12 @@ commands = Table(
     Column("duplicate_key", LargeBinary),
     Column("possible_duplicate_of", Uuid),
     text_column("sent_as", nullable=True),
-    Column("replay_of", Uuid),
-    Column("sends_stored_of", Uuid),
+    # The last: of which command it takes back an operation, and the operation's place in that.
+    *(Column(name, Uuid) for name in ("replay_of", "sends_stored_of", "undoes")),
     Column("rest_tries", SmallInteger, nullable=False, server_default="0"),
     text_column("rest_left", nullable=True),
     Column("rest_left_who", Text, nullable=False, server_default=""),
+    Column("undoes_seq", Integer),
     UniqueConstraint("tenant", "app", "key_hash", name="uq_commands_key"),
     UniqueConstraint("lane_id", "lane_seq"),
     CheckConstraint(f"state IN ({listed(frozenset(State))})", name="state"),
@@ -196,6 +197,8 @@ commands = Table(
     ),
     Index("ix_commands_waiting_due", "connection_id", "due_at", postgresql_where=text("state = 'pending_remote'")),
     Index("ix_commands_incomplete_due", "due_at", postgresql_where=text("state = 'incomplete' AND rest_left IS NULL")),
+    Index("ix_commands_taking_back", "state_since", postgresql_where=text("state = 'taking_back'")),
+    Index("ix_commands_undoes", "undoes", postgresql_where=text("undoes IS NOT NULL")),
     Index("ix_commands_parked", "connection_id", postgresql_where=text("state = 'parked'")),
     Index(
         "ix_commands_deadline", "not_after", postgresql_where=text("state IN ('ready', 'parked', 'awaiting_approval')")
@@ -327,45 +330,6 @@ links = Table(
     time_column("changed_at", nullable=False, default=NOW),
     PrimaryKeyConstraint("connection_id", "reference"),
     Index("ix_links_root", "root"),
-)
-
-#: Where an app wants to be told; registered, never taken from an envelope.
-endpoints = Table(
-    "endpoints",
-    METADATA,
-    Column("id", Uuid, primary_key=True),
-    text_column("tenant"),
-    text_column("app"),
-    text_column("url"),
-    text_column("secret"),
-    time_column("created_at", nullable=False, default=NOW),
-    time_column("failing_since"),
-    time_column("trying_until", nullable=False, default=LONG_AGO),
-    time_column("disabled_at"),
-    # Whether its app shows what it is told to the author, so that what it took was seen.
-    Column("shows_author", Boolean, nullable=False, server_default=text("false")),
-    UniqueConstraint("tenant", "app", "url", name="uq_endpoints_url"),
-)
-
-callbacks = Table(
-    "callbacks",
-    METADATA,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    text_column("tenant"),
-    Column("endpoint_id", Uuid, ForeignKey("endpoints.id"), nullable=False),
-    Column("command_id", Uuid, nullable=False),
-    Column("sequence", Integer, nullable=False),
-    text_column("status"),
-    text_column("state"),
-    text_column("reason"),
-    time_column("created_at", nullable=False, default=NOW),
-    time_column("due_at", nullable=False, default=NOW),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("last_status", Integer),
-    time_column("delivered_at"),
-    time_column("given_up_at"),
-    UniqueConstraint("endpoint_id", "command_id", "sequence"),
-    Index("ix_callbacks_due", "due_at", postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL")),
 )
 
 #: What the doors refused: the reason and the fields, and for messages the body, since no sender may still hold it.

@@ -137,6 +137,26 @@ class Receiver:
             self.refuse(error, request, raw)
             raise
 
+    def judged(self, raw: bytes, *, principal: Principal, key: str, door: str, correlation_id: str) -> Admission:
+        """Return what would be stored of the command in ``raw``, for a caller who stores it together with something else.
+
+        Raises ``RefusedError`` (kept, no key used up) also for a key that made a command before, and ``StoreUnavailableError``.
+        Once it is stored, :meth:`given` must be told.
+        """
+        request = Incoming(principal=principal, key=key, door=door, correlation_id=correlation_id)
+        try:
+            return _new(self._judged(raw, request)[0])
+        except RefusedError as error:
+            self.refuse(error, request, raw)
+            raise
+
+    def given(self, admissions: Sequence[Admission], lane_id: int | None) -> None:
+        """Count commands that were stored together, and have their lane looked at."""
+        for admission in admissions:
+            self._quota.count(admission.principal.tenant, admission.principal.app)
+        if lane_id is not None:
+            self._hints.dispatch(lane_id)
+
     def refuse(self, error: RefusedError, request: Incoming, raw: bytes = b"") -> None:
         """Keep the refusal of one request; ``raw`` only if it came as a message, whose sender keeps no copy."""
         log.info("refused", action="command.refused", code=error.code, door=request.door, app=request.principal.app)
@@ -155,6 +175,13 @@ class Receiver:
         )
 
     def _receive(self, raw: bytes, request: Incoming) -> Receipt:
+        found, caveats = self._judged(raw, request)
+        if isinstance(found, KnownCommand):
+            return _receipt(found, caveats, replayed=True)
+        return self._stored(found, caveats)
+
+    def _judged(self, raw: bytes, request: Incoming) -> tuple[Admission | KnownCommand, Sequence[Caveat]]:
+        """Return what is to be stored, or the command that the key made before of the same content, and what its receipt adds."""
         principal = request.principal
         envelope = parse_envelope(raw)
         assurance = check_authority(envelope, principal)
@@ -164,7 +191,7 @@ class Receiver:
         known = self._store.known(principal.tenant, principal.app, hashed)
         caveats = self._judge.caveats(envelope, settings)
         if known is not None:
-            return _repeated(known, print_, caveats)
+            return _same(known, print_), caveats
         now = self._clock()
         judged = self._judge.judge(envelope, principal, settings, now)
         consent = judged.passed()
@@ -191,12 +218,12 @@ class Receiver:
             | _lineage(request.replay),
             replay=request.replay,
         )
-        return self._stored(admission, caveats)
+        return admission, caveats
 
     def _stored(self, admission: Admission, caveats: Sequence[Caveat]) -> Receipt:
         admitted = self._admit(admission)
         if admitted.replayed:
-            return _repeated(admitted.command, admission.fingerprint, caveats)
+            return _receipt(_same(admitted.command, admission.fingerprint), caveats, replayed=True)
         principal = admission.principal
         self._quota.count(principal.tenant, principal.app)
         log.info("accepted", action="command.accepted", command=str(admitted.command.id), app=principal.app)
@@ -251,13 +278,20 @@ def _lineage(replay: ReplayOf | None) -> dict[str, str]:
     return {"replay": str(replay.replay), "replay_of": str(replay.command)} if replay is not None else {}
 
 
-def _repeated(known: KnownCommand, print_: bytes, caveats: Sequence[Caveat]) -> Receipt:
+def _new(found: Admission | KnownCommand) -> Admission:
+    if isinstance(found, KnownCommand):
+        raise RefusedError("idempotency-key-reused", "This was given before. Nothing was changed.")
+    return found
+
+
+def _same(known: KnownCommand, print_: bytes) -> KnownCommand:
+    """Return the command that a key made, if it was of the same content; raises ``idempotency-key-reused``."""
     if known.fingerprint != print_:
         raise RefusedError(
             "idempotency-key-reused",
             "This key was used for a command with other content. Nothing was changed; use a new key for a new command.",
         )
-    return _receipt(known, caveats, replayed=True)
+    return known
 
 
 def _receipt(command: KnownCommand, caveats: Sequence[Caveat], *, replayed: bool) -> Receipt:

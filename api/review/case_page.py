@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from api.review import words
 from api.review.access import ForgedPostError
-from api.review.decision_form import IncompleteFormError, Kept, decision_of, digest, kept
+from api.review.decision_form import IncompleteFormError, Kept, decision_of, digest, kept, part_digest
 from api.review.form import Posted, form_of
 from api.review.refusals import told
 from api.review.screen import HEADERS, Screen
@@ -121,6 +121,8 @@ class CaseScreen:
             "kept": kept or Kept(),
             "break_glass": break_glass,
             "digest": digest,
+            "part_digest": part_digest,
+            "taking": any(choice.parts and not choice.closed_to for choice in page.choices),
             "picking": any(choice.fields and not choice.closed_to for choice in page.choices),
             "standing": self._standing(me, page),
         }

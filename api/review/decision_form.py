@@ -9,10 +9,13 @@ from hashlib import sha256
 from api.review.form import Form
 from api.review.typed_value import TypedValueError, typed_value
 from canonical.case_views import CasePage, EditKind, FieldRow
+from canonical.part_views import PartRow
 from canonical.review_desk import Decision, FieldPick, Pick, Verb
 
 #: Hidden fields: the names of the fields that can be picked, and the verbs that go by them.
 FIELD, BY_FIELD = "field", "by-field"
+#: Hidden fields: the verbs that go by parts; and what the name of a part's own field begins with.
+BY_PART, PART = "by-part", "part-"
 _NO_VERB = "Choose one of the decisions. Nothing was changed."
 _CHECK_FIELDS = "Some fields are not decided yet. Nothing was changed."
 _PICK_ONE = "Choose whose value stays."
@@ -29,7 +32,10 @@ class IncompleteFormError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What a reviewer typed and chose, to be shown again: picks and other values by field name, reason and text by verb."""
+    """What a reviewer typed and chose, to be shown again.
+
+    Picks and other values are by field name, reason and text by verb, ``parts`` by the part's place: the way that was chosen.
+    """
 
     picks: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +44,7 @@ class Kept:
     texts: Mapping[str, str] = field(default_factory=dict)
     verb: str = ""
     dropped: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def digest(row: FieldRow) -> str:
@@ -58,6 +65,7 @@ def decision_of(form: Form) -> Decision:
         verb=verb,
         view=form.text("view"),
         fields=_picks(form) if verb in form.every(BY_FIELD) else {},
+        parts=_parts(form) if verb in form.every(BY_PART) else {},
         reason=form.text(f"reason-{verb}"),
         text=form.text(f"text-{verb}"),
     )
@@ -76,6 +84,12 @@ def _picks(form: Form) -> dict[str, FieldPick]:
     if wrong:
         raise IncompleteFormError(_CHECK_FIELDS, wrong)
     return picks
+
+
+def _parts(form: Form) -> dict[int, str]:
+    """Return how each part is undone, by place; what stays, or was not chosen of, is not among them."""
+    found = _named(form, PART)
+    return {int(place): way for place, way in found.items() if way and place.isascii() and place.isdecimal()}
 
 
 def _pick(form: Form, name: str) -> FieldPick:
@@ -99,7 +113,19 @@ def kept(form: Form, page: CasePage) -> Kept:
         texts=_named(form, "text-"),
         verb=form.text("verb"),
         dropped=bool(picks.keys() - same),
+        parts=_kept_parts(form, page),
     )
+
+
+def _kept_parts(form: Form, page: CasePage) -> dict[str, str]:
+    """Return the ways that were chosen of parts that stand as they did: what moved since is chosen of anew."""
+    same = {str(row.seq) for row in page.parts if form.text(f"stood-{row.seq}") == part_digest(row)}
+    return {place: way for place, way in _named(form, PART).items() if place in same}
+
+
+def part_digest(row: PartRow) -> str:
+    """Return what a choice about a part was made on."""
+    return sha256(f"{row.standing}\0{row.sentence}".encode()).hexdigest()[:16]
 
 
 def _named(form: Form, prefix: str) -> dict[str, str]:

@@ -41,7 +41,13 @@ DONE: dict[Verb, str] = {
     Verb.ASK_AUTHOR: "Its author was asked. The case waits for the answer.",
     Verb.SIGN: "Your signature is recorded.",
     Verb.ACKNOWLEDGE: "Recorded that you have seen it.",
-    Verb.COMPENSATE: "The command that takes it out of the chart is on its way.",
+    Verb.COMPENSATE: "What you picked is being taken out of the chart, each part by a command of its own.",
+}
+#: How far a way back undoes, as :class:`canonical.compensation_catalogue.Degree` has it.
+DEGREES: dict[str, str] = {
+    "reversible": "it counts no more",
+    "partly": "what counts is made right",
+    "not": "not possible",
 }
 #: What may be done with many cases of one cause; approving is not among it, and never will be.
 BULK: dict[Verb, str] = {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from canonical.case_kinds import case_kind
 from canonical.case_store import StoredCase
 from canonical.case_views import Choice
 from canonical.field_words import UNTOLD, field_label
 from canonical.lifecycle import TRANSITIONS, State, Trigger
+from canonical.parts import REMOVED_NOW
 from canonical.review_desk import Verb
 from reconcile.review.look import Look
+from reconcile.review.part_ways import PartWays
 from reconcile.review.permissions import CLINICAL, Permissions
 
 #: What a verb does to the command that its case holds.
@@ -23,10 +26,14 @@ TRIGGERS: Mapping[Verb, Trigger] = {
     Verb.FOUND: Trigger.FOUND_BY_PERSON,
     Verb.ACCEPT: Trigger.DRIFT_ACCEPTED,
     Verb.REJECT: Trigger.REFUSED_BY_PERSON,
+    Verb.COMPENSATE: Trigger.TAKE_BACK_DECIDED,
 }
 #: These rest on what the chart says at the moment of deciding.
 NEEDS_CHART = frozenset(
-    {Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.REMAP, Verb.RESEND, Verb.FOUND, Verb.ACCEPT, Verb.SIGN}
+    {
+        *(Verb.APPROVE, Verb.EDIT, Verb.RESOLVE, Verb.REMAP, Verb.RESEND),
+        *(Verb.FOUND, Verb.ACCEPT, Verb.SIGN, Verb.COMPENSATE),
+    }
 )
 #: Whether a person can look the answer up with the chart open decides how the same verb is called.
 _LABELS: Mapping[tuple[Verb, bool], str] = {
@@ -38,6 +45,7 @@ _LABELS: Mapping[tuple[Verb, bool], str] = {
     (Verb.RESEND, True): "It is not in the chart: send it again",
     (Verb.FOUND, True): "It is in the chart",
     (Verb.ACCEPT, False): "The chart is right: leave it",
+    (Verb.COMPENSATE, False): "Take back the parts picked above",
     (Verb.REJECT, False): "Do not write it",
     (Verb.REJECT, True): "It is not in the chart, and is not wanted any more",
     (Verb.ACKNOWLEDGE, False): "I have seen it",
@@ -51,6 +59,14 @@ _AS_A_WHOLE: Mapping[Verb, str] = {
     Verb.RESOLVE: "Send it all the same",
     Verb.EDIT: "Approve it all the same: send it on the chart as it is now",
 }
+
+
+_TAKES_BACK = (
+    "What you pick is taken out of the chart, what was written last first, each part by a command of its own, with its own "
+    "approval, on the version that was written. What you do not pick stays in the chart, and the rest of the command is never "
+    "sent. It counts as taken back only when all of it is, and was read back."
+)
+_NOTHING_OPEN = "Nothing of it can be taken back by this service: a person does it, in the EHR."
 
 
 def offered(case: StoredCase, look: Look, *, awaits_second: bool) -> tuple[Verb, ...]:
@@ -75,6 +91,8 @@ def _makes_sense(verb: Verb, case: StoredCase, look: Look) -> bool:
     if case_kind(case.kind).drifted or verb is Verb.ACCEPT:
         # It was proven: nothing is written over what happened since, and "not written" would not be true.
         return case_kind(case.kind).drifted and verb is Verb.ACCEPT
+    if verb is Verb.COMPENSATE:
+        return any(part.stands or part.standing in REMOVED_NOW for part in look.parts)
     if verb in _BY_FIELD:
         # With no field to choose, a change on an unmoved chart is approved as it stands, and in no other way.
         chooses = _has_picks(look) or verb is Verb.RESOLVE or look.has_moved
@@ -122,6 +140,19 @@ def _choice(verb: Verb, case: StoredCase, look: Look, permissions: Permissions) 
         text_required=text_required(verb, maybe_there=maybe),
         closed_to=permissions.closed_to(verb),
         fields=verb in _BY_FIELD and not as_a_whole,
+        parts=verb is Verb.COMPENSATE,
+    )
+
+
+def closed_unless_open(found: tuple[Choice, ...], ways: Sequence[PartWays]) -> tuple[Choice, ...]:
+    """Return choices of which taking back is closed where no part of the command is open to the reviewer, with why."""
+    standing = [one for one in ways if one.part.stands]
+    is_open = any(one.open_to for one in ways) or any(one.part.standing in REMOVED_NOW for one in ways)
+    if is_open or not standing:
+        return found
+    why = " ".join(dict.fromkeys(way.closed_to for one in standing for way in one.ways() if way.closed_to))
+    return tuple(
+        replace(item, closed_to=item.closed_to or why or _NOTHING_OPEN) if item.parts else item for item in found
     )
 
 
@@ -133,7 +164,9 @@ def _has_picks(look: Look) -> bool:
 
 def text_required(verb: Verb, *, maybe_there: bool) -> bool:
     """Whether a decision must say something in words: a question, or how somebody came to know what no machine could prove."""
-    return verb in {Verb.ASK_AUTHOR, Verb.ESCALATE} or (verb in {Verb.RESEND, Verb.REJECT} and maybe_there)
+    return verb in {Verb.ASK_AUTHOR, Verb.ESCALATE, Verb.COMPENSATE} or (
+        verb in {Verb.RESEND, Verb.REJECT} and maybe_there
+    )
 
 
 def _told(look: Look, which: str) -> list[str]:
@@ -180,6 +213,7 @@ _RESULTS: Mapping[Verb, Callable[[Look], str]] = {
     Verb.RESEND: lambda look: f"It is sent now. {_will_say(look)}",
     Verb.FOUND: lambda _look: "Nothing is sent. It is read back, and counts as written only if the chart proves it.",
     Verb.ACCEPT: _left,
+    Verb.COMPENSATE: lambda _look: _TAKES_BACK,
     Verb.REJECT: lambda look: f"It ends, not written. {_stays(look)} Its author is told.",
     Verb.SIGN: lambda _look: "What the first person decided is sent.",
     Verb.ACKNOWLEDGE: lambda _look: "The case is closed. The command goes on as it is.",

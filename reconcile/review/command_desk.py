@@ -30,7 +30,7 @@ from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, CommandRecords, Glass, RelatedCommand
 from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import STATUS_OF, explain
-from reconcile.review.desk import GLASS_STAYS_BROKEN, require
+from reconcile.review.desk import GLASS_STAYS_BROKEN, require, sees
 from reconcile.review.rows import patient_of
 from reconcile.review.taking_back import TakingBack
 from tasks.receive import Receiver
@@ -69,7 +69,8 @@ class CommandDesk:
         require(reviewer, Right.SEE_ROWS)
         record = self._record(reviewer, command_id)
         case = self._case(reviewer, command_id)
-        pool = case.pool if case is not None else Pool.CLINICAL
+        # What its case's queue hides from a clinician, the chart shows them: a command that is there in part is theirs to see.
+        pool = case.pool if case is not None and case.pool in reviewer.pools else Pool.CLINICAL
         is_behind_glass = reviewer.may_read(pool) and not may_read(reviewer, record.received, pool)
         shows = may_read(reviewer, record.received, pool) or (
             is_behind_glass and self._is_opened(reviewer, command_id, break_glass.strip())
@@ -206,7 +207,7 @@ class CommandDesk:
         """Return the command's open case, if it is one that the reviewer may see."""
         found = self.cases.open_case_of(reviewer.tenant, command_id)
         case = self.cases.find(reviewer.tenant, found) if found is not None else None
-        seen = case is not None and (case.pool in reviewer.pools or reviewer.may(Right.OVERSEE))
+        seen = case is not None and (sees(reviewer, case) or reviewer.may(Right.OVERSEE))
         return case if seen else None
 
 
@@ -261,4 +262,7 @@ def _lineage(record: CommandRecord) -> tuple[tuple[str, UUID], ...]:
 
 def _relation(item: RelatedCommand) -> str:
     stands = STATUS_OF[item.state].value
-    return f"Taken back by ({words(stands)})" if item.takes_back else f"Takes back ({words(stands)})"
+    part = f"part {item.part} " if item.part is not None else ""
+    if item.takes_back:
+        return f"{part.capitalize()}{'taken' if part else 'Taken'} back by ({words(stands)})"
+    return f"Takes back {part}({words(stands)})"

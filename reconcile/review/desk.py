@@ -11,18 +11,19 @@ import structlog
 
 from canonical import exact_json
 from canonical.case_kinds import case_kind, case_kinds
-from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision
+from canonical.case_store import CaseStore, Resolution, Resolved, StoredCase, StoredDecision, StoredView
 from canonical.case_views import CasePage, QueuePage, QueueQuery
 from canonical.incomplete import left_in_words
 from canonical.lifecycle import State
+from canonical.parts import IN_PARTS
 from canonical.plain_times import moment_in_words
 from canonical.policy import PolicySet
 from canonical.restricted import is_restricted
 from canonical.review_desk import BulkResult, Decided, Decision, ReviewError, Verb
-from canonical.reviewer import Reviewer, Right
+from canonical.reviewer import Pool, Reviewer, Right
 from canonical.status import explain
 from reconcile.review.bulk import check_bulk, why_not_in_bulk
-from reconcile.review.choices import choices
+from reconcile.review.choices import choices, closed_unless_open
 from reconcile.review.deciding import (
     Situation,
     check_decision,
@@ -36,6 +37,7 @@ from reconcile.review.judging import verdict_of
 from reconcile.review.look import ChartReader, Look
 from reconcile.review.machine import close_if_answered
 from reconcile.review.page import answers_of, field_rows, first_of, proposal_of, question_of, waiting_of
+from reconcile.review.part_ways import PartWays
 from reconcile.review.permissions import ADMINISTRATIVE, Permissions
 from reconcile.review.rows import row_of, shown_of
 from reconcile.review.surroundings import Surroundings
@@ -63,6 +65,7 @@ _ENDED: Mapping[str, str] = {
     Verb.REJECT: "ended, not written,",
     Verb.SIGN: "signed by a second person",
     Verb.ACKNOWLEDGE: "acknowledged",
+    Verb.COMPENSATE: "decided: what stands is taken back,",
     "author_withdrew": "the author withdrew it",
     "rest_replayed": "the machine found that what stands is as it was written, and sent the rest,",
 }
@@ -126,6 +129,16 @@ class CaseDesk:
         self.cases.release(self._case(reviewer, case_id), reviewer)
 
     def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
+        if decision.verb is Verb.COMPENSATE:
+            raise ReviewError("not-possible", "Parts are taken back by commands, which are not given here.")
+        situation, seen = self.checked(reviewer, case_id, decision)
+        resolution = resolution_of(
+            reviewer, decision, seen, situation, policies=self.policies, plan=self.reader.planned
+        )
+        return self._carry_out(resolution, situation.look)
+
+    def checked(self, reviewer: Reviewer, case_id: int, decision: Decision) -> tuple[Situation, StoredView]:
+        """Return what a decision is judged by and the look that it names; raises ``ReviewError`` for what may not be decided."""
         case = self._readable(reviewer, case_id)
         seen = check_view(self.cases, reviewer, case, decision.view)
         if not case.is_open:
@@ -140,10 +153,7 @@ class CaseDesk:
         situation = self._situation(reviewer, case, look)
         check_decision(decision, situation)
         check_unmoved(look, seen, decision)
-        resolution = resolution_of(
-            reviewer, decision, seen, situation, policies=self.policies, plan=self.reader.planned
-        )
-        return self._carry_out(resolution, look)
+        return situation, seen
 
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:
         require(reviewer, Right.BULK)
@@ -161,15 +171,20 @@ class CaseDesk:
 
     def _case(self, reviewer: Reviewer, case_id: int) -> StoredCase:
         found = self.cases.find(reviewer.tenant, case_id)
-        if found is None or (found.pool not in reviewer.pools and not reviewer.may(Right.OVERSEE)):
+        if found is None or not (self._sees(reviewer, found) or reviewer.may(Right.OVERSEE)):
             raise ReviewError("not-found", "There is no such case, or it is not one of yours.")
         return found
+
+    def _sees(self, reviewer: Reviewer, case: StoredCase) -> bool:
+        """Whether the case is theirs to see; who was shown it while it was open also sees how it ended."""
+        was_shown = not case.is_open and Pool.CLINICAL in reviewer.pools
+        return sees(reviewer, case) or (was_shown and self.cases.last_view(case, reviewer.actor) is not None)
 
     def _readable(self, reviewer: Reviewer, case_id: int) -> StoredCase:
         """Return a case whose content the reviewer may see; who only oversees its queue is told so."""
         case = self._case(reviewer, case_id)
         require(reviewer, Right.SEE_CONTENT)
-        if not reviewer.may_read(case.pool):
+        if not self._sees(reviewer, case):
             raise ReviewError(
                 "not-permitted",
                 f"This is a {case.pool.value} case. You may see that it is there, and not what it says: leave it to them.",
@@ -256,6 +271,7 @@ class CaseDesk:
         policy = self.policies.action(case.action_type)
         differing, rest = field_rows(look, policy)
         own = look.command.known_versions
+        ways = self.part_ways(reviewer, look)
         limit = self.policies.queue.round_limit
         rounds = case.rounds + (1 if news else 0)
         return CasePage(
@@ -267,10 +283,13 @@ class CaseDesk:
             successor=self.surroundings.successor(look),
             fields=differing,
             unchanged=rest,
+            parts=tuple(one.row() for one in ways),
             chart_change=self.surroundings.change(look, own),
             proposal=proposal_of(look.command.envelope, case, told_in_chart=look.takes_provenance),
             context=self.surroundings.context(look),
-            choices=choices(case, look, situation.permissions, awaits_second=situation.first is not None),
+            choices=closed_unless_open(
+                choices(case, look, situation.permissions, awaits_second=situation.first is not None), ways
+            ),
             waiting=waiting_of(self.cases.waiting(case)),
             timeline=self.cases.timeline(case.command_id),
             payload=_payload(look),
@@ -283,6 +302,13 @@ class CaseDesk:
             answers=answers_of(self.cases.decisions(case), zone),
             needs_second=first_of(situation.first, look, zone) if situation.first is not None else "",
             read_at=moment_in_words(look.read_at, zone) if look.is_readable else "",
+        )
+
+    def part_ways(self, reviewer: Reviewer, look: Look) -> tuple[PartWays, ...]:
+        """Return what the reviewer may do about each part of a command that is in the chart only in part."""
+        return tuple(
+            PartWays(part=part, command=look.command, policies=self.policies, reviewer=reviewer, now=look.read_at)
+            for part in look.parts
         )
 
     def _decider(self, case: StoredCase) -> str:
@@ -336,6 +362,14 @@ def _ids(case: StoredCase, look: Look) -> tuple[tuple[str, str], ...]:
         ("Entry in the chart", look.reference or "none"),
         ("Version of the entry", look.version or "none stated"),
     )
+
+
+def sees(reviewer: Reviewer, case: StoredCase) -> bool:
+    """Whether the reviewer's queues show a case to them.
+
+    What is in the chart only in part is a clinical matter as well, whoever's queue asks why: only a clinician may take it back.
+    """
+    return case.pool in reviewer.pools or (case.state in IN_PARTS and Pool.CLINICAL in reviewer.pools)
 
 
 def require(reviewer: Reviewer, right: Right) -> None:

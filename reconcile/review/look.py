@@ -28,10 +28,12 @@ from canonical.errors import (
     UnsupportedActionError,
     WritebackError,
 )
+from canonical.parts import IN_PARTS
 from canonical.ports import Ehr, Fetched, Operation, Resource, Trace
 from canonical.review_desk import ReviewError
 from canonical.three_way import Comparison, FieldState, compare
 from reconcile.review.merged import Successor, successor_of
+from reconcile.review.standing import PartsLook, PartStanding
 from tasks.beside import reference_of
 from tasks.preparation import Preparation
 
@@ -74,7 +76,8 @@ class Look:
     about, if it is about any. ``sight`` is the digest of what the
     chart says beside what was written (:mod:`canonical.drift_digest`), ``differing`` the fields of it. ``is_readable``: the
     EHR answered. ``takes_provenance``: the connection asks for it, and its EHR takes one. ``ways_back``: how what the command
-    does could be undone there, the farthest first. ``successor``: of a merged patient, the record in its place.
+    does could be undone there, the farthest first. ``successor``: of a merged patient, the record in its place. ``parts`` are
+    those of a command that is in the chart only in part.
     """
 
     command: Command
@@ -96,14 +99,20 @@ class Look:
     ways_back: tuple[WayBack, ...] = ()
     takes_provenance: bool = False
     successor: Successor | None = None
+    parts: tuple[PartStanding, ...] = ()
 
     @property
     def chart_digest(self) -> bytes:
-        """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone."""
+        """What tells this chart from another: what the entry says, and what speaks against the command. Not the version alone.
+
+        Of a command that is there in part it is how each part stands, version and all: what is decided rests on each of them.
+        """
         said = self.said if self.current is not None else None
-        told = [said, self.stop[0] if self.stop else None, *([self.rests_on] if self.rests_on else [])]
+        told: list[Any] = [said, self.stop[0] if self.stop else None, *([self.rests_on] if self.rests_on else [])]
         if self.successor is not None:
             told += [self.successor.reference, self.successor.closed]
+        if self.parts:
+            told += [[part.digest for part in self.parts]]
         return hashlib.sha256(exact_json.canonical_bytes(told)).digest()
 
     @property
@@ -154,10 +163,20 @@ class ChartReader:
         # Whoever looks sees the chart as it is, not the patient as they were some minutes ago.
         self.preparation.forget_patient(command)
         try:
-            return self._look(case, command, ehr, trace)
+            parts = self._parts(case, command, ehr)
+            return replace(self._look(case, command, ehr, trace), parts=parts)
         except (EhrUnavailableError, NeedsPersonError):
             # What the EHR refuses to show is not to be decided of, either.
-            return self._blind(command, ehr)
+            return replace(self._blind(command, ehr), parts=self._parts(case, command, ehr, is_readable=False))
+
+    def _parts(
+        self, case: StoredCase, command: Command, ehr: Ehr, *, is_readable: bool = True
+    ) -> tuple[PartStanding, ...]:
+        if case.state not in IN_PARTS:
+            return ()
+        operations = self.cases.operations(command.id)
+        look = PartsLook(command=command, operations=operations, case=case, ehr=ehr, is_readable=is_readable)
+        return look.parts()
 
     def _look(self, case: StoredCase, command: Command, ehr: Ehr, trace: Trace) -> Look:
         stop = self._stop(command, trace)

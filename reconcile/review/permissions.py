@@ -43,7 +43,8 @@ class Permissions:
         reviewer = self.reviewer
         if not reviewer.may(Right.DECIDE):
             return "You may look at this and not decide it."
-        if verb in _HANDS_ON or verb is Verb.ACKNOWLEDGE:
+        # Who may take a part back follows from what that part is: each of them says it by itself.
+        if verb in _HANDS_ON or verb in {Verb.ACKNOWLEDGE, Verb.COMPENSATE}:
             return ""
         if self.barred.get(verb):
             return self.barred[verb]

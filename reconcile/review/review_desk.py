@@ -24,14 +24,16 @@ from reconcile.review.board import Board
 from reconcile.review.case_search import CaseSearch
 from reconcile.review.command_desk import CommandDesk
 from reconcile.review.desk import CaseDesk
+from reconcile.review.part_desk import PartDesk
 from reconcile.review.search import CommandSearch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """``cases``, ``commands``, ``explainer``, ``finding``, ``finding_cases`` and ``figures``, each a part of the desk."""
+    """Each is a part of the desk: cases and parts of commands, commands, explanations, what is looked for, figures."""
 
     cases: CaseDesk
+    parts: PartDesk
     commands: CommandDesk
     explainer: Explainer
     finding: CommandSearch
@@ -51,6 +53,8 @@ class Desk:
         self.cases.release(reviewer, case_id)
 
     def decide(self, reviewer: Reviewer, case_id: int, decision: Decision) -> Decided:
+        if decision.verb is Verb.COMPENSATE:
+            return self.parts.take_back(reviewer, case_id, decision)
         return self.cases.decide(reviewer, case_id, decision)
 
     def bulk(self, reviewer: Reviewer, case_ids: tuple[int, ...], verb: Verb, *, reason: str, text: str) -> BulkResult:

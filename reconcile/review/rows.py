@@ -11,9 +11,10 @@ from canonical.case_store import StoredCase
 from canonical.case_views import CaseRow
 from canonical.chart_words import field_text
 from canonical.field_words import UNTOLD, field_label
+from canonical.parts import IN_PARTS
 from canonical.plain_values import words
 from canonical.restricted import is_restricted
-from canonical.reviewer import Reviewer
+from canonical.reviewer import Pool, Reviewer
 from canonical.three_way import UNSEEN
 from reconcile.review.look import Look
 
@@ -33,7 +34,8 @@ def row_of(case: StoredCase, reviewer: Reviewer, ehrs: Mapping[str, str], *, not
     kind = case_kind(case.kind)
     envelope = exact_json.parse(case.envelope)
     # Who must say why before looking must not read it in the list.
-    if not reviewer.may_read(case.pool) or is_restricted(envelope.get("securityLabel") or ()):
+    may_read = reviewer.may_read(case.pool) or (case.state in IN_PARTS and reviewer.may_read(Pool.CLINICAL))
+    if not may_read or is_restricted(envelope.get("securityLabel") or ()):
         envelope = None
     held = case.claimed_until is not None and case.claimed_until > case.now
     return CaseRow(
@@ -131,6 +133,7 @@ def shown_of(look: Look) -> dict[str, Any]:
         "chart": dict(look.said) if look.current is not None else None,
         "proposed": dict(look.proposed),
         "stop": look.stop[0] if look.stop is not None else None,
+        **({"parts": [part.digest for part in look.parts]} if look.parts else {}),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from canonical.action import with_parts
@@ -10,19 +9,19 @@ from canonical.capabilities import Capabilities, Way
 from canonical.compensation import ways_back
 from canonical.compensation_catalogue import best_way_back
 from canonical.envelope import Envelope
-from canonical.high_alert import medicines_of
 from canonical.lifecycle import ENDED_WITHOUT_EFFECT, State
 from canonical.plain_values import words
 from canonical.policy import PolicySet
-from canonical.restricted import is_restricted
 from canonical.review_desk import ReviewError
 from canonical.review_reads import CommandRecord, RelatedCommand
-from canonical.reviewer import Reviewer, Right
-from canonical.risk import Facts
-from canonical.ruling import judge_alone, who_may
+from canonical.reviewer import Reviewer
+from reconcile.review.taking_rights import why_not
 
 _STATES = {
     State.COMPENSATED: "It was taken back already.",
+    State.INCOMPLETE: "A part of it is in the chart and a part is not: what stands is taken back part by part, from its case.",
+    State.TAKING_BACK: "It is being taken back, part by part: commands for that are on their way.",
+    State.PARTLY_TAKEN_BACK: "It was taken back in part. What stands is taken back by a command about that entry, or in the EHR.",
     **dict.fromkeys(ENDED_WITHOUT_EFFECT, "Nothing of it is in the chart, so there is nothing to take back."),
 }
 _NOT_YET = "It is not proven to be in the chart. Once it is, this is how it can be undone:"
@@ -117,23 +116,8 @@ class TakingBack:
         )
 
     def _forbidden(self, operation: str) -> str:
-        """Return why this reviewer may not; what speaks of the whole entry is decided by who may decide each of its groups."""
-        if not self.reviewer.may(Right.SEE_CONTENT):
-            return "You may not see what it says, so you cannot take it back."
-        if is_restricted([label.as_json() for label in self.envelope.security_label or ()]):
-            return "Its content is restricted: nobody takes back from here what they do not see."
-        action = self.envelope.action
-        verdict = judge_alone(
-            self.policies,
-            action_type=action.type,
-            operation=operation,
-            fields=tuple(self._fields()),
-            facts=Facts(authenticated=True, high_alert=self.policies.high_alert.named_by(medicines_of(self.envelope))),
-        )
-        return who_may(verdict, self.reviewer)
-
-    def _fields(self) -> Iterator[str]:
-        yield from (name for name in self.envelope.action.as_json() if name not in {"type", "operation"})
+        """Return why this reviewer may not."""
+        return why_not(self.envelope, operation, policies=self.policies, reviewer=self.reviewer)
 
     def _does(self, operation: str) -> str:
         action = self.envelope.action

@@ -23,6 +23,7 @@ from api.tracing import Tracing
 from canonical import exact_json
 from canonical.case_views import BoardView, CaseQuery, CasesFound
 from canonical.principal import Principal
+from canonical.review_desk import ReviewDesk
 from canonical.reviewer import Licence, Pool, Reviewer, Right
 from config.settings import Settings
 from reconcile.review.board import Board
@@ -47,6 +48,8 @@ from tests.reconcile.review.bench import (
     open_bench,
     person,
 )
+from tests.reconcile.review.part_bench import PartBench
+from tests.reconcile.review.whole_desk import open_whole_desk
 
 #: Knows that cases are there, and nothing of what they say.
 CLERK = person("fay-clerk", rights=frozenset({Right.SEE_ROWS}))
@@ -151,13 +154,13 @@ def figures_of(bench: ReviewBench) -> Figures:
 
 
 @contextmanager
-def open_cases(bench: ReviewBench, issuer: Issuer) -> Iterator[CaseBench]:
-    """Serve the case door over the desk of ``bench``."""
+def open_cases(bench: ReviewBench, issuer: Issuer, desk: ReviewDesk | None = None) -> Iterator[CaseBench]:
+    """Serve the case door over the desk of ``bench``, or over a whole ``desk`` about the same chart."""
     app = FastAPI()
     settings = Settings(issuer="https://issuer.example", jwks_url=issuer.url)
     app.state.tokens = token_verifier(settings, clock=Clock())
     access = CaseAccess(reviewer_of=reviewer_of)
-    app.include_router(CaseDoor(bench.desk, access, body_limit=LONGEST_BODY).router())
+    app.include_router(CaseDoor(desk or bench.desk, access, body_limit=LONGEST_BODY).router())
     app.include_router(CaseSearchDoor(figures_of(bench), access, body_limit=LONGEST_BODY).router())
     add_problem_handlers(app)
     app.add_middleware(Tracing)
@@ -178,5 +181,29 @@ def cases(chart_server: FhirServer, database_url: str) -> Iterator[CaseBench]:
         station = open_station(engine, database_url, chart_server, proxy)
         with open_cases(open_bench(station), issuer) as served:
             yield served
+        station.close()
+    engine.dispose()
+
+
+@dataclass
+class PartCases:
+    """The door over a whole desk, which gives commands of its own; ``parts`` makes what is in the chart only in part."""
+
+    served: CaseBench
+    parts: PartBench
+
+
+@pytest.fixture
+def part_cases(chart_server: FhirServer, database_url: str, redis_url: str, tmp_path: Path) -> Iterator[PartCases]:
+    engine = open_engine(database_url)
+    with proxy_before(chart_server) as proxy, open_issuer() as issuer:
+        station = open_station(engine, database_url, chart_server, proxy)
+        folder = tmp_path / "whole"
+        folder.mkdir()
+        with (
+            open_whole_desk(station, redis_url, folder) as whole,
+            open_cases(open_bench(station), issuer, whole.desk) as served,
+        ):
+            yield PartCases(served=served, parts=PartBench(whole))
         station.close()
     engine.dispose()

@@ -6,7 +6,7 @@ import pytest
 
 from api import board_models, case_models
 from api.models import Document
-from canonical import case_views, review_desk
+from canonical import case_views, part_views, review_desk
 
 PAIRS = [
     (case_models.CaseRowDocument, case_views.CaseRow),
@@ -17,6 +17,8 @@ PAIRS = [
     (case_models.BannerDocument, case_views.Banner),
     (case_models.EditableDocument, case_views.Editable),
     (case_models.FieldDocument, case_views.FieldRow),
+    (case_models.PartDocument, part_views.PartRow),
+    (case_models.PartWayDocument, part_views.PartWay),
     (case_models.ChartChangeDocument, case_views.ChartChange),
     (case_models.ProposalDocument, case_views.Proposal),
     (case_models.ContextDocument, case_views.ContextEntry),

@@ -301,7 +301,7 @@ def test_the_description_has_the_bodies_that_are_checked(reception: Reception) -
     body = decide["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/DecisionRequest"}
     assert set(document["components"]["schemas"]["DecisionRequest"]["properties"]) == {
-        *("verb", "view", "fields", "reason", "text")
+        *("verb", "view", "fields", "parts", "reason", "text")
     }
     named = {item["name"] for item in document["paths"]["/v1/cases"]["get"]["parameters"]}
     assert {"pool", "kind", "connection", "actionType", "severity", "mine", "together", "cursor", "limit"} == named

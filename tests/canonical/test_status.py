@@ -32,9 +32,9 @@ def test_not_written_is_told_of_what_ended_without_effect_only() -> None:
     assert told == lifecycle.ENDED_WITHOUT_EFFECT
 
 
-def test_who_needs_attention_is_who_needs_a_person() -> None:
+def test_who_needs_attention_is_who_needs_a_person_or_is_neither_there_nor_gone() -> None:
     told = {state for state, one in STATUS_OF.items() if one is Status.NEEDS_ATTENTION}
-    assert told == lifecycle.NEEDS_PERSON
+    assert told == lifecycle.NEEDS_PERSON | {State.TAKING_BACK, State.PARTLY_TAKEN_BACK}
 
 
 @pytest.mark.parametrize("state", State)

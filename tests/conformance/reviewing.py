@@ -62,7 +62,7 @@ class Reviewing:
         picks: Mapping[str, Pick] | None = None,
         *,
         reviewer: Reviewer = DECIDER,
-        **more: str,
+        **more: Any,
     ) -> Decided:
         """Decide a case on the page that ``reviewer`` was shown."""
         fields = {name: FieldPick(pick=pick) for name, pick in (picks or {}).items()}

@@ -13,8 +13,8 @@ from cli.review import review
 from reconcile.review.bulk import BULK_VERBS, MOST
 
 PAGE = (Path(__file__).parents[2] / "docs/reviewing.md").read_text(encoding="utf-8")
-#: Carried out by its author, or decided of a command and not of a case.
-ELSEWHERE = {Verb.WITHDRAW, Verb.COMPENSATE}
+#: Carried out by its author.
+ELSEWHERE = {Verb.WITHDRAW}
 
 
 def section(title: str) -> str:
@@ -46,7 +46,7 @@ def test_every_filter_is_told() -> None:
 
 
 def test_the_example_is_a_decision_with_its_number_as_written() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
+    example, _ = re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
     decision = decision_of(parse_model(DecisionRequest, parse_object(example.encode())))
     assert (decision.verb, decision.fields["note"].pick) == (Verb.RESOLVE, Pick.CHART)
     assert '"value":12.50' in exact_json.dumps(decision.fields["dosage"].value)
@@ -56,3 +56,9 @@ def test_the_commands_shown_are_commands_that_there_are() -> None:
     shown = set(re.findall(r"^writeback review (\w+)", PAGE, re.MULTILINE))
     known = {command.name or command.callback.__name__ for command in review.registered_commands if command.callback}
     assert shown <= known == {"list", "search", "board", "show", "claim", "release", "decide"}
+
+
+def test_the_example_of_parts_is_a_decision_of_each_part() -> None:
+    _, example = re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
+    decision = decision_of(parse_model(DecisionRequest, parse_object(example.encode())))
+    assert (decision.verb, decision.parts) == (Verb.COMPENSATE, {1: "retract", 2: "retract"})

@@ -15,7 +15,12 @@ from tests.docs.runbook import FOLDER, RUNBOOKS, Runbook
 ROOT = Path(__file__).parents[2]
 ROOMS = ("api", "tasks", "reconcile", "config", "store")
 SECTIONS = ["Signals", "What is safe", "What to do", "It is over when"]
-STANDS_FOR = {"COMMAND": "6f1c0a52-3c3b-4d40-9f0e-0a4cf7e1f9a1", "TENANT": "north", "CONNECTION": "north-r4"}
+STANDS_FOR = {
+    "COMMAND": "6f1c0a52-3c3b-4d40-9f0e-0a4cf7e1f9a1",
+    "CASE": "17",
+    "TENANT": "north",
+    "CONNECTION": "north-r4",
+}
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 

@@ -357,7 +357,7 @@ def test_a_follower_stored_while_its_target_gets_its_name_joins_its_subject(ward
     def store_follower() -> None:
         with transaction(ward.engine) as connection:
             names = ward.new(heart_rate(operation="correct"), target={"reference": "Observation/o1", "versionId": "1"})
-            intake._insert(connection, names)
+            intake.insert(connection, names)
             stored.set()
             assert go_on.wait(10)
 

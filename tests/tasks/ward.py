@@ -164,7 +164,7 @@ class Ward:
 
     def _read_back_what_takes_back(self, lane_id: int, turn: LaneTurn) -> None:
         """Look for the proof that an answer alone never is, as a worker does after its turn."""
-        sql = "SELECT id FROM commands WHERE lane_id = %(lane)s AND state = 'applied' AND takes_back"
+        sql = "SELECT id FROM commands WHERE lane_id = %(lane)s AND state = 'applied' AND (takes_back OR undoes IS NOT NULL)"
         verifier = Verifier(proofs=Proofs(self.engine, actor="test"), ehrs=turn.journey.ehrs)
         for row in self.query(sql, lane=lane_id):
             verifier.run(row["id"])

@@ -24,6 +24,7 @@ from tests.case_factories import (
     proven,
 )
 from tests.factories import NOW
+from tests.part_factories import parts_of_an_incomplete_command, takes_parts_back
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +36,7 @@ PAGES = {
     "queue": "/review/queue",
     "case": "/review/cases/1",
     "case with all that can be said": "/review/cases/2",
+    "case of a command that is there in part": "/review/cases/5",
     "closed case": "/review/cases/9",
     "break glass": "/review/cases/20",
     "command": f"/review/commands/{COMMAND}",
@@ -62,6 +64,12 @@ def full(ward: Ward) -> Ward:
         needs_second="A second person must sign.",
         news="The chart moved again.",
         round=2,
+    )
+    ward.typical(
+        row=CaseRowFactory.build(id=5),
+        fields=(),
+        parts=parts_of_an_incomplete_command(),
+        choices=(takes_parts_back(), *CasePageFactory.build().choices),
     )
     for number in (3, 4):
         ward.typical(row=outage_row(number))
@@ -186,6 +194,50 @@ def test_every_other_choice_needs_no_javascript_either(ward: Ward, chrome: Brows
         page.wait_for_url("**/review/cases/1?did=*")
     (decision,) = ward.desk.asked_of("decide")
     assert decision.verb == offered.verb
+
+
+def test_parts_are_picked_and_taken_back_without_javascript_and_none_is_preselected(
+    ward: Ward, chrome: Browser
+) -> None:
+    parts, choice = parts_of_an_incomplete_command(), takes_parts_back()
+    ward.typical(row=CaseRowFactory.build(id=1), fields=(), parts=parts, choices=(choice,))
+    with chrome.new_context(java_script_enabled=False, viewport=TELEPHONE) as context:
+        page = context.new_page()
+        page.goto(f"{ward.url}/review/cases/1")
+        expect(page.get_by_text("In the chart, as it was written, version 1.")).to_be_visible()
+        expect(page.get_by_text("Not in the chart: the EHR did not take it.")).to_be_visible()
+        expect(page.get_by_text("A person does it in the EHR.")).to_be_visible()
+        assert page.locator("input[type=radio]:checked").count() == 0
+        assert page.locator("#part-2 input[type=radio], #part-3 input[type=radio]").count() == 0
+        page.get_by_role("radio", name="Take it back (it counts no more).").check()
+        page.get_by_text("Take back the parts picked above …").click()
+        page.get_by_label("In words").fill("measured on another patient")
+        ward.desk.refusing["decide"] = ReviewError("stale-view", "The chart moved again while you decided.")
+        page.get_by_role("button", name="Take back the parts picked above").click()
+        expect(page.get_by_text("The chart moved again while you decided.")).to_be_visible()
+        expect(page.get_by_role("radio", name="Take it back (it counts no more).")).to_be_checked()
+        expect(page.get_by_label("In words")).to_have_value("measured on another patient")
+        ward.desk.refusing.clear()
+        page.get_by_role("button", name="Take back the parts picked above").click()
+        expect(page.get_by_text("What you picked is being taken out of the chart")).to_be_visible()
+    _, decision = ward.desk.asked_of("decide")
+    assert (decision.verb, decision.parts, decision.view) == (Verb.COMPENSATE, {1: "retract"}, "view-1")
+    assert decision.text == "measured on another patient"
+
+
+def test_what_was_picked_of_a_part_that_moved_since_is_picked_anew(ward: Ward, page: Page) -> None:
+    parts = parts_of_an_incomplete_command()
+    shown = ward.typical(row=CaseRowFactory.build(id=1), fields=(), parts=parts, choices=(takes_parts_back(),))
+    page.goto(f"{ward.url}/review/cases/1")
+    page.get_by_role("radio", name="Take it back (it counts no more).").check()
+    page.get_by_text("Take back the parts picked above …").click()
+    page.get_by_label("In words").fill("measured on another patient")
+    moved = replace(parts[0], standing="changed", sentence="In the chart, and changed there since it was written.")
+    ward.desk.add(replace(shown, parts=(moved, *parts[1:])))
+    ward.desk.refusing["decide"] = ReviewError("stale-view", "The chart moved again while you decided.")
+    page.get_by_role("button", name="Take back the parts picked above").click()
+    expect(page.get_by_text("The chart moved again while you decided.")).to_be_visible()
+    expect(page.get_by_role("radio", name="Take it back (it counts no more).")).not_to_be_checked()
 
 
 def test_typing_another_value_chooses_it(ward: Ward, page: Page) -> None:

@@ -15,7 +15,7 @@ from cli.sandbox_site import CONNECTION
 from tests.cli.demo.perfect_run import ACTIONS, perfect_case
 
 COUNTS = {
-    "received": 57, "inChart": 50, "takenBack": 2, "inFlight": 0, "ready": 0, "waiting": 0, "parked": 0,
+    "received": 57, "inChart": 50, "takenBack": 2, "partlyTakenBack": 0, "inFlight": 0, "ready": 0, "waiting": 0, "parked": 0,
     "needsPerson": 4, "ended": 1,
 }  # fmt: skip
 

@@ -138,7 +138,7 @@ class ReviewBench:
         page: CasePage,
         verb: Verb,
         picks: Mapping[str, FieldPick | Pick] | None = None,
-        **more: str,
+        **more: Any,
     ) -> Decided:
         fields = {
             name: pick if isinstance(pick, FieldPick) else FieldPick(pick=pick) for name, pick in (picks or {}).items()

@@ -134,7 +134,8 @@ def test_every_verb_that_is_offered_is_a_legal_move_and_is_carried_out_or_refuse
             assert (made.move is None) == (trigger is None)
             assert made.move is None or made.move.target is TRANSITIONS[at.case.state, made.move.trigger]
             assert said_of(made).sentence.endswith(".")
-    assert carried == {*TRIGGERS, Verb.ACKNOWLEDGE, Verb.ASK_AUTHOR, Verb.ESCALATE}
+    # Parts are taken back by commands of their own: see test_part_desk.py.
+    assert carried == {*TRIGGERS, Verb.ACKNOWLEDGE, Verb.ASK_AUTHOR, Verb.ESCALATE} - {Verb.COMPENSATE}
 
 
 def test_no_verb_that_is_not_offered_passes(seen: Seen) -> None:
