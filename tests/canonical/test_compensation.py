@@ -10,7 +10,7 @@ import pytest
 
 from canonical import exact_json
 from canonical.action import action_specs, spec_for
-from canonical.compensation import Wrote, compensation, compensation_key, principal_of, ways_back
+from canonical.compensation import Wrote, compensation, compensation_key, is_takeable, principal_of, ways_back
 from canonical.envelope import envelope_from
 from canonical.idempotency import check_key
 from canonical.judgement import AUTHENTICATED, check_authority, check_content, check_target
@@ -21,6 +21,7 @@ from tests.factories import (
     care_message_json,
     care_task_json,
     clinical_note_json,
+    dosage_json,
     envelope_json,
     medication_change_json,
     vital_reading_json,
@@ -147,3 +148,39 @@ def test_its_times_are_those_of_what_the_reviewer_was_shown() -> None:
     target = taken_back("MedicationChange", "retract", at=at)["target"]
     assert target["seenAt"] == at.isoformat()
     assert target["acknowledged"]["when"] == NOW.isoformat()
+
+
+CHANGED = medication_change_json("changeDose", dosage=[dosage_json(text="Take 2 tablets")])
+BEFORE = {**CHANGED, "dosage": [dosage_json(text="Take 1 tablet")], "dateAsserted": "2026-02-01"}
+
+
+def made_up_for(operation: str, before: dict[str, Any] | None, action: dict[str, Any] = CHANGED) -> dict[str, Any]:
+    target = {"reference": "MedicationStatement/m3", "versionId": "1", "seen": {"status": "active"}}
+    envelope = envelope_from(envelope_json(action, target=target))
+    told = wrote(action, reference="MedicationStatement/m3", before=before)
+    body = compensation(envelope, told, operation, reviewer=ADA, reason="a slip of the pen", now=NOW)
+    assert is_takeable(body, envelope.action, told, NOW) is bool(before or operation != action["operation"])
+    return body
+
+
+def test_a_change_is_made_up_for_by_what_the_entry_said_before_of_all_that_counts() -> None:
+    body = made_up_for("changeDose", BEFORE)
+    assert body["action"]["dosage"] == BEFORE["dosage"]
+    assert body["target"] | {"seenAt": ""} == {
+        "reference": "MedicationStatement/m3",
+        "versionId": "1",
+        "seenAt": "",
+        "seen": {name: value for name, value in CHANGED.items() if name not in {"type", "operation"}},
+        "acknowledged": body["target"]["acknowledged"],
+    }
+    assert "dateAsserted" not in body["action"], "who said so and when stays with the change"
+
+
+def test_where_it_is_not_known_what_was_there_nothing_is_made_up() -> None:
+    body = made_up_for("changeDose", None)
+    assert "dosage" not in body["action"]
+
+
+def test_what_is_undone_by_its_opposite_needs_nothing_of_what_was_there() -> None:
+    body = made_up_for("resume", None, medication_change_json("hold"))
+    assert body["action"]["operation"] == "resume"

@@ -50,6 +50,13 @@ def test_each_outcome_has_one_move(
     assert settled.settlement.outcome is outcome
 
 
+def test_what_undoes_a_part_of_another_command_is_not_proven_by_its_answer() -> None:
+    settlement = Settlement(outcome=Outcome.APPLIED, reference="Observation/o1", differences=())
+    undoing = COMMAND.evolve(undoes=new_id())
+    assert settle_answer(undoing, settlement, HERE).move.trigger is Trigger.ANSWERED_APPLIED
+    assert settle_answer(COMMAND, settlement, HERE).move.trigger is Trigger.ANSWERED_PROVEN
+
+
 def test_every_outcome_is_in_that_table() -> None:
     assert {row[0] for row in ANSWERS} == set(Outcome)
 

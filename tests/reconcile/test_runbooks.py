@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,17 +11,20 @@ from typer.testing import CliRunner
 from api.metrics import FiguresCollector
 from canonical.review_desk import Decision, Verb
 from cli.main import make_app
+from cli.service_client import Profile
 from config.wiring import Services
 from reconcile import balance, overdue_cases, parked
 from reconcile.incomplete_look import Looked
+from tests.api.case_bench import CaseBench, PartCases, chart_server, part_cases
 from tests.docs.runbook import Runbook
 from tests.faults.proxy import Mode
 from tests.reconcile.drift_bench import DriftBench, drift_bench
 from tests.reconcile.review.bench import ENGINEER, NURSE
+from tests.reconcile.review.part_bench import edit, open_cases, readings, reject
 from tests.reconcile.test_incomplete_look import Bench, bench, two_readings
 from tests.sandbox_fixture import sandbox, sandbox_server
 
-__all__ = ["bench", "drift_bench", "sandbox", "sandbox_server"]
+__all__ = ["bench", "chart_server", "drift_bench", "part_cases", "sandbox", "sandbox_server"]
 STANDS_FOR = {"TENANT": "t1", "CONNECTION": "north"}
 
 
@@ -198,6 +202,62 @@ def test_a_part_is_not_in_the_chart_and_follows_by_itself(
     bench.turn(accepted)
     assert (bench.ward.state(accepted.command_id), bench.chart(accepted)) == ("verified", ["", ".1", ".2"])
     assert metric(services, "writeback_commands_open", state="incomplete") == 0
+    assert run(book.command("balance"))[0] == 0
+
+
+@dataclass
+class Reviewing:
+    """A nurse at a terminal of the service, with their token; what a runbook says of a case is about ``case``."""
+
+    served: CaseBench
+    folder: Path
+
+    def run(self, words: list[str], case: int, answer: str = "") -> str:
+        profile, token = self.folder / "profile.json", self.folder / "token"
+        nowhere = "http://127.0.0.1:1/token"
+        made = Profile(
+            api_url=self.served.url, token_url=nowhere, audience="writeback", client_id="desk", key_file=Path("none")
+        )
+        made.write(profile)
+        token.write_text(self.served.token(NURSE) + "\n", encoding="ascii")
+        told = [str(case) if word == "CASE" else word for word in words]
+        options = ["--profile", str(profile), "--token-file", str(token)]
+        done = CliRunner().invoke(make_app(["review"]), [*told, *options], input=answer)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+
+@pytest.mark.parametrize("comes_between", [False, True])
+def test_what_stands_of_a_command_is_taken_back_part_by_part(
+    part_cases: PartCases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, comes_between: bool
+) -> None:
+    book, parts = Runbook("partial-submission"), part_cases.parts
+    services, nurse = parts.whole.services, Reviewing(part_cases.served, tmp_path)
+    at_a_machine_of(services, monkeypatch)
+    root = parts.stopped(readings())
+    case = parts.case_of(root)
+    assert "Part 2: " in nurse.run(book.command("review", "show"), case)
+    said = nurse.run(book.command("review", "decide"), case, answer="y\n")
+    assert "the rest of the command is never sent" in said
+    assert metric(services, "writeback_commands_open", state="taking_back") == 1
+    assert run(book.command("balance"))[0] == 0
+    if comes_between:
+        edit(parts, root, 1)
+    parts.drive(root)
+    assert run(book.command("balance"))[0] == 0
+    if not comes_between:
+        assert (parts.whole.state(root), metric(services, "writeback_commands_open", state="taking_back")) == (
+            "compensated",
+            0,
+        )
+        assert parts.chart(root) == {".1": "entered-in-error", ".2": "entered-in-error"}
+        return
+    reject(parts, parts.undoing(root)[1])
+    assert (parts.swept(), parts.whole.state(root)) == (1, "partly_taken_back")
+    assert parts.chart(root) == {".1": "final", ".2": "entered-in-error"}
+    beside = parts.page(root)
+    services.review_desk.decide(NURSE, beside.row.id, Decision(verb=Verb.ACKNOWLEDGE, view=beside.view))
+    assert open_cases(parts, root) == []
     assert run(book.command("balance"))[0] == 0
 
 

@@ -183,3 +183,28 @@ def test_each_connection_has_a_balance_of_its_own(services: Services) -> None:
 
 def test_every_reason_has_words() -> None:
     assert set(UNFIT_WORDS) == set(UNFIT_REASONS)
+
+
+def test_what_counts_as_taken_back_part_by_part_must_be_out_of_the_chart(services: Services) -> None:
+    give_consent(services)
+    root, back = receive(services), receive(services)
+    put_state(services, root.id, "compensated")
+    add_operation(services, root.id, "verified")
+    assert services.doors.balances.sheet().closes, "a retraction of the whole leaves its parts there"
+    look(services, "UPDATE commands SET undoes = %(r)s, undoes_seq = 1 WHERE id = %(b)s", r=root.id, b=back.id)
+    sheet = services.doors.balances.sheet()
+    assert sheet.unfit == (Unfit(id=root.id, why="taken-back-but-stands", connection=HERE),)
+    look(services, "UPDATE operations SET state = 'taken_back' WHERE command_id = %(r)s", r=root.id)
+    assert services.doors.balances.sheet().closes
+
+
+def test_what_nothing_takes_back_any_more_is_found_out(services: Services) -> None:
+    give_consent(services)
+    root, back = receive(services), receive(services)
+    put_state(services, root.id, "taking_back")
+    look(services, "UPDATE commands SET undoes = %(r)s, undoes_seq = 1 WHERE id = %(b)s", r=root.id, b=back.id)
+    soon = Balances(services.engine, time_box=timedelta(0))
+    assert "nobody-takes-it-back" not in {one.why for one in soon.sheet().unfit}
+    put_state(services, back.id, "rejected")
+    assert Unfit(id=root.id, why="nobody-takes-it-back", connection=HERE) in soon.sheet().unfit
+    assert services.doors.balances.sheet().closes, "it may take its time"
