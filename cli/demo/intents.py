@@ -30,6 +30,8 @@ class Kind(StrEnum):
     WRONG_PATIENT = "wrong patient"
     #: A medicine newly documented.
     STARTED = "started"
+    #: The same, of a medicine that is active on the patient's list already.
+    STARTED_AGAIN = "started again"
     #: A change to an entry of the medication list, on the version its author saw.
     DOSE_CHANGED = "dose changed"
     STOPPED = "stopped"
@@ -76,6 +78,7 @@ ENDINGS: Mapping[Kind, Ending] = MappingProxyType(
         Kind.UNCONFIRMED: Ending(code="confirmation-required"),
         Kind.MOVED: Ending(status="needsAttention"),
         Kind.WRONG_PATIENT: Ending(status="needsAttention", reason="identity_mismatch"),
+        Kind.STARTED_AGAIN: Ending(status="needsAttention", reason="possible_duplicate_therapy"),
         Kind.ORDER: Ending(status="needsAttention", reason="not_ours_to_change"),
         Kind.BY_MODEL: Ending(status="needsAttention", reason="ai-authored"),
         Kind.REVOKED: Ending(status="notWritten", reason="consent-revoked"),

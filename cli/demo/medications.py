@@ -11,12 +11,11 @@ _TERM_TYPE = "SCD"
 
 
 def start(medication: Medication, today: str) -> dict[str, Any]:
-    """Document that the patient takes what was ordered."""
+    """Document that a patient takes such a medicine as somebody's list has, since today."""
     return {
-        **_change("start", medication.order),
-        "dosage": [_once(medication.order)],
-        "effectivePeriod": {"start": medication.order["authoredOn"]},
-        "basedOn": [{"reference": f"MedicationRequest/{medication.order['id']}"}],
+        **_change("start", medication.statement),
+        "dosage": [_once(medication.statement)],
+        "effectivePeriod": {"start": today},
         "dateAsserted": today,
         "category": "community",
         "informationSourceRole": "patient",

@@ -19,6 +19,12 @@ class Medication:
     statement: Resource
     order: Resource
 
+    @property
+    def name(self) -> str:
+        """What the list calls it."""
+        text: str = self.statement["medicationCodeableConcept"]["text"]
+        return text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Person:

@@ -26,7 +26,8 @@ SHARES: Mapping[Kind, int] = {
     Kind.WRONG_PATIENT: 3,
     Kind.CORRECTED: 6,
     Kind.RETRACTED: 4,
-    Kind.STARTED: 5,
+    Kind.STARTED: 4,
+    Kind.STARTED_AGAIN: 1,
     Kind.DOSE_CHANGED: 5,
     Kind.STOPPED: 3,
     Kind.HELD: 2,
@@ -34,7 +35,7 @@ SHARES: Mapping[Kind, int] = {
 #: These are shown once, however many actions there are.
 ONCE = (Kind.ORDER, Kind.BY_MODEL, Kind.IN_FLIGHT, Kind.REVOKED)
 #: Each of these needs a medicine of its own (a change on a moved version needs one half of the time).
-ON_MEDICINES = (Kind.DOSE_CHANGED, Kind.STOPPED, Kind.HELD, Kind.MOVED, Kind.ORDER)
+ON_MEDICINES = (Kind.DOSE_CHANGED, Kind.STOPPED, Kind.HELD, Kind.MOVED, Kind.ORDER, Kind.STARTED_AGAIN)
 FEWEST = 40
 _RACERS = 4
 
@@ -94,7 +95,9 @@ class Planner:
     def __post_init__(self) -> None:
         self._random = Random(self.seed)  # noqa: S311 - a repeatable draw, no secret
         self._ward = Ward(self._random)
-        self._medicines = medicines(self.people)
+        self._everyday = medicines(self.people)
+        self._medicines = list(self._everyday)
+        self._known: dict[str, set[str]] = {}
         self._readings = [(person, it) for person in at_home(self.people) for it in person.vitals.values()]
         self._random.shuffle(self._medicines)
         self._random.shuffle(self._readings)
@@ -126,6 +129,7 @@ class Planner:
             Kind.WRONG_PATIENT: self._wrong_patient,
             Kind.MOVED: self._moved,
             Kind.STARTED: self._started,
+            Kind.STARTED_AGAIN: self._started_again,
             Kind.DOSE_CHANGED: lambda kind: self._listed(kind, change.change_dose),
             Kind.STOPPED: lambda kind: self._listed(kind, lambda it, today: change.stop(it.statement, today)),
             Kind.HELD: lambda kind: self._listed(kind, change.hold),
@@ -176,10 +180,16 @@ class Planner:
         return self._intent(kind, person, self._ward.correction(charted), target=seen)
 
     def _started(self, kind: Kind, **more: Any) -> Intent:
-        # Documenting an order once more leaves the list's other entries free for the changes.
-        person = self._random.choice([it for it in at_home(self.people) if everyday(it)])
-        medicine = self._random.choice(everyday(person))
+        """Return a start of what somebody else takes and this patient does not, each time of another medicine."""
+        person = self._somebody()
+        known = self._known.setdefault(person.reference, {it.name for it in person.medications})
+        medicine = self._random.choice([it for _, it in self._everyday if it.name not in known])
+        known.add(medicine.name)
         return self._intent(kind, person, change.start(medicine, self._today), **more)
+
+    def _started_again(self, kind: Kind) -> Intent:
+        person, medicine = self._medicine()
+        return self._intent(kind, person, change.start(medicine, self._today))
 
     def _order(self, kind: Kind) -> Intent:
         person, medicine = self._medicine()

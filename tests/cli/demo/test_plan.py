@@ -57,6 +57,17 @@ def test_no_entry_of_the_chart_is_changed_by_two_actions() -> None:
     assert len(targets) == len(set(targets))
 
 
+def test_a_medicine_is_started_that_is_not_on_the_list_but_for_the_one_that_shows_what_happens_then() -> None:
+    people = people_of(cohort(4, 300))
+    listed = {it.reference: {one.name for one in it.medications} for it in people}
+    for intent in Planner(people, 4, now=NOW).plan(300):
+        if intent.operation != "MedicationChange.start":
+            continue
+        own, name = listed[intent.envelope["patient"]["reference"]], intent.envelope["action"]["medication"]["text"]
+        assert (name in own) is (intent.kind is Kind.STARTED_AGAIN), intent.kind
+        own.add(name)
+
+
 def test_a_confirmed_action_goes_out_under_the_key_of_the_unconfirmed_one() -> None:
     intents = {it.name: it for it in planned(300, 4)}
     confirmed = [it for it in intents.values() if it.kind is Kind.CONFIRMED]
