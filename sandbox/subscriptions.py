@@ -2,8 +2,8 @@
 
 A subscription is configured at the side door, not by a Subscription resource. One message for one event, in the order of the
 commits; what is not taken is sent again a few times, then left out, as real servers do.
-Source: Subscriptions R5 Backport 1.1.0 for FHIR R4, profiles backport-subscription-notification-r4 and -status-r4; as one
-vendor does it: athenahealth/aone-fhir-subscriptions README, versions 0.5 to 0.8 (SubscriptionStatus, signed as WebSub has it).
+Source: Subscriptions R5 Backport 1.1.0 for FHIR R4, profiles backport-subscription-notification-r4 and -status-r4. A vendor's
+own way (SubscriptionStatus of FHIR R4B, its numbers those of the message, signed as W3C WebSub has it) is in that adapter.
 """
 
 import asyncio

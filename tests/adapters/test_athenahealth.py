@@ -7,6 +7,7 @@ from adapters.athenahealth import ADAPTER, CAPABILITIES, AthenaAdapter
 from adapters.wire import Answer
 from canonical import exact_json
 from canonical.capabilities import Transport
+from canonical.notification import read_notification
 from canonical.outcome import Outcome, ProbeVerdict
 from canonical.ports import Operation
 from tests.adapters.commands import (
@@ -32,6 +33,7 @@ from tests.adapters.vendors import (
     searched,
     site,
 )
+from tests.notification_factories import status_bundle
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 OPTIONS: dict[str, Any] = {
@@ -298,3 +300,13 @@ def test_entry_that_was_found_not_to_be_so_does_not_say_what_was_sent() -> None:
     assert ADAPTER.differences(operation, in_chart(), SITE) == ()
     refuted = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "refuted"}]}
     assert ADAPTER.differences(operation, in_chart(verificationStatus=refuted), SITE) == ("verificationStatus",)
+
+
+def test_its_notifications_begin_to_count_anew_in_each_message_and_name_events_by_ids() -> None:
+    body = status_bundle(events=[("cb6c", "Condition/a-195900.Problem-7"), ("cb6d", None)])
+    found = read_notification(body, CAPABILITIES.notifications)
+    assert (found.subscription, found.sent) == (None, None)
+    assert [(event.identity, event.number, event.references) for event in found.events] == [
+        ("cb6c", None, ("Condition/a-195900.Problem-7",)),
+        ("cb6d", None, ()),
+    ]

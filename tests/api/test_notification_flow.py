@@ -11,11 +11,10 @@ from functools import partial
 import pytest
 from fastapi import FastAPI
 
-from adapters.athenahealth import CAPABILITIES as ATHENA
 from api.notifications import NotificationDoor
 from api.problem_handlers import add_problem_handlers
-from canonical.capabilities import Capabilities
 from canonical.echo import Found
+from canonical.notification import NotificationForm
 from reconcile import echoes
 from tasks.notification_intake import Sender
 from tasks.notification_proof import HeaderProof, HubProof, SignedProof
@@ -49,10 +48,11 @@ def flow(drift_bench: DriftBench) -> Iterator[Flow]:
     signed = SignedProof(secret=lambda: SECRET, tolerance=timedelta(minutes=5))
     header = HeaderProof(secret=lambda: "of-the-subscription")
     hub = HubProof(secret=lambda: "of-the-hub")
-    counting = Capabilities(writes={}, supports={})
     senders = tuple(
-        Sender(tenant="t1", connection="north", proof=proof, form=partial(getattr, of, "notifications"))
-        for proof, of in ((signed, counting), (header, counting), (hub, ATHENA))
+        Sender(
+            tenant="t1", connection="north", proof=proof, form=partial(NotificationForm, is_numbered=proof is not hub)
+        )
+        for proof in (signed, header, hub)
     )
     intake = replace(services.notification_intake, senders={"north": senders}, clock=lambda: datetime.now(UTC))
     app = FastAPI()
@@ -68,7 +68,7 @@ def flow(drift_bench: DriftBench) -> Iterator[Flow]:
     [
         {"payload": "id-only", "secret": SECRET},
         {"payload": "full-resource", "header": "Bearer of-the-subscription"},
-        # As athenahealth notifies.
+        # As a vendor notifies whose events are not counted through.
         {"payload": "id-only", "hub_secret": "of-the-hub", "status": "SubscriptionStatus"},
     ],
 )

@@ -15,9 +15,9 @@ def test_what_operations_are_asked_is_one_question_for_each_cause(name: str) -> 
     assert case_kind(name).cause is not None
 
 
-def test_what_clinicians_are_asked_is_one_question_for_each_command_but_for_the_digest() -> None:
+def test_what_clinicians_are_asked_is_one_question_for_each_command_but_for_digests_and_merges() -> None:
     gathered = {name for name, kind in case_kinds().items() if kind.pool is Pool.CLINICAL and kind.cause is not None}
-    assert gathered == {"time_box_ended"}
+    assert gathered == {"time_box_ended", "merged_patient", "merge_undone"}
 
 
 def test_a_cause_holds_what_its_kind_asks_for_in_one_order_and_no_more() -> None:
