@@ -59,6 +59,7 @@ class ChartReader:
     _asked: set[str] = field(default_factory=set)
     _of_command: dict[UUID, list[str]] = field(default_factory=dict)
     _unanswered: int = 0
+    _away: str = "outage"
 
     def read(self, commands: Sequence[StoredCommand]) -> None:
         """Read what each command wrote, and every copy of what it created."""
@@ -146,8 +147,6 @@ class ChartReader:
         if self._unanswered >= _AWAY_AFTER:
             return self._away
         return None if self.budget.take() else "budget"
-
-    _away: str = "outage"
 
 
 @dataclass(frozen=True, kw_only=True)
