@@ -54,6 +54,7 @@ adapter = "fhir_r4"
 base_url = "http://127.0.0.1:9/fhir"
 [connection.options]
 keeps_security_labels = true
+medication_list = []
 """
 
 

@@ -23,7 +23,7 @@ def why_not_in_bulk(case: StoredCase, verb: Verb | None = None) -> str:
     """Return why a case is decided by itself, or nothing; without a ``verb``, why in whatever way."""
     if case.pool is Pool.OPERATIONS and case.cause is not None:
         return _why_not_of_cause(case, verb)
-    is_gathered = case_kind(case.kind).cause is not None
+    is_gathered = case_kind(case.kind).cause is not None and case.cause is not None
     if is_gathered and (verb is None or verb in _OF_ANY_DIGEST):
         return ""
     if verb is Verb.FOUND:

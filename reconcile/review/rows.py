@@ -21,7 +21,7 @@ from reconcile.review.look import Look
 #: The field that says what an action is about, whatever the action.
 _ABOUT = ("medication", "code", "vaccineCode", "questionnaire", "docType", "topic", "measure")
 #: How the parts of a cause are called; a day is what the cases of a digest say by themselves.
-_CAUSE_WORDS = {CausePart.ACTION: "for", CausePart.CODE: "code", CausePart.MAPPING: "mapping"}
+_CAUSE_WORDS = {CausePart.ACTION: "for", CausePart.CODE: "code", CausePart.MAPPING: "mapping", CausePart.MERGE: "merge"}
 #: A cell of the queue holds a line, not a paragraph.
 _LONGEST = 150
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canonical.case_kinds import CausePart, case_kind, case_kinds, cause_parts, cause_told
+from canonical.case_kinds import CausePart, case_kind, case_kinds, cause_parts, cause_told, has_cause
 from canonical.reviewer import Pool
 
 OPERATIONS = sorted(name for name, kind in case_kinds().items() if kind.pool is Pool.OPERATIONS)
@@ -18,6 +18,20 @@ def test_what_operations_are_asked_is_one_question_for_each_cause(name: str) -> 
 def test_what_clinicians_are_asked_is_one_question_for_each_command_but_for_digests_and_merges() -> None:
     gathered = {name for name, kind in case_kinds().items() if kind.pool is Pool.CLINICAL and kind.cause is not None}
     assert gathered == {"time_box_ended", "merged_patient", "merge_undone"}
+
+
+@pytest.mark.parametrize("name", ["merged_patient", "merge_undone"])
+def test_merges_of_patients_are_gathered_only_where_it_is_known_which(name: str) -> None:
+    """Else whatever happens to different people would stand in one line."""
+    assert not has_cause(case_kind(name), {})
+    assert not has_cause(case_kind(name), {CausePart.CODE: "4107"})
+    assert has_cause(case_kind(name), {CausePart.MERGE: "7"})
+    assert cause_told(case_kind(name), {CausePart.MERGE: "7", CausePart.CODE: "4107"}) == "merge=7"
+
+
+def test_any_other_kind_is_gathered_by_what_it_asks_for_known_or_not() -> None:
+    assert has_cause(case_kind("unmapped_code"), {})
+    assert not has_cause(case_kind("conflict"), {CausePart.MERGE: "7"})
 
 
 def test_a_cause_holds_what_its_kind_asks_for_in_one_order_and_no_more() -> None:

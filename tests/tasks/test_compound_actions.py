@@ -23,8 +23,10 @@ from tests.compound_factories import (
 )
 from tests.factories import (
     ABSENT,
+    RXNORM,
     Json,
     care_task_json,
+    concept,
     medication_change_json,
     quantity,
     vital_reading_json,
@@ -51,6 +53,10 @@ VISIT = {
     "period": {"start": "2026-03-10T09:00:00-04:00", "end": "2026-03-10T11:00:00-04:00"},
 }
 OTHER = {**PATIENT, "id": "p2"}
+
+
+#: None of those on the list.
+OTHER_MEDICINE = concept(RXNORM, "83367", "atorvastatin")
 
 
 def statement(id: str, patient: str = "p1", **over: Any) -> Json:
@@ -349,22 +355,23 @@ def test_another_patient_s_entry_is_neither_reviewed_nor_changed(desk: Desk) -> 
 
 def test_numbers_of_a_change_reach_the_chart_as_they_were_written(desk: Desk) -> None:
     strength = {"numerator": quantity("0.50", "mg", "mg"), "denominator": quantity("1", "tablet")}
-    change = {"action": medication_change_json(strength=strength)}
+    change = {"action": medication_change_json(strength=strength, medication=OTHER_MEDICINE)}
     accepted = desk.write(review(changes=[change, hold()]))
     (medication,) = desk.created(accepted.command_id, "MedicationStatement", ".1")["contained"]
     assert str(medication["ingredient"][0]["strength"]["numerator"]["value"]) == "0.50"
 
 
 def test_taking_back_an_entry_that_a_review_changed_takes_back_neither_the_review_nor_its_list(desk: Desk) -> None:
-    started = desk.write(medication_change_json())
+    started = desk.write(medication_change_json(medication=OTHER_MEDICINE))
     entry = desk.created(started.command_id, "MedicationStatement")
     reference = f"MedicationStatement/{entry['id']}"
-    reviewed = desk.write(review(changes=[hold(), hold(reference)]))
+    held = {**hold(reference), "action": medication_change_json("hold", medication=OTHER_MEDICINE)}
+    reviewed = desk.write(review(changes=[hold(), held]))
     assert desk.ward.state(reviewed.command_id) == "verified"
     seen = {"status": "on-hold"}
     acknowledged = hold()["target"]["acknowledged"]
     target = {"reference": reference, "versionId": "2", "seen": seen, "acknowledged": acknowledged}
-    back = desk.write(medication_change_json("retract"), target=target)
+    back = desk.write(medication_change_json("retract", medication=OTHER_MEDICINE), target=target)
     states = [desk.ward.state(item.command_id) for item in (back, started, reviewed)]
     assert states == ["verified", "compensated", "verified"]
     assert desk.created(reviewed.command_id, "List")["status"] == "current"

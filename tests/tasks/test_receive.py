@@ -241,6 +241,22 @@ def test_the_medication_list_is_told_apart_from_the_prescription(services: Servi
     assert receive(services, envelope_json(medication_change_json("stop")), key="another-key-1").note == told
 
 
+def test_where_the_medication_list_cannot_be_read_receipt_and_record_say_what_is_not_checked(
+    services: Services,
+) -> None:
+    give_consent(services, reference="consent-3", connection="labels-r4")
+    body = envelope_json(medication_change_json(), connection="labels-r4", consent={"reference": "consent-3"})
+    first = receive(services, body, key="started-unchecked-1")
+    assert first.note.endswith(
+        "Duplicates and interactions are not checked: the medication list of this EHR cannot be read."
+    )
+    assert "looked through" not in first.note
+    again = receive(services, body, key="started-unchecked-1")
+    assert (again.replayed, again.note) == (True, first.note)
+    (event,) = look(services, "SELECT detail FROM events WHERE detail ? 'marks'")
+    assert event["detail"]["marks"] == ["duplicates-not-checked"]
+
+
 def test_the_same_measurement_under_another_key_names_the_first(services: Services) -> None:
     first = receive(services)
     second = receive(services, app="device-hub")
