@@ -44,12 +44,6 @@ RETURNING o.command_id AS root
 #: Locked first and looked at then: a statement that waited for the lock would still see what was there before it.
 _LOCK = "SELECT event_seq FROM commands WHERE id = %(root)s AND state = 'taking_back' FOR UPDATE"
 _UNDER_WAY = f"SELECT 1 FROM commands WHERE undoes = %(root)s AND state IN ({listed(OPEN)}) LIMIT 1"
-#: A command that found its part marked as an error already closed itself: somebody did it in the EHR.
-_FOUND_REMOVED = """
-UPDATE operations o SET state = 'removed' FROM commands c
- WHERE c.undoes = %(root)s AND c.state = 'superseded' AND c.state_reason = 'already-in-chart'
-   AND o.command_id = c.undoes AND o.seq = c.undoes_seq AND o.state IN ('applied', 'verified')
-"""
 _STANDS = """
 SELECT o.seq, o.state, o.resource_type,
        (SELECT e.detail FROM events e WHERE e.command_id = o.command_id AND e.trigger = 'take_back_decided'
@@ -122,7 +116,6 @@ def finish(connection: psycopg.Connection[Any], root: UUID, *, actor: str) -> bo
     locked = rows(connection, _LOCK, {"root": root})
     if not locked or rows(connection, _UNDER_WAY, {"root": root}):
         return False
-    rows(connection, _FOUND_REMOVED, {"root": root})
     ending = ending_of(_stand(rows(connection, _STANDS, {"root": root})))
     moved = apply_move(
         connection, root, ending.move, actor=actor, case=ending.case, expected_seq=locked[0]["event_seq"]

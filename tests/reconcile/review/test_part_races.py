@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from canonical.reviewer import Reviewer
 from reconcile import incomplete
 from reconcile.incomplete_look import Looked
 from store.incomplete_writes import StoredIncompleteWrites
+from tests.compound_factories import listed_change_json, medication_reconciliation_json
+from tests.factories import ABSENT, RXNORM, concept, medication_change_json
 from tests.reconcile.conftest import Noted, let_wait
-from tests.reconcile.review.bench import NURSE
+from tests.reconcile.review.bench import NURSE, PHARMACIST, PRESCRIBER, dose
 from tests.reconcile.review.part_bench import (
     BOTH,
     OTHER_NURSE,
@@ -22,15 +25,21 @@ from tests.reconcile.review.part_bench import (
     closes,
     edit,
     events,
+    listed,
     locked,
     open_cases,
     readings,
     reject,
+    statements,
     sweeper,
     told,
     undone,
 )
 from tests.reconcile.review.whole_desk import WholeDesk
+
+
+def other_medicine() -> dict[str, Any]:
+    return concept(RXNORM, "6809", "metformin")
 
 
 @pytest.fixture
@@ -206,3 +215,58 @@ def test_a_decision_sent_twice_is_one(bench: PartBench) -> None:
     bench.decide(page, BOTH)
     assert bench.refused(page, BOTH).startswith("already-decided")
     assert sorted(undone(bench, root)) == [1, 2]
+
+
+def test_what_takes_parts_of_several_entries_back_keeps_its_order_whoever_wrote_them(bench: PartBench) -> None:
+    """A part that changed an entry of another command of ours is of that one's subject: they share no queue."""
+    statements(bench)
+    action = medication_change_json(
+        "start", medication=other_medicine(), form=ABSENT, strength=ABSENT, dosage=[dose("500")]
+    )
+    made = bench.whole.written(action, author={"role": "pharmacist"})
+    entry = bench.whole.entry(made, "MedicationStatement")
+    changes = [listed_change_json(), listed(entry, "hold", medication=other_medicine())]
+    action = medication_reconciliation_json(changes=changes, reviewed=ABSENT)
+    root = bench.stopped(action, "List", author={"role": "pharmacist"})
+    bench.decide(bench.page(root, PHARMACIST), {1: "retract", 2: "resume"}, PHARMACIST)
+    edit(bench, root, 2)
+    last, first = bench.undoing(root)
+    subjects = {row["subject"] for row in bench.whole.look("SELECT subject FROM commands WHERE undoes = %(r)s", r=root)}
+    assert len(subjects) == 2
+    bench.drive(root)
+    assert (bench.whole.state(last), bench.whole.state(first)) == ("conflicted", "ready")
+
+
+def test_what_came_before_the_command_is_waited_for_all_the_same(bench: PartBench) -> None:
+    earlier = bench.whole.give(readings(1), key="before-the-command")
+    bench.whole.look("UPDATE commands SET due_at = clock_timestamp() + interval '1 hour'")
+    root = bench.stopped(readings())
+    bench.decide(bench.page(root), {1: "retract"})
+    sql = "UPDATE commands SET state = 'in_review', subject = (SELECT subject FROM commands WHERE id = %(r)s) WHERE id = %(e)s"
+    bench.whole.look(sql, r=root, e=earlier)
+    bench.drive(root)
+    (back,) = bench.undoing(root)
+    assert bench.whole.state(back) == "ready"
+    bench.whole.look("UPDATE commands SET state = 'rejected', state_since = received_at WHERE id = %(e)s", e=earlier)
+    bench.drive(root)
+    assert bench.whole.state(back) == "verified"
+
+
+def test_what_somebody_marks_as_an_error_meanwhile_is_not_written_again_and_a_person_sees_it(bench: PartBench) -> None:
+    root = bench.stopped(readings(1))
+    bench.decide(bench.page(root), {1: "retract"})
+    (row,) = bench.whole.look("SELECT reference FROM operations WHERE command_id = %(r)s AND seq = 1", r=root)
+    entry = bench.whole.station.server.get(row["reference"])
+    bench.sandbox.edit({**entry, "status": "entered-in-error"}, by={"name": "Dr. Ames"})
+    before = len(bench.writes())
+    bench.drive(root)
+    (back,) = bench.undoing(root)
+    assert (bench.whole.state(back), bench.whole.state(root)) == ("conflicted", "taking_back")
+    reject(bench, back, PRESCRIBER)
+    assert bench.swept() == 1
+    assert (bench.whole.state(root), open_cases(bench, root)) == ("incomplete", ["incomplete"])
+    page = bench.page(root)
+    assert told(page.parts) == [(1, "inError"), (2, "notThere")]
+    bench.decide(page, {})
+    assert (bench.whole.state(root), bench.states(root)[0], len(bench.writes())) == ("compensated", "removed", before)
+    assert closes(bench)

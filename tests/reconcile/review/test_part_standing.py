@@ -198,3 +198,9 @@ def test_an_ehr_that_can_undo_nothing_says_so_and_offers_nothing(
             assert PartBench(whole).refused(page, {1: "retract"}).startswith("not-possible")
     finally:
         station.ehr.capabilities = declared
+
+
+def test_what_the_ehrs_staff_have_may_still_come_whatever_the_chart_shows(bench: PartBench) -> None:
+    root = bench.stopped(readings())
+    bench.whole.look("UPDATE commands SET state_reason = 'accepted-for-review' WHERE id = %(r)s", r=root)
+    assert told(bench.page(root).parts)[2] == (3, "maybeThere")
