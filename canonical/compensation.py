@@ -128,7 +128,7 @@ def _action(action: Action, wrote: Wrote, operation: str, reason: str) -> dict[s
         "type": action.type,
         "operation": operation,
         **{name: said[name] for name in names if name in said},
-        **(put_back(action, wrote) if operation == action.operation else {}),
+        **(_as_before(action, wrote) if operation == action.operation else {}),
         **({why: _as_field(fields[why].annotation, reason)} if why is not None else {}),
     }
 
@@ -144,6 +144,16 @@ def put_back(action: Action, wrote: Wrote) -> dict[str, Any]:
     if then is None:
         return {}
     return {name: then.get(name) for name in counts if name in names and then.get(name) != wrote.fields.get(name)}
+
+
+def _as_before(action: Action, wrote: Wrote) -> dict[str, Any]:
+    """Return what is put back, beside what ``action`` says of the entry that it left as it was: by that it is read."""
+    changed, said = put_back(action, wrote), action.as_json()
+    if not changed:
+        return {}
+    heavy = {name for group in spec_for(action).field_groups if group.significance == "high" for name in group.fields}
+    same = {name: said[name] for name in said if name in heavy - {*_REASONS, *changed} and said[name] is not None}
+    return {**same, **changed}
 
 
 def is_takeable(body: Mapping[str, Any], action: Action, wrote: Wrote, now: datetime) -> bool:

@@ -173,6 +173,7 @@ def test_a_change_is_made_up_for_by_what_the_entry_said_before_of_all_that_count
         "seen": {name: value for name, value in CHANGED.items() if name not in {"type", "operation"}},
         "acknowledged": body["target"]["acknowledged"],
     }
+    assert body["action"]["strength"] == CHANGED["strength"], "a counted dose is read by it"
     assert "dateAsserted" not in body["action"], "who said so and when stays with the change"
 
 
