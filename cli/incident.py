@@ -13,7 +13,7 @@ from cli.here import settings_here
 from cli.terminal import say
 
 if TYPE_CHECKING:
-    from canonical.incident import Incident, JudgedCommand
+    from canonical.incident.report import Incident, JudgedCommand
 
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
@@ -63,7 +63,7 @@ def _report(made: "Incident", form: Format) -> str:
 
 def _case(made: "Incident") -> str:
     """Return the first divergence as the text of a scenario; raises ``CannotDo`` where there is none."""
-    from canonical.incident_scenario import scenario_of, to_toml
+    from canonical.incident.scenario import scenario_of, to_toml
 
     if made.first is None:
         raise CannotDo(
@@ -84,7 +84,7 @@ def _of_first(made: "Incident") -> "JudgedCommand":
 
 def _tell(made: "Incident") -> None:
     """Say in a few lines what is read first; they are no part of the report."""
-    from canonical.incident_words import act_words, divergence_words
+    from canonical.incident.words import act_words, divergence_words
 
     if made.first is None:
         say("No divergence was found among what could be looked at.")

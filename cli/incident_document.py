@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from canonical.incident import Act, Divergence, Fired, Incident, JudgedCommand, RecordedCase, SwitchTurn, Unread
-from canonical.incident_lines import Line, case_lines, side_by_side
-from canonical.incident_signals import SIGNALS
-from canonical.incident_words import act_words, divergence_words, signal_words, unread_words
+from canonical.incident.lines import Line, case_lines, side_by_side
+from canonical.incident.report import Act, Divergence, Fired, Incident, JudgedCommand, RecordedCase, SwitchTurn, Unread
+from canonical.incident.signals import SIGNALS
+from canonical.incident.words import act_words, divergence_words, signal_words, unread_words
 
 #: Raised when a member changes its meaning.
 FORM = 1

@@ -18,8 +18,8 @@ from canonical import exact_json
 from canonical.drift_digest import sight_digest
 from canonical.entry_history import EntryHistory, EntryVersion
 from canonical.errors import EhrUnavailableError, NeedsPersonError
-from canonical.incident import ChartEntry, ChartVersion, Unread
-from canonical.incident_records import StoredCommand
+from canonical.incident.records import StoredCommand
+from canonical.incident.report import ChartEntry, ChartVersion, Unread
 from canonical.ports import Ehr, Interaction, Operation, Resource, Trace
 
 Answer = TypeVar("Answer")

@@ -13,7 +13,9 @@ from uuid import UUID
 import structlog
 
 from canonical.errors import ConfigurationError, FieldError, RefusedError
-from canonical.incident import (
+from canonical.incident.judgement import first_of, judge
+from canonical.incident.records import IncidentRecords, KnownConnection, StoredCommand, Surroundings
+from canonical.incident.report import (
     ChartSide,
     CommandRecord,
     Divergence,
@@ -23,8 +25,6 @@ from canonical.incident import (
     RecordedCase,
     Unread,
 )
-from canonical.incident_judgement import first_of, judge
-from canonical.incident_records import IncidentRecords, KnownConnection, StoredCommand, Surroundings
 from canonical.plain_times import length_in_words
 from canonical.ports import Ehr
 from reconcile.incident_chart import ChartReader, ReadBudget

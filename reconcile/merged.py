@@ -28,4 +28,4 @@ def run_once(services: Services, hands: Hands, config: Config = Config()) -> Cou
     return {"records": sum(hands.dispatch(lane) for lane in found)}
 
 
-SWEEP = Sweep(name="merged", every=timedelta(minutes=1), run_once=run_once)
+SWEEP = Sweep(name="merged", every=timedelta(seconds=5), run_once=run_once)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import psycopg
 
-from canonical.incident import (
+from canonical.incident.records import StoredCommand
+from canonical.incident.report import (
     CommandRecord,
     RecordedAttempt,
     RecordedCase,
@@ -17,7 +18,6 @@ from canonical.incident import (
     RecordedEvent,
     RecordedOperation,
 )
-from canonical.incident_records import StoredCommand
 from canonical.ports import Interaction, Operation
 from store.balance import unfit_among
 from store.database import rows

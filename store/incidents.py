@@ -16,8 +16,8 @@ import psycopg
 from sqlalchemy import Engine
 
 from canonical.drift import INCIDENT
-from canonical.incident import CommandRecord, OwnWrite, RecordedCase, RecordedEvent, SwitchTurn
-from canonical.incident_records import KnownConnection, StoredCommand, Surroundings
+from canonical.incident.records import KnownConnection, StoredCommand, Surroundings
+from canonical.incident.report import CommandRecord, OwnWrite, RecordedCase, RecordedEvent, SwitchTurn
 from store.database import rows, transaction
 from store.incident_rows import CASE_COLUMNS, EVENTS, stored_commands
 
@@ -68,7 +68,7 @@ _SWEEPS = "SELECT name, finished_at FROM sweeps"
 
 
 class StoredIncidents:
-    """Fills :class:`canonical.incident_records.IncidentRecords`. Thread-safe."""
+    """Fills :class:`canonical.incident.records.IncidentRecords`. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         """Work on ``engine``."""

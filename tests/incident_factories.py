@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from canonical.incident import (
+from canonical.incident.report import (
     ChartEntry,
     ChartSide,
     ChartVersion,

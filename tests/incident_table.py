@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canonical.incident import ChartVersion, DivergenceKind, OwnWrite, RecordedDecision
+from canonical.incident.report import ChartVersion, DivergenceKind, OwnWrite, RecordedDecision
 from tests.incident_factories import (
     AWAY,
     COMMAND,

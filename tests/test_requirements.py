@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 #: What the product's processes import, now or when they have work: Celery and kombu load parts by name.
 LOADED = (
     *(
@@ -47,6 +49,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.timeout(400)  # it installs the whole lock, on a machine that may be busy
 def test_the_product_loads_with_nothing_installed_but_the_runtime_lock() -> None:
     text = Path("requirements.lock").read_text(encoding="ascii")
     locked = re.findall(r"^([A-Za-z0-9_.-]+)==", text, re.MULTILINE)

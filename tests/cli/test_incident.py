@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
-from canonical.incident_scenario import from_toml
+from canonical.incident.scenario import from_toml
 from cli.main import make_app
 from tests.api.review.conftest import chrome
 from tests.api.review.test_in_browser import violations

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from canonical.incident import ActKind, DivergenceKind, IncidentLimits
-from canonical.incident_scenario import Do
+from canonical.incident.report import ActKind, DivergenceKind, IncidentLimits
+from canonical.incident.scenario import Do
 from tests.docs.test_runbooks import parsed
 
 PAGE = (Path(__file__).parents[2] / "docs/incidents.md").read_text(encoding="utf-8")

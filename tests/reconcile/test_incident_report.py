@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from canonical.errors import ConfigurationError, RefusedError
-from canonical.incident import DivergenceKind, IncidentLimits
-from canonical.incident_scenario import Scenario, from_toml
+from canonical.incident.report import DivergenceKind, IncidentLimits
+from canonical.incident.scenario import Scenario, from_toml
 from canonical.ports import Ehr
 from config.wiring import Services
 from reconcile.incident_report import IncidentReports

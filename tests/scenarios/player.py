@@ -14,8 +14,8 @@ from uuid import uuid4
 from adapters import adapters
 from canonical.action import action_specs
 from canonical.events import move
-from canonical.incident import Incident, IncidentLimits, JudgedCommand
-from canonical.incident_scenario import Do, Scenario, Step
+from canonical.incident.report import Incident, IncidentLimits, JudgedCommand
+from canonical.incident.scenario import Do, Scenario, Step
 from canonical.lifecycle import State, Trigger
 from canonical.outcome import Settlement
 from canonical.ports import Ehr, Operation, Resource, Trace

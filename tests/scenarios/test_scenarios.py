@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from canonical.incident_scenario import from_toml, scenario_of, to_toml
+from canonical.incident.scenario import from_toml, scenario_of, to_toml
 from tests.sandbox_fixture import RunningSandbox, sandbox, sandbox_server
 from tests.scenarios.player import play
 from tests.tasks.ward import Ward

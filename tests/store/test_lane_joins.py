@@ -15,7 +15,10 @@ import pytest
 from canonical.lanes import HeldLane
 from canonical.patient_trail import MergeStep, PatientTrail, ToldBy, TrailEnd
 from canonical.ports import Operation, Surrounding
+from store import lane_joins
+from store.database import open_session
 from store.intake import Accepted
+from store.patient_map import learn as learn_trail
 from tests.tasks.ward import PATIENT, Ward
 
 OLD, NEW, NEWEST = "Patient/p0", "Patient/p1", "Patient/p2"
@@ -271,3 +274,38 @@ def test_a_lane_is_read_again_a_day_after_its_merge(ward: Ward) -> None:
     learn(ward, merged, OLD, NEW)
     (row,) = ward.query("SELECT merge_look_at - now() AS wait FROM lanes WHERE merge_look_at IS NOT NULL")
     assert timedelta(hours=23) < row["wait"] <= timedelta(days=1)
+
+
+def test_lanes_are_not_made_one_while_the_chart_is_asked_about_a_lost_write(ward: Ward) -> None:
+    ward.chart.lose_answers = 1
+    lost = submit(ward, OLD)
+    ward.run(_lane(lost))
+    ward.let_time_pass(lost.lane_id)
+    with ward.lanes().hold(_lane(lost)) as lane:
+        assert lane is not None
+        probe = lane.claim_probe()
+        assert probe is not None
+        learn_in(ward, OLD, NEW)
+        assert not lane.join()
+        lane.release_probe(probe, wait=timedelta(0), detail="outage")
+        assert lane.join()
+
+
+def learn_in(ward: Ward, *records: str) -> None:
+    """Learn of a merge as whoever holds another lane does."""
+    with open_session(ward.url) as session:
+        learn_trail(session, trail(*records), tenant="t1", connection="north")
+
+
+def test_a_command_that_waited_for_a_lane_until_it_was_joined_stands_in_the_one_lane(ward: Ward) -> None:
+    merged, survivor = submit(ward, OLD), submit(ward, NEW)
+    learn(ward, merged, OLD, NEW)
+    with open_session(ward.url) as joining, ThreadPoolExecutor(1) as pool:
+        with joining.transaction():
+            assert lane_joins._join(joining, _lane(merged))
+            waiting = pool.submit(submit, ward, OLD)
+            while not ward.query("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                assert not waiting.done(), "it must wait for the lane's row"
+        later = waiting.result(timeout=10)
+    assert later.lane_id == survivor.lane_id
+    assert stands(ward, later) == [(survivor.lane_id, merged.lane_id)]

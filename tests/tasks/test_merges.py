@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from canonical import exact_json
+from canonical.errors import NeedsPersonError
 from canonical.outcome import Outcome, ProbeResult, ProbeVerdict, Settlement
 from canonical.patient_trail import MergeStep, PatientTrail, ToldBy, TrailEnd
 from canonical.ports import Operation, Trace
@@ -159,3 +160,24 @@ def test_a_merge_learned_while_we_remember_the_patient_stops_the_next_write(ward
     ward.run(row["lane_id"], turn)
     assert ward.cases(second.command_id) == ["merged_patient"]
     assert len(ward.chart.sent) == 1
+
+
+def test_what_is_re_mapped_is_looked_for_in_the_other_chart_though_it_was_sent_for_the_old_one_before(
+    ward: Ward,
+) -> None:
+    accepted = submit(ward)
+    merge(ward)
+    assert accepted.lane_id is not None
+    with ward.lanes().hold(accepted.lane_id) as lane:
+        assert lane is not None
+        command = lane.load(accepted.command_id)
+    patient = command.envelope.patient.model_copy(update={"reference": NEW})
+    decided = command.evolve(
+        envelope=command.envelope.model_copy(update={"patient": patient}), attempts=1, is_replanned=True
+    )
+    preparation, trace = ward.turn().preparation, Trace(correlation_id="c", request_id="r")
+    assert preparation.prepare(decided, [], trace).next.resource_type == "Observation"
+    ward.chart.already_there = ("Observation/o7",)
+    with pytest.raises(NeedsPersonError) as caught:
+        preparation.prepare(decided, [], trace)
+    assert caught.value.kind == "possible_duplicate"

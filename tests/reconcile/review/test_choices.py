@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from canonical.case_kinds import case_kinds
 from canonical.case_store import Resolution, StoredCase, StoredView
 from canonical.lifecycle import ENDED, TRANSITIONS, State, Trigger
+from canonical.patient_trail import TrailEnd
 from canonical.review_desk import Decision, FieldPick, Pick, ReviewError, Verb
 from reconcile.review.choices import TRIGGERS, choices, offered
 from reconcile.review.deciding import Situation, check_decision, resolution_of, said_of
 from reconcile.review.look import Look
+from reconcile.review.merged import Successor
 from reconcile.review.picks import to_pick
 from tests.reconcile.review.bench import PHARMACIST, ReviewBench
 
@@ -50,6 +52,10 @@ _CODES = frozenset(
 _RAW = re.compile(r"[a-z]_[a-z]|\b[a-z]+[A-Z][a-z]")
 
 
+#: The record in place of one that was merged.
+IN_PLACE = Successor(reference="Patient/p2", end=TrailEnd.IN_USE)
+
+
 class Seen(NamedTuple):
     """A real conflict, and what was seen of its chart."""
 
@@ -67,7 +73,15 @@ def seen(bench: ReviewBench) -> Seen:
 
 
 def _situation(
-    seen: Seen, kind: str, state: State, *, holds: bool, attempts: int, planned: bool, moved: bool = True
+    seen: Seen,
+    kind: str,
+    state: State,
+    *,
+    holds: bool,
+    attempts: int,
+    planned: bool,
+    moved: bool = True,
+    successor: Successor | None = None,
 ) -> Situation:
     """Return the conflict as if it were another kind of case, of a command in another state."""
     case = replace(seen.case, kind=kind, state=state, holds=holds)
@@ -76,6 +90,7 @@ def _situation(
         command=seen.look.command.evolve(attempts=attempts, state=state),
         operations=seen.look.operations if planned else (),
         stop=seen.look.stop if moved else None,
+        successor=successor,
     )
     return seen.bench.desk._situation(PHARMACIST, case, look)
 
@@ -84,6 +99,10 @@ def _product(seen: Seen) -> Iterator[Situation]:
     for kind in KINDS:
         for state in STATES:
             yield _situation(seen, kind, state, holds=True, attempts=0, planned=True, moved=False)
+            for attempts in (0, 1):
+                yield _situation(
+                    seen, kind, state, holds=True, attempts=attempts, planned=True, moved=False, successor=IN_PLACE
+                )
             for holds, attempts, planned in ((True, 0, True), (True, 1, True), (True, 1, False), (False, 1, True)):
                 yield _situation(seen, kind, state, holds=holds, attempts=attempts, planned=planned)
 
@@ -136,6 +155,18 @@ def test_every_verb_that_is_offered_is_a_legal_move_and_is_carried_out_or_refuse
             assert said_of(made).sentence.endswith(".")
     # Parts are taken back by commands of their own: see test_part_desk.py.
     assert carried == {*TRIGGERS, Verb.ACKNOWLEDGE, Verb.ASK_AUTHOR, Verb.ESCALATE} - {Verb.COMPENSATE}
+
+
+def test_nothing_is_sent_for_a_merged_record_nor_said_of_another_while_it_may_be_there(seen: Seen) -> None:
+    for kind, attempts in product(KINDS, (0, 1)):
+        at = _situation(
+            seen, kind, State.IN_REVIEW, holds=True, attempts=attempts, planned=True, moved=False, successor=IN_PLACE
+        )
+        maybe = case_kinds()[kind].maybe_there and attempts > 0
+        drifted = case_kinds()[kind].drifted
+        assert (Verb.REMAP in _verbs(at)) == (not maybe and not drifted)
+        assert not maybe or Verb.REMAP not in _verbs(at)
+        assert maybe or Verb.RESEND not in _verbs(at)
 
 
 def test_no_verb_that_is_not_offered_passes(seen: Seen) -> None:

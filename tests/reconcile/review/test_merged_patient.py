@@ -244,3 +244,17 @@ def test_cases_of_one_merge_are_one_line_and_those_of_another_are_not(
     (cause,) = {row["cause"] for row in found}
     assert cause.startswith("merge=")
     assert pair[0].removeprefix("Patient/") not in cause
+
+
+def test_what_was_decided_of_the_old_chart_skips_no_check_of_the_other(
+    bench: ReviewBench, pair: tuple[str, str]
+) -> None:
+    accepted = stopped(bench, pair)
+    registrar(bench).merge(pair[0], None)
+    page = bench.desk.open(NURSE, bench.case_of(accepted.command_id))
+    bench.decide(NURSE, page, Verb.RESEND)
+    assert bench.desk.cases.command(accepted.command_id).resend_decided
+    registrar(bench).merge(*pair)
+    run(bench, accepted.command_id, turns=1)
+    remap(bench, accepted)
+    assert not bench.desk.cases.command(accepted.command_id).resend_decided

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from canonical.event_words import ATTEMPT_WORDS, event_words
-from canonical.incident import (
+from canonical.incident.report import (
     ChartEntry,
     ChartSide,
     ChartVersion,
@@ -23,7 +23,7 @@ from canonical.incident import (
     RecordedDecision,
     RecordedEvent,
 )
-from canonical.incident_traces import CLAIMS, SEND, is_known, traces
+from canonical.incident.traces import CLAIMS, SEND, is_known, traces
 from canonical.plain_values import words
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from canonical.incident import ChartSide, CommandRecord, DivergenceKind
-from canonical.incident_judgement import judge
+from canonical.incident.judgement import judge
+from canonical.incident.report import ChartSide, CommandRecord, DivergenceKind
 from tests.incident_factories import (
     AWAY,
     HOME,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from canonical.event_words import event_words
-from canonical.incident import Act, ActKind, Divergence, DivergenceKind, Unread
-from canonical.incident_signals import SIGNALS
+from canonical.incident.report import Act, ActKind, Divergence, DivergenceKind, Unread
+from canonical.incident.signals import SIGNALS
 from canonical.unfit import UNFIT_WORDS
 
 K = DivergenceKind

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from canonical.incident import JudgedCommand
-from canonical.incident_judgement import judge
-from canonical.incident_scenario import from_toml, scenario_of, to_toml
+from canonical.incident.judgement import judge
+from canonical.incident.report import JudgedCommand
+from canonical.incident.scenario import from_toml, scenario_of, to_toml
 from tests.incident_factories import UNTIL
 from tests.incident_table import DIVERGING
 

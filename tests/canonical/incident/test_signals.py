@@ -1,8 +1,8 @@
 """Every kind of divergence has a signal whose sweeps and kinds of case there are."""
 
 from canonical.case_kinds import case_kinds
-from canonical.incident import DivergenceKind
-from canonical.incident_signals import SIGNALS
+from canonical.incident.report import DivergenceKind
+from canonical.incident.signals import SIGNALS
 from reconcile.schedule import SWEEPS
 
 

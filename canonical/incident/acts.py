@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from canonical.incident import Act, ActKind, ChartSide, ChartVersion, CommandRecord, RecordedEvent
-from canonical.incident_traces import CLAIMS, SEND, traces
+from canonical.incident.report import Act, ActKind, ChartSide, ChartVersion, CommandRecord, RecordedEvent
+from canonical.incident.traces import CLAIMS, SEND, traces
 from canonical.lifecycle import Trigger
 from canonical.outcome import Outcome
 

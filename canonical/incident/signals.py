@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from canonical.drift import INCIDENT
-from canonical.incident import DivergenceKind, Fired, RecordedCase
+from canonical.incident.report import DivergenceKind, Fired, RecordedCase
 
 K = DivergenceKind
 

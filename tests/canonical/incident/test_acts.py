@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from canonical.incident import ActKind, Divergence, OwnWrite, RecordedCase
-from canonical.incident_judgement import first_of, judge
+from canonical.incident.judgement import first_of, judge
+from canonical.incident.report import ActKind, Divergence, OwnWrite, RecordedCase
 from tests.incident_factories import (
     AWAY,
     COMMAND,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from canonical.incident import (
+from canonical.incident.report import (
     ChartEntry,
     ChartSide,
     ChartVersion,

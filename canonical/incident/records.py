@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from canonical.incident import CommandRecord, OwnWrite, RecordedCase, SwitchTurn
+from canonical.incident.report import CommandRecord, OwnWrite, RecordedCase, SwitchTurn
 from canonical.ports import Operation
 
 

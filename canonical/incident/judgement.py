@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from canonical.incident import (
+from canonical.incident.acts import acts_after, worst_of
+from canonical.incident.report import (
     CLOCK_TOLERANCE,
     ChartEntry,
     ChartSide,
@@ -21,9 +22,8 @@ from canonical.incident import (
     RecordedCase,
     RecordedEvent,
 )
-from canonical.incident_acts import acts_after, worst_of
-from canonical.incident_signals import fired
-from canonical.incident_traces import Trace, claim_of, entry_of, following, is_known, traces
+from canonical.incident.signals import fired
+from canonical.incident.traces import Trace, claim_of, entry_of, following, is_known, traces
 from canonical.lifecycle import BLOCKS_LANE, State, Trigger
 
 K, T = DivergenceKind, Trigger

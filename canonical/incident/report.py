@@ -1,6 +1,6 @@
 """What a report after an incident is made of: what our record and the chart say of a command, and what is judged of both. Data.
 
-The judgement: ``incident_judgement.py``; what should have told somebody: ``incident_signals.py``. Entries of the chart are known
+The judgement: ``judgement.py``; what should have told somebody: ``signals.py``. Entries of the chart are known
 by their reference here, which leaves the report only as a label.
 """
 

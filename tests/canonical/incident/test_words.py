@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from canonical.incident import ActKind, DivergenceKind, Unread
-from canonical.incident_judgement import judge
-from canonical.incident_words import (
+from canonical.incident.judgement import judge
+from canonical.incident.report import ActKind, DivergenceKind, Unread
+from canonical.incident.words import (
     ACT_WORDS,
     DIVERGENCE_WORDS,
     WHY_WORDS,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from canonical.incident import JudgedCommand, RecordedCase, RecordedDecision
-from canonical.incident_lines import Side, side_by_side
+from canonical.incident.lines import Side, side_by_side
+from canonical.incident.report import JudgedCommand, RecordedCase, RecordedDecision
 from tests.incident_factories import HOME, at, chart, entry, events, ours, record, sent, theirs
 from tests.incident_table import APPLIED, CLEAN, CREATED, UPDATE, UPDATED
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from canonical.incident import (
+from canonical.incident.report import (
     ActKind,
     ChartSide,
     CommandRecord,
@@ -20,7 +20,7 @@ from canonical.incident import (
     JudgedCommand,
     RecordedAttempt,
 )
-from canonical.incident_traces import CLAIMS, SEND, entry_of, is_known, traces
+from canonical.incident.traces import CLAIMS, SEND, entry_of, is_known, traces
 from canonical.lifecycle import Trigger
 from canonical.outcome import Outcome, ProbeVerdict
 
