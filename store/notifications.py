@@ -61,6 +61,8 @@ ON CONFLICT (connection_id, reference) DO UPDATE
 RETURNING id
 """
 
+_OF_NO_EVENT = {NotificationKind.HANDSHAKE: Heard.HANDSHAKE, NotificationKind.HEARTBEAT: Heard.HEARTBEAT}
+
 
 class Notifications:
     """Fills :class:`canonical.echo.Ears`. Thread-safe."""
@@ -89,8 +91,8 @@ def _news(
 ) -> list[str]:
     """Return the entries that new events name."""
     stream = rows(session, _STREAM, names)[0] if notification.subscription else None
-    counts[Heard.HANDSHAKE] += notification.kind is NotificationKind.HANDSHAKE
-    counts[Heard.HEARTBEAT] += notification.kind is NotificationKind.HEARTBEAT
+    if notification.kind is not NotificationKind.EVENTS:
+        counts[_OF_NO_EVENT[notification.kind]] += 1
     if stream is None:
         return _unnumbered(session, notification.events, names, message, counts)
     if notification.kind is NotificationKind.HANDSHAKE:

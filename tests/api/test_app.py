@@ -15,7 +15,7 @@ def test_without_an_issuer_nothing_is_served(reception: Reception) -> None:
 
 
 def test_openapi_describes_the_models_that_check_the_bodies(reception: Reception) -> None:
-    document = httpx.get(f"{reception.client.base_url}/openapi.json").json()
+    document = httpx.get(f"{reception.client.base_url}/openapi.json", timeout=60).json()
     schemas = document["components"]["schemas"]
     assert {"VitalReadingCommand", "MedicationChangeCommand", "ReceiptDocument", "ProblemDocument"} <= schemas.keys()
     body = document["paths"]["/v1/commands"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -28,7 +28,7 @@ def test_openapi_describes_the_models_that_check_the_bodies(reception: Reception
 
 
 def test_every_reference_of_the_description_resolves(reception: Reception) -> None:
-    document = httpx.get(f"{reception.client.base_url}/openapi.json").json()
+    document = httpx.get(f"{reception.client.base_url}/openapi.json", timeout=60).json()
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
 
     def references(value: object) -> set[str]:
@@ -46,6 +46,6 @@ def test_no_page_that_loads_scripts_from_elsewhere_is_served(reception: Receptio
 
 
 def test_every_problem_type_is_published(reception: Reception) -> None:
-    listed = httpx.get(f"{reception.client.base_url}/v1/problems").json()["problems"]
+    listed = httpx.get(f"{reception.client.base_url}/v1/problems", timeout=60).json()["problems"]
     assert {item["code"] for item in listed} == set(PROBLEMS)
     assert all(item["type"].endswith(item["code"]) for item in listed)

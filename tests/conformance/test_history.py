@@ -9,6 +9,11 @@ from tests.conformance.desk import TRACE, Desk, Desks
 from tests.conformance.test_changes import CREATES, RUIZ, SYSTEM, made
 
 KEYS = sorted(adapters())
+#: All desks of a session share one database.
+_MADE_THERE = """
+SELECT command_id FROM operations
+ WHERE (reference = %(name)s OR reference IS NULL) AND command_id = ANY (%(own)s) ORDER BY command_id
+"""
 
 
 def _made(desk: Desk, key: str) -> tuple[str, str | None]:
@@ -56,8 +61,7 @@ def test_what_was_never_there_has_no_past(desks: Desks, key: str) -> None:
 def test_a_create_is_found_once_for_each_time_that_it_is_there(desks: Desks, key: str) -> None:
     desk = desks.at(adapters()[key])
     reference, _ = _made(desk, key)
-    sql = "SELECT command_id FROM operations WHERE reference = %(name)s OR reference IS NULL ORDER BY command_id"
-    ids = [row["command_id"] for row in desk.ward.query(sql, name=reference)]
+    ids = [row["command_id"] for row in desk.ward.query(_MADE_THERE, name=reference, own=list(desk.envelopes))]
     operations = [item for found in ids for item in desk.operations(found) if item.is_primary]
     found = {name for item in operations for name in desk.ehr.copies(item, TRACE)}
     assert reference in found

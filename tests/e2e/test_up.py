@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from canonical import exact_json
 from cli.demo.apps import Apps
 from cli.demo.chart import Chart
@@ -69,6 +71,7 @@ def _words_of(process: Path) -> bytes:
         return b""
 
 
+@pytest.mark.timeout(300)  # everything is started twice, on a machine that may be busy
 def test_up_survives_being_killed_and_stops_when_it_is_told_to(tmp_path: Path) -> None:
     port = free_port()
     with up(tmp_path, port) as first:

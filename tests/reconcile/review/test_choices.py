@@ -26,6 +26,9 @@ from reconcile.review.merged import Successor
 from reconcile.review.picks import to_pick
 from tests.reconcile.review.bench import PHARMACIST, ReviewBench
 
+#: Whole product spaces, on a machine that may be busy: seconds.
+pytestmark = pytest.mark.timeout(300)
+
 KINDS, STATES = tuple(case_kinds()), tuple(State)
 #: What closes a case: decisions, what the machine does, and moves of the command itself.
 CLOSED_BY = (
