@@ -101,11 +101,9 @@ def test_a_dose_is_put_back_to_what_the_chart_said_before(bench: PartBench) -> N
 
 def test_what_was_removed_in_the_ehr_itself_is_found_out_and_nothing_is_sent(bench: PartBench) -> None:
     root = bench.stopped(readings())
-    first, second = bench.whole.station.server.all("Observation")[-2:]
     references = [row["reference"] for row in bench.whole.look(
         "SELECT reference FROM operations WHERE command_id = %(r)s AND reference IS NOT NULL ORDER BY seq", r=root
     )]  # fmt: skip
-    assert {f"Observation/{first['id']}", f"Observation/{second['id']}"} == set(references)
     bench.sandbox.delete(references[0])
     marked = {**bench.whole.station.server.get(references[1]), "status": "entered-in-error"}
     bench.sandbox.edit(marked, by={"name": "Dr. Ames"})
