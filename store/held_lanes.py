@@ -188,6 +188,7 @@ class PostgresLanes:
         """Open nothing yet."""
         self._url, self._actor = url, actor
         self._idle: list[psycopg.Connection[Any]] = []
+        self._is_closed = False
 
     @contextmanager
     def hold(self, lane_id: int) -> Iterator[HeldPostgresLane | None]:
@@ -203,6 +204,9 @@ class PostgresLanes:
             session.close()
             raise
         self._idle.append(session)
+        if self._is_closed:
+            # A turn that outlived the closing leaves nothing open behind it.
+            self.close()
 
     def _lock_and_look(self, session: psycopg.Connection[Any], lane_id: int) -> HeldPostgresLane | None:
         """Take the lock and look, in one round trip but two statements: one would take its snapshot before the lock."""
@@ -235,6 +239,11 @@ class PostgresLanes:
             raise StoreUnavailableError from error
 
     def close(self) -> None:
-        """Close the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the idle connections; those that are lent out are closed when they come back."""
+        self._is_closed = True
+        while True:
+            try:
+                session = self._idle.pop()
+            except IndexError:
+                return
+            session.close()
