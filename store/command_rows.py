@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from canonical import exact_json
+from canonical.capabilities import Interaction
 from canonical.command import Approval, Command, Governance, OperationProgress
 from canonical.envelope import envelope_from
 from canonical.lifecycle import State
+from canonical.ports import Operation
 from store.loop_terms import IN_LOOP
 
 #: Needs ``commands c`` and :data:`COMMAND_JOINS`.
@@ -147,4 +149,22 @@ def _governance(row: dict[str, Any]) -> Governance:
         approval_digest=bytes(digest) if digest is not None else None,
         approval_until=row["approval_until"],
         approval_payload=bytes(payload) if payload is not None else None,
+    )
+
+
+def operation_from(row: dict[str, Any]) -> Operation:
+    """Return an operation exactly as it was journaled, bytes included."""
+    return Operation(
+        seq=row["seq"],
+        interaction=Interaction(row["interaction"]),
+        resource_type=row["resource_type"],
+        reference=row["reference"],
+        body=bytes(row["body"]),
+        mark=row["mark"],
+        if_match=row["if_match"],
+        if_none_exist=row["if_none_exist"],
+        mapping_version=row["mapping_version"],
+        placeholder=row["placeholder"],
+        is_primary=row["is_primary"],
+        path=row["path"],
     )

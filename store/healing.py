@@ -12,9 +12,9 @@ from canonical.events import move
 from canonical.lanes import Claim
 from canonical.lifecycle import State, Trigger
 from canonical.outcome import TAKEN
-from canonical.ports import Interaction, Operation
+from canonical.ports import Operation
 from store.columns import unindexed
-from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from
+from store.command_rows import COMMAND_COLUMNS, COMMAND_JOINS, command_from, operation_from
 from store.database import rows
 from store.moves import TAIL, tail_parameters
 
@@ -171,23 +171,7 @@ def release_probe(session: psycopg.Connection[Any], claim: Claim, *, wait: Any, 
 
 def stored_operations(session: psycopg.Connection[Any], command: UUID) -> list[Operation]:
     """Return the operations of ``command`` exactly as they were journaled, bytes included."""
-    return [
-        Operation(
-            seq=row["seq"],
-            interaction=Interaction(row["interaction"]),
-            resource_type=row["resource_type"],
-            reference=row["reference"],
-            body=bytes(row["body"]),
-            mark=row["mark"],
-            if_match=row["if_match"],
-            if_none_exist=row["if_none_exist"],
-            mapping_version=row["mapping_version"],
-            placeholder=row["placeholder"],
-            is_primary=row["is_primary"],
-            path=row["path"],
-        )
-        for row in rows(session, _OPERATION, {"command": command})
-    ]
+    return [operation_from(row) for row in rows(session, _OPERATION, {"command": command})]
 
 
 def load_command(session: psycopg.Connection[Any], command: UUID) -> Command:

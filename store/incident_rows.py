@@ -18,8 +18,8 @@ from canonical.incident.report import (
     RecordedEvent,
     RecordedOperation,
 )
-from canonical.ports import Interaction, Operation
 from store.balance import unfit_among
+from store.command_rows import operation_from
 from store.database import rows
 
 #: How many digits of a digest tell bytes apart.
@@ -68,7 +68,7 @@ def stored_commands(session: psycopg.Connection[Any], commands: Sequence[UUID]) 
         StoredCommand(
             lane=row.pop("lane_id"),
             correlation_id=row.pop("correlation_id"),
-            operations=tuple(_operation(item) for item in operations[row["id"]]),
+            operations=tuple(operation_from(item) for item in operations[row["id"]]),
             record=CommandRecord(
                 **row,
                 unfit=unfit.get(row["id"]),
@@ -103,21 +103,4 @@ def _recorded(row: dict[str, Any]) -> RecordedOperation:
         if_match=row["if_match"],
         reference=row["reference"],
         version=row["version_written"],
-    )
-
-
-def _operation(row: dict[str, Any]) -> Operation:
-    return Operation(
-        seq=row["seq"],
-        interaction=Interaction(row["interaction"]),
-        resource_type=row["resource_type"],
-        reference=row["reference"],
-        body=bytes(row["body"]),
-        mark=row["mark"],
-        if_match=row["if_match"],
-        if_none_exist=row["if_none_exist"],
-        mapping_version=row["mapping_version"],
-        placeholder=row["placeholder"],
-        is_primary=row["is_primary"],
-        path=row["path"],
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from canonical import exact_json
+from canonical.action import action_specs
 from canonical.case_views import QueueQuery
 from canonical.review_desk import Verb
 from canonical.reviewer import Pool
@@ -73,6 +75,19 @@ def test_what_only_adds_to_a_list_is_appended_to_what_somebody_added_meanwhile(b
     assert bench.station.ward.state(accepted.command_id) == "verified"
     texts = [item["text"] for item in bench.station.server.get("Task/notes")["note"]]
     assert texts == [NOTE[0]["text"], "Called twice, no answer."]
+
+
+def test_what_the_ehr_cannot_undo_is_not_merged_by_a_machine(
+    bench: ReviewBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted, case = independent(bench, "for-good")
+    known = bench.station.ehr.capabilities
+    undoing = action_specs()["CareTask"].undone_by["update"]
+    less = {key: way for key, way in known.supports.items() if key not in {("CareTask", name) for name in undoing}}
+    monkeypatch.setattr(bench.station.ehr, "capabilities", replace(known, supports=less))
+    assert engine_of(bench).run(case) is Looked.LEFT
+    assert bench.station.ward.state(accepted.command_id) == "conflicted"
+    assert bench.station.server.get("Task/for-good").get("priority") != "urgent"
 
 
 def test_nobody_acknowledges_in_anybodys_name(bench: ReviewBench) -> None:
