@@ -36,6 +36,13 @@ def independent(bench: ReviewBench, name: str, **more: Any) -> tuple[Accepted, i
     return accepted, conflicted(bench, accepted)
 
 
+def without_ways_back(bench: ReviewBench, monkeypatch: pytest.MonkeyPatch, action: str, operation: str) -> None:
+    """Have the EHR take nothing that undoes the operation."""
+    known, undoing = bench.station.ehr.capabilities, action_specs()[action].undone_by[operation]
+    less = {key: way for key, way in known.supports.items() if key not in {(action, name) for name in undoing}}
+    monkeypatch.setattr(bench.station.ehr, "capabilities", replace(known, supports=less))
+
+
 def test_an_edit_elsewhere_is_merged_by_the_machine_and_the_chart_has_both(bench: ReviewBench) -> None:
     accepted, case = independent(bench, "both")
     version = bench.station.server.get("Task/both")["meta"]["versionId"]
@@ -81,10 +88,7 @@ def test_what_the_ehr_cannot_undo_is_not_merged_by_a_machine(
     bench: ReviewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted, case = independent(bench, "for-good")
-    known = bench.station.ehr.capabilities
-    undoing = action_specs()["CareTask"].undone_by["update"]
-    less = {key: way for key, way in known.supports.items() if key not in {("CareTask", name) for name in undoing}}
-    monkeypatch.setattr(bench.station.ehr, "capabilities", replace(known, supports=less))
+    without_ways_back(bench, monkeypatch, "CareTask", "update")
     assert engine_of(bench).run(case) is Looked.LEFT
     assert bench.station.ward.state(accepted.command_id) == "conflicted"
     assert bench.station.server.get("Task/for-good").get("priority") != "urgent"
@@ -273,6 +277,16 @@ def test_a_look_makes_a_case_more_urgent_and_never_less(bench: ReviewBench) -> N
     assert engine_of(bench).run(case) is Looked.LEFT
     (row,) = ward.query("SELECT severity, due_at - opened_at AS within FROM cases WHERE id = %(id)s", id=case)
     assert (row["severity"], row["within"].total_seconds()) == (1, 900)
+
+
+def test_a_dose_that_the_ehr_cannot_put_back_is_decided_first(
+    bench: ReviewBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, case = bench.conflict("for-good")
+    without_ways_back(bench, monkeypatch, "MedicationChange", "changeDose")
+    assert engine_of(bench).run(case) is Looked.LEFT
+    (row,) = bench.station.ward.query("SELECT severity FROM cases WHERE id = %(id)s", id=case)
+    assert row["severity"] == 1
 
 
 def test_the_same_chart_is_kept_once(bench: ReviewBench) -> None:
